@@ -678,11 +678,12 @@ public sealed interface LaneMessage {
   }
 
   /** Any request may be answered by this. */
-  record Error(LaneException.Code code, boolean retryable, String message) implements LaneMessage {
+  record Failure(LaneException.Code code, boolean retryable, String message)
+      implements LaneMessage {
     /** The answer that tells of an exception. */
-    public static Error of(LaneException e) {
+    public static Failure of(LaneException e) {
       String message = String.valueOf(e.getMessage());
-      return new Error(
+      return new Failure(
           e.code(),
           e.code().retryable(),
           message.length() <= MAX_MESSAGE_CHARS
@@ -711,11 +712,11 @@ public sealed interface LaneMessage {
           .frame(type(), requestId, 0);
     }
 
-    static Error read(Body body) {
+    static Failure read(Body body) {
       LaneException.Code code = LaneException.Code.of(body.u16());
       boolean retryable = body.u8() == 1;
       body.zeros(1);
-      return new Error(code, retryable, body.utf8("message", 0, 32 << 10));
+      return new Failure(code, retryable, body.utf8("message", 0, 32 << 10));
     }
   }
 
@@ -747,7 +748,7 @@ public sealed interface LaneMessage {
           case 10 -> new StatusRequest();
           case 0x8A -> StatusReply.read(body);
           case 0x84, 0x85, 0x88, 0x89 -> new Done(type);
-          case ERROR_TYPE -> Error.read(body);
+          case ERROR_TYPE -> Failure.read(body);
           default -> throw body.malformed("no such message in protocol version " + VERSION);
         };
     body.end();
