@@ -1,0 +1,166 @@
+package io.trainingday.config;
+
+import static io.trainingday.config.SettingKey.FILL_LEASE_TIMEOUT;
+import static io.trainingday.config.SettingKey.FILL_MAX_IN_FLIGHT;
+import static io.trainingday.config.SettingKey.GRID_COMMUNICATION_PORT;
+import static io.trainingday.config.SettingKey.GRID_DISCOVERY_ADDRESSES;
+import static io.trainingday.config.SettingKey.GRID_DISCOVERY_DNS_NAME;
+import static io.trainingday.config.SettingKey.GRID_PARTITIONS;
+import static io.trainingday.config.SettingKey.GRID_PORT;
+import static io.trainingday.config.SettingKey.LANE_ANSWER_TIMEOUT;
+import static io.trainingday.config.SettingKey.LANE_MAX_FRAME_SIZE;
+import static io.trainingday.config.SettingKey.LANE_MAX_RECORD_SIZE;
+import static io.trainingday.config.SettingKey.LANE_SLOTS_MAX_BYTES;
+import static io.trainingday.config.SettingKey.LANE_SLOTS_MAX_BYTES_PER_CONNECTION;
+import static io.trainingday.config.SettingKey.MEMORY_HEADROOM;
+import static io.trainingday.config.SettingKey.MEMORY_MAX_SIZE;
+import static io.trainingday.config.SettingKey.METRICS_PORT;
+
+import io.trainingday.config.SettingsException.Problem;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Optional;
+import java.util.Set;
+import java.util.regex.Pattern;
+
+/** What must hold between settings. */
+final class Rules {
+  /** What a data set may be called, in words. */
+  static final String DATASET_NAME =
+      "a data-set name of 1 to 255 printable characters without spaces at its ends";
+
+  private static final Pattern PRINTABLE =
+      Pattern.compile("[^\\p{Cntrl}\\p{Z}]([^\\p{Cntrl}]{0,253}[^\\p{Cntrl}\\p{Z}])?");
+
+  /** A partition's first pages, of 16 KiB, once it holds anything. */
+  private static final long PARTITION_BYTES = 32L << 10;
+
+  /** What a frame holds beside its payload: a header, and a few bytes a sample of a large batch. */
+  private static final DataSize FRAME_OVERHEAD = DataSize.ofKiB(512);
+
+  private final List<Problem> problems = new ArrayList<>();
+  private final Set<SettingKey<?, ?>> wrong;
+
+  private Rules(Set<SettingKey<?, ?>> wrong) {
+    this.wrong = wrong;
+  }
+
+  /** All contradictions but those of keys that are wrong by themselves. */
+  static List<Problem> check(Settings settings, Set<SettingKey<?, ?>> wrong) {
+    Rules rules = new Rules(wrong);
+    rules.checkAll(settings);
+    return rules.problems;
+  }
+
+  static boolean isDatasetName(String name) {
+    return PRINTABLE.matcher(name).matches();
+  }
+
+  /** Two ways to find the other nodes exclude each other. */
+  static Optional<Problem> discovery(Settings settings) {
+    Settings.Discovery discovery = settings.grid().discovery();
+    return discovery
+        .dnsName()
+        .filter(name -> !discovery.addresses().isEmpty())
+        .map(
+            name ->
+                new Problem(
+                    GRID_DISCOVERY_DNS_NAME.name(),
+                    name,
+                    "unset beside "
+                        + GRID_DISCOVERY_ADDRESSES
+                        + "="
+                        + GRID_DISCOVERY_ADDRESSES.format(discovery.addresses()),
+                    "set one of both"));
+  }
+
+  private void checkAll(Settings settings) {
+    Settings.Grid grid = settings.grid();
+    Settings.Memory memory = settings.memory();
+    Settings.Lane lane = settings.lane();
+    Settings.Metrics metrics = settings.metrics();
+    Settings.Fill fill = settings.fill();
+
+    if (usable(GRID_DISCOVERY_ADDRESSES, GRID_DISCOVERY_DNS_NAME)) {
+      discovery(settings).ifPresent(problems::add);
+    }
+    differ(GRID_COMMUNICATION_PORT, grid.communicationPort(), GRID_PORT, grid.port());
+    if (metrics.enabled()) {
+      differ(METRICS_PORT, metrics.port(), GRID_PORT, grid.port());
+      differ(METRICS_PORT, metrics.port(), GRID_COMMUNICATION_PORT, grid.communicationPort());
+    }
+
+    long maxPartitions = memory.maxSize().bytes() / 2 / PARTITION_BYTES;
+    if (grid.partitions() > maxPartitions) {
+      refuse(
+          GRID_PARTITIONS,
+          grid.partitions(),
+          "<= memory.maxSize/2/32KiB=" + maxPartitions,
+          MEMORY_MAX_SIZE);
+    }
+    memory
+        .headroom()
+        .ifPresent(size -> atMost(MEMORY_HEADROOM, size, MEMORY_MAX_SIZE, memory.maxSize(), 2));
+    DataSize record = lane.maxRecordSize();
+    atMost(LANE_MAX_RECORD_SIZE, record, MEMORY_MAX_SIZE, memory.maxSize(), 8);
+    atMost(LANE_MAX_RECORD_SIZE, record, FILL_MAX_IN_FLIGHT, fill.maxInFlight(), 1);
+    long payloadBytes = lane.maxFrameSize().bytes() - FRAME_OVERHEAD.bytes();
+    if (record.bytes() > payloadBytes) {
+      refuse(
+          LANE_MAX_RECORD_SIZE,
+          record,
+          "<= lane.maxFrameSize-" + FRAME_OVERHEAD + "=" + DataSize.ofBytes(payloadBytes),
+          LANE_MAX_FRAME_SIZE);
+    }
+    atMost(
+        LANE_SLOTS_MAX_BYTES_PER_CONNECTION,
+        lane.slots().maxBytesPerConnection(),
+        LANE_SLOTS_MAX_BYTES,
+        lane.slots().maxBytes(),
+        1);
+    if (fill.leaseTimeout().compareTo(lane.answerTimeout()) <= 0) {
+      refuse(
+          LANE_ANSWER_TIMEOUT,
+          LANE_ANSWER_TIMEOUT.format(lane.answerTimeout()),
+          "less than " + FILL_LEASE_TIMEOUT + "=" + FILL_LEASE_TIMEOUT.format(fill.leaseTimeout()),
+          FILL_LEASE_TIMEOUT);
+    }
+  }
+
+  private void atMost(
+      SettingKey<Settings, DataSize> key,
+      DataSize value,
+      SettingKey<Settings, DataSize> limitKey,
+      DataSize limit,
+      int divisor) {
+    long maxBytes = limit.bytes() / divisor;
+    if (value.bytes() > maxBytes) {
+      String name = divisor == 1 ? limitKey.name() : limitKey + "/" + divisor;
+      refuse(key, value, "<= " + name + "=" + DataSize.ofBytes(maxBytes), limitKey);
+    }
+  }
+
+  private void refuse(
+      SettingKey<?, ?> key, Object value, String relation, SettingKey<?, ?> limitKey) {
+    if (usable(key, limitKey)) {
+      problems.add(
+          new Problem(
+              key.name(), value.toString(), relation, "lower " + key + " or raise " + limitKey));
+    }
+  }
+
+  private void differ(SettingKey<?, ?> key, int port, SettingKey<?, ?> otherKey, int otherPort) {
+    if (port == otherPort && usable(key, otherKey)) {
+      problems.add(
+          new Problem(
+              key.name(),
+              Integer.toString(port),
+              "<> " + otherKey + "=" + otherPort,
+              "give each its own port"));
+    }
+  }
+
+  private boolean usable(SettingKey<?, ?> one, SettingKey<?, ?> other) {
+    return !wrong.contains(one) && !wrong.contains(other);
+  }
+}

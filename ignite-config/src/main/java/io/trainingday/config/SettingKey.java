@@ -1,0 +1,461 @@
+package io.trainingday.config;
+
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.Collections;
+import java.util.List;
+import java.util.Locale;
+import java.util.Optional;
+import java.util.function.Function;
+import java.util.stream.Stream;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * One setting: its dotted key, what it may be, its default and what it means. The constants here
+ * are the only place where a key is written down; files, environment names, reference pages and
+ * hints derive from them.
+ *
+ * @param <O> the record that holds the value: {@link Settings}, or {@link Settings.Dataset} for a
+ *     key under {@code datasets.<name>}
+ * @param <T> the value
+ */
+public final class SettingKey<O, T> {
+  /** What a file holds for a key. */
+  public enum Kind {
+    TEXT,
+    INTEGER,
+    BOOLEAN,
+    TEXT_LIST
+  }
+
+  private static final List<SettingKey<Settings, ?>> KEYS = new ArrayList<>();
+  private static final List<SettingKey<Settings.Dataset, ?>> DATASET_KEYS = new ArrayList<>();
+  private static final String DATASETS = "datasets.";
+
+  public static final SettingKey<Settings, String> GRID_NAME =
+      key(
+          "grid.name",
+          ValueType.name(),
+          "training-day",
+          "The grid's name. Nodes of one grid share it.",
+          s -> s.grid().name());
+
+  public static final SettingKey<Settings, String> GRID_HOST_ID =
+      key(
+          "grid.hostId",
+          ValueType.host(),
+          null,
+          "Names the host this node runs on; unset: the host name. In Kubernetes the node's name.",
+          s -> s.grid().hostId().orElse(null));
+
+  public static final SettingKey<Settings, String> GRID_LOCAL_ADDRESS =
+      key(
+          "grid.localAddress",
+          ValueType.host(),
+          "127.0.0.1",
+          "The address other nodes of the grid reach this one at. Whoever reaches the grid's ports"
+              + " can join it: open them to its hosts alone.",
+          s -> s.grid().localAddress());
+
+  public static final SettingKey<Settings, Integer> GRID_PORT =
+      key(
+          "grid.port",
+          ValueType.integer(1024, 65_535),
+          47_500,
+          "Port of Ignite's discovery. Exactly this one is used.",
+          s -> s.grid().port());
+
+  public static final SettingKey<Settings, Integer> GRID_COMMUNICATION_PORT =
+      key(
+          "grid.communicationPort",
+          ValueType.integer(1024, 65_535),
+          47_100,
+          "Port of Ignite's messages. Exactly this one is used.",
+          s -> s.grid().communicationPort());
+
+  public static final SettingKey<Settings, List<String>> GRID_DISCOVERY_ADDRESSES =
+      key(
+          "grid.discovery.addresses",
+          ValueType.addresses(),
+          List.of(),
+          "host:port of nodes to join; empty: a grid of one node. Excludes grid.discovery.dnsName.",
+          s -> s.grid().discovery().addresses());
+
+  public static final SettingKey<Settings, String> GRID_DISCOVERY_DNS_NAME =
+      key(
+          "grid.discovery.dnsName",
+          ValueType.host(),
+          null,
+          "A DNS name that gives every node's address, as a headless Service does; each listens on"
+              + " grid.port. Excludes grid.discovery.addresses.",
+          s -> s.grid().discovery().dnsName().orElse(null));
+
+  // 65,536 would pass Ignite's limit of 65,000 partitions a cache; below 32 one node of four
+  // already holds a quarter more than its share.
+  public static final SettingKey<Settings, Integer> GRID_PARTITIONS =
+      key(
+          "grid.partitions",
+          ValueType.powerOfTwo(32, 32_768),
+          1024,
+          "Parts the samples are spread in, the same on every node. 1024 serve up to 64 nodes; take"
+              + " 16 or more a node beyond. Each costs 32KiB of memory.",
+          s -> s.grid().partitions());
+
+  public static final SettingKey<Settings, Duration> GRID_FAILURE_DETECTION_TIMEOUT =
+      key(
+          "grid.failureDetectionTimeout",
+          ValueType.duration(Duration.ofSeconds(1), Duration.ofMinutes(10)),
+          Duration.ofSeconds(10),
+          "A node silent for so long is taken for dead. Longer than any pause of the JVM.",
+          s -> s.grid().failureDetectionTimeout());
+
+  public static final SettingKey<Settings, Path> GRID_IGNITE_XML =
+      key(
+          "grid.igniteXml",
+          ValueType.path(),
+          null,
+          "An Ignite Spring XML file with one IgniteConfiguration to start from; these settings are"
+              + " laid on top.",
+          s -> s.grid().igniteXml().orElse(null));
+
+  public static final SettingKey<Settings, DataSize> MEMORY_MAX_SIZE =
+      key(
+          "memory.maxSize",
+          ValueType.size(DataSize.ofMiB(64), DataSize.ofGiB(64 * 1024)),
+          DataSize.ofGiB(2),
+          "Off-heap memory for samples, taken as it is used and never given back.",
+          s -> s.memory().maxSize());
+
+  public static final SettingKey<Settings, DataSize> MEMORY_META_MAX_SIZE =
+      key(
+          "memory.metaMaxSize",
+          ValueType.size(DataSize.ofMiB(32), DataSize.ofGiB(64)),
+          DataSize.ofMiB(128),
+          "Off-heap memory for version keys and pipelines.",
+          s -> s.memory().metaMaxSize());
+
+  // What the count of used pages and bytes in flight misses until a put is over: a new partition's
+  // first pages (32 KiB), index splits, the tail of each record's last page.
+  public static final SettingKey<Settings, DataSize> MEMORY_HEADROOM =
+      key(
+          "memory.headroom",
+          ValueType.size(DataSize.ofMiB(4), DataSize.ofGiB(1024)),
+          null,
+          "Part of memory.maxSize that fills leave free; unset: 1/32 of it, 8MiB at least.",
+          s -> s.memory().headroom().orElse(null));
+
+  public static final SettingKey<Settings, Path> LANE_SOCKET =
+      key(
+          "lane.socket",
+          ValueType.socketPath(),
+          null,
+          "Unix socket that trainers connect to; unset: /run/training-day/lane.sock if that"
+              + " directory can be written, else /tmp/training-day-<uid>/lane.sock.",
+          s -> s.lane().socket().orElse(null));
+
+  public static final SettingKey<Settings, Path> LANE_SEGMENT_DIRECTORY =
+      key(
+          "lane.segmentDirectory",
+          ValueType.path(),
+          Path.of("/dev/shm"),
+          "A tmpfs for the memory shared with trainers.",
+          s -> s.lane().segmentDirectory());
+
+  public static final SettingKey<Settings, Settings.Reader> LANE_READER =
+      key(
+          "lane.reader",
+          ValueType.choice(Settings.Reader.class),
+          Settings.Reader.PAGE,
+          "How stored records are read: page copies Ignite's pages straight to the trainer, public"
+              + " uses Ignite's public interface (slower).",
+          s -> s.lane().reader());
+
+  public static final SettingKey<Settings, Integer> LANE_MAX_CONNECTIONS =
+      key(
+          "lane.maxConnections",
+          ValueType.integer(1, 65_536),
+          1024,
+          "Connections of trainers at one time.",
+          s -> s.lane().maxConnections());
+
+  public static final SettingKey<Settings, Integer> LANE_MAX_REQUESTS_IN_FLIGHT =
+      key(
+          "lane.maxRequestsInFlight",
+          ValueType.integer(1, 4096),
+          64,
+          "Unanswered requests of one connection.",
+          s -> s.lane().maxRequestsInFlight());
+
+  public static final SettingKey<Settings, DataSize> LANE_MAX_FRAME_SIZE =
+      key(
+          "lane.maxFrameSize",
+          ValueType.size(DataSize.ofMiB(1), DataSize.ofMiB(1024)),
+          DataSize.ofMiB(128),
+          "The largest message of the lane, its payload included.",
+          s -> s.lane().maxFrameSize());
+
+  public static final SettingKey<Settings, DataSize> LANE_MAX_RECORD_SIZE =
+      key(
+          "lane.maxRecordSize",
+          ValueType.size(DataSize.ofKiB(4), DataSize.ofMiB(512)),
+          DataSize.ofMiB(64),
+          "The largest record that is stored.",
+          s -> s.lane().maxRecordSize());
+
+  public static final SettingKey<Settings, Duration> LANE_ANSWER_TIMEOUT =
+      key(
+          "lane.answerTimeout",
+          ValueType.duration(Duration.ofMillis(10), Duration.ofMinutes(1)),
+          Duration.ofSeconds(2),
+          "A request is answered within this time, if only with `still leased`.",
+          s -> s.lane().answerTimeout());
+
+  public static final SettingKey<Settings, DataSize> LANE_SLOTS_MAX_BYTES =
+      key(
+          "lane.slots.maxBytes",
+          ValueType.size(DataSize.ofMiB(1), DataSize.ofGiB(1024)),
+          DataSize.ofGiB(1),
+          "Shared memory for batches, of one host and tenant. What does not fit goes through the"
+              + " socket.",
+          s -> s.lane().slots().maxBytes());
+
+  public static final SettingKey<Settings, DataSize> LANE_SLOTS_MAX_BYTES_PER_CONNECTION =
+      key(
+          "lane.slots.maxBytesPerConnection",
+          ValueType.size(DataSize.ofMiB(1), DataSize.ofGiB(1024)),
+          DataSize.ofMiB(512),
+          "The part of lane.slots.maxBytes that one connection may take.",
+          s -> s.lane().slots().maxBytesPerConnection());
+
+  public static final SettingKey<Settings, DataSize> FILL_MAX_IN_FLIGHT =
+      key(
+          "fill.maxInFlight",
+          ValueType.size(DataSize.ofMiB(1), DataSize.ofGiB(64)),
+          DataSize.ofMiB(256),
+          "Bytes of fills taken from trainers and not yet stored; heap.",
+          s -> s.fill().maxInFlight());
+
+  public static final SettingKey<Settings, Duration> FILL_LEASE_TIMEOUT =
+      key(
+          "fill.leaseTimeout",
+          ValueType.duration(Duration.ofMillis(100), Duration.ofHours(1)),
+          Duration.ofSeconds(10),
+          "A lease to load a sample ends after this time unless its holder renews it.",
+          s -> s.fill().leaseTimeout());
+
+  public static final SettingKey<Settings, Integer> FILL_WRITERS =
+      key(
+          "fill.writers",
+          ValueType.integer(1, 64),
+          2,
+          "Threads that store fills.",
+          s -> s.fill().writers());
+
+  public static final SettingKey<Settings, Boolean> METRICS_ENABLED =
+      key(
+          "metrics.enabled",
+          ValueType.bool(),
+          true,
+          "Whether /metrics, /live and /ready are served.",
+          s -> s.metrics().enabled());
+
+  public static final SettingKey<Settings, String> METRICS_ADDRESS =
+      key(
+          "metrics.address",
+          ValueType.host(),
+          "127.0.0.1",
+          "The address they are served at.",
+          s -> s.metrics().address());
+
+  public static final SettingKey<Settings, Integer> METRICS_PORT =
+      key(
+          "metrics.port",
+          ValueType.integer(0, 65_535),
+          9464,
+          "The port they are served at; 0: any free one.",
+          s -> s.metrics().port());
+
+  public static final SettingKey<Settings, Settings.LogLevel> LOG_LEVEL =
+      key(
+          "log.level",
+          ValueType.choice(Settings.LogLevel.class),
+          Settings.LogLevel.INFO,
+          "The least serious lines that are logged.",
+          s -> s.log().level());
+
+  public static final SettingKey<Settings.Dataset, Settings.Validation> DATASET_VALIDATION =
+      datasetKey(
+          "datasets.<name>.validation",
+          ValueType.choice(Settings.Validation.class),
+          Settings.Validation.CHECKSUM,
+          "What is checked of every record read: its checksum, or nothing.",
+          Settings.Dataset::validation);
+
+  private final String name;
+  private final ValueType<T> type;
+  private final @Nullable T defaultValue;
+  private final String comment;
+  private final Function<O, @Nullable T> getter;
+
+  private SettingKey(
+      String name,
+      ValueType<T> type,
+      @Nullable T defaultValue,
+      String comment,
+      Function<O, @Nullable T> getter) {
+    this.name = name;
+    this.type = type;
+    this.defaultValue = defaultValue;
+    this.comment = comment;
+    this.getter = getter;
+  }
+
+  private static <T> SettingKey<Settings, T> key(
+      String name,
+      ValueType<T> type,
+      @Nullable T defaultValue,
+      String comment,
+      Function<Settings, @Nullable T> getter) {
+    SettingKey<Settings, T> key = new SettingKey<>(name, type, defaultValue, comment, getter);
+    KEYS.add(key);
+    return key;
+  }
+
+  private static <T> SettingKey<Settings.Dataset, T> datasetKey(
+      String name,
+      ValueType<T> type,
+      T defaultValue,
+      String comment,
+      Function<Settings.Dataset, @Nullable T> getter) {
+    SettingKey<Settings.Dataset, T> key =
+        new SettingKey<>(name, type, defaultValue, comment, getter);
+    DATASET_KEYS.add(key);
+    return key;
+  }
+
+  /** Every key but those of single data sets, in the order of the reference. */
+  public static List<SettingKey<Settings, ?>> all() {
+    return Collections.unmodifiableList(KEYS);
+  }
+
+  /** Every key of a single data set, in the order of the reference. */
+  public static List<SettingKey<Settings.Dataset, ?>> ofDataset() {
+    return Collections.unmodifiableList(DATASET_KEYS);
+  }
+
+  /** The key as files nest it: {@code memory.maxSize}, {@code datasets.<name>.validation}. */
+  public String name() {
+    return name;
+  }
+
+  /** The last part of the key: {@code maxSize}. */
+  public String shortName() {
+    return name.substring(name.lastIndexOf('.') + 1);
+  }
+
+  public Kind kind() {
+    return type.kind();
+  }
+
+  /** What a person may write there, in words. */
+  public String allowed() {
+    return type.allowed();
+  }
+
+  /** Every text that is allowed; empty if there are too many to list. */
+  public List<String> choices() {
+    return type.choices();
+  }
+
+  /** The smallest number allowed; only of an integer. */
+  public long min() {
+    return type.min();
+  }
+
+  /** The largest number allowed; only of an integer. */
+  public long max() {
+    return type.max();
+  }
+
+  /** The default; empty where unset has a meaning of its own. */
+  public Optional<T> defaultValue() {
+    return Optional.ofNullable(defaultValue);
+  }
+
+  /** What the setting means, in a sentence or two. */
+  public String comment() {
+    return comment;
+  }
+
+  /** The value there, empty if unset. */
+  public Optional<T> in(O owner) {
+    return Optional.ofNullable(getter.apply(owner));
+  }
+
+  /** The value as a person would write it; a list with commas. */
+  public String format(T value) {
+    return type.formatter().apply(value);
+  }
+
+  /**
+   * Reads a value as a person writes it; a list with commas.
+   *
+   * @throws IllegalArgumentException with a hint as its message, or an empty one, if it is not
+   *     {@link #allowed()}
+   */
+  public T parse(String text) {
+    T value = type.parser().apply(text);
+    if (!type.fits().test(value)) {
+      throw new IllegalArgumentException("");
+    }
+    return value;
+  }
+
+  boolean fits(T value) {
+    return type.fits().test(value);
+  }
+
+  /** The known key most like an unknown one; what stands for a data set's name is kept. */
+  public static String nearest(String unknown) {
+    String cut = unknown.substring(0, Math.min(unknown.length(), 256));
+    String[] parts = cut.split("\\.", 3);
+    String dataset = cut.startsWith(DATASETS) && parts.length == 3 ? parts[1] : "<name>";
+    String best = KEYS.get(0).name();
+    int bestDistance = Integer.MAX_VALUE;
+    for (String known :
+        Stream.concat(KEYS.stream(), DATASET_KEYS.stream())
+            .map(key -> key.name().replace("<name>", dataset))
+            .toList()) {
+      int distance = distance(cut.toLowerCase(Locale.ROOT), known.toLowerCase(Locale.ROOT));
+      if (distance < bestDistance) {
+        best = known;
+        bestDistance = distance;
+      }
+    }
+    return best;
+  }
+
+  /** Insertions, removals and changes of one character that turn one text into the other. */
+  private static int distance(String from, String to) {
+    int[] row = new int[to.length() + 1];
+    for (int j = 0; j <= to.length(); j++) {
+      row[j] = j;
+    }
+    for (int i = 1; i <= from.length(); i++) {
+      int diagonal = row[0];
+      row[0] = i;
+      for (int j = 1; j <= to.length(); j++) {
+        int change = diagonal + (from.charAt(i - 1) == to.charAt(j - 1) ? 0 : 1);
+        diagonal = row[j];
+        row[j] = Math.min(change, 1 + Math.min(row[j], row[j - 1]));
+      }
+    }
+    return row[to.length()];
+  }
+
+  @Override
+  public String toString() {
+    return name;
+  }
+}

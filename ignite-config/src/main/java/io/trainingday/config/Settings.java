@@ -1,0 +1,374 @@
+package io.trainingday.config;
+
+import io.trainingday.config.SettingsException.Problem;
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.HashSet;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.Set;
+
+/**
+ * All settings of a cache node. Immutable; made by {@link #defaults()}, {@link #builder()} or a
+ * reader, which refuse what is out of range or contradicts itself. What each value means, its
+ * default and its range stand with its key in {@link SettingKey}.
+ *
+ * <pre>{@code
+ * Settings small =
+ *     Settings.builder()
+ *         .set(SettingKey.MEMORY_MAX_SIZE, DataSize.ofMiB(256))
+ *         .set(SettingKey.LANE_MAX_RECORD_SIZE, DataSize.ofMiB(8))
+ *         .build();
+ * }</pre>
+ *
+ * @param datasets what is set for single data sets, by name
+ */
+public record Settings(
+    Grid grid,
+    Memory memory,
+    Lane lane,
+    Fill fill,
+    Metrics metrics,
+    Log log,
+    Map<String, Dataset> datasets) {
+
+  private static final Settings DEFAULTS = new Values().toSettings();
+
+  public Settings {
+    datasets = Map.copyOf(datasets);
+  }
+
+  public static Settings defaults() {
+    return DEFAULTS;
+  }
+
+  public static Builder builder() {
+    return new Builder(new Values());
+  }
+
+  /** A builder that starts from these settings. */
+  public Builder toBuilder() {
+    return new Builder(Values.of(this));
+  }
+
+  /**
+   * These settings with one changed.
+   *
+   * @throws SettingsException if the value is out of range or contradicts another
+   */
+  public <T> Settings with(SettingKey<Settings, T> key, T value) {
+    return toBuilder().set(key, value).build();
+  }
+
+  /** What is set for a data set, or the defaults. */
+  public Dataset dataset(String name) {
+    return datasets.getOrDefault(name, Dataset.DEFAULTS);
+  }
+
+  /**
+   * Checks every value and all of them together; for settings put together by a constructor.
+   *
+   * @throws SettingsException listing all that is wrong
+   */
+  public void validate() {
+    toBuilder().build();
+  }
+
+  /** The grid this node belongs to and how it is reached. */
+  public record Grid(
+      String name,
+      Optional<String> hostId,
+      String localAddress,
+      int port,
+      int communicationPort,
+      Discovery discovery,
+      int partitions,
+      Duration failureDetectionTimeout,
+      Optional<Path> igniteXml) {
+
+    /**
+     * The host's id: the one set, else the kernel's host name.
+     *
+     * @throws SettingsException if none is set and the host name cannot be read
+     */
+    public String resolvedHostId() {
+      return hostId.orElseGet(
+          () ->
+              fromKernel(
+                  SettingKey.GRID_HOST_ID,
+                  "the host name",
+                  () -> Files.readString(Path.of("/proc/sys/kernel/hostname")).strip()));
+    }
+  }
+
+  /** How the nodes of a grid find each other; at most one of both is set. */
+  public record Discovery(List<String> addresses, Optional<String> dnsName) {
+    public Discovery {
+      addresses = List.copyOf(addresses);
+    }
+  }
+
+  /** Off-heap memory. */
+  public record Memory(DataSize maxSize, DataSize metaMaxSize, Optional<DataSize> headroom) {
+    private static final DataSize MIN_HEADROOM = DataSize.ofMiB(8);
+
+    /** The headroom set, else 1/32 of the maximum and at least 8 MiB. */
+    public DataSize resolvedHeadroom() {
+      return headroom.orElseGet(
+          () -> DataSize.ofBytes(Math.max(maxSize.bytes() / 32, MIN_HEADROOM.bytes())));
+    }
+  }
+
+  /** The data path between trainers and this node. */
+  public record Lane(
+      Optional<Path> socket,
+      Path segmentDirectory,
+      Reader reader,
+      int maxConnections,
+      int maxRequestsInFlight,
+      DataSize maxFrameSize,
+      DataSize maxRecordSize,
+      Duration answerTimeout,
+      Slots slots) {
+    private static final Path RUN = Path.of("/run/training-day");
+
+    /**
+     * The socket set, else {@code /run/training-day/lane.sock} if that directory can be written,
+     * else {@code /tmp/training-day-<uid>/lane.sock}.
+     *
+     * @throws SettingsException if none is set and the user id cannot be read
+     */
+    public Path resolvedSocket() {
+      return socket.orElseGet(() -> defaultSocket(RUN));
+    }
+
+    static Path defaultSocket(Path run) {
+      Path directory =
+          Files.isDirectory(run) && Files.isWritable(run)
+              ? run
+              : Path.of(
+                  "/tmp/training-day-"
+                      + fromKernel(
+                          SettingKey.LANE_SOCKET,
+                          "the user id",
+                          () -> Files.getAttribute(Path.of("/proc/self"), "unix:uid").toString()));
+      return directory.resolve("lane.sock");
+    }
+  }
+
+  /** How stored records are read. */
+  public enum Reader {
+    PAGE,
+    PUBLIC
+  }
+
+  /** Limits of the memory shared with trainers. */
+  public record Slots(DataSize maxBytes, DataSize maxBytesPerConnection) {}
+
+  /** How missing samples get in. */
+  public record Fill(DataSize maxInFlight, Duration leaseTimeout, int writers) {}
+
+  /** Where the node's figures are served. */
+  public record Metrics(boolean enabled, String address, int port) {}
+
+  /** What is logged. */
+  public record Log(LogLevel level) {}
+
+  /** The least serious lines logged. */
+  public enum LogLevel {
+    ERROR,
+    WARN,
+    INFO,
+    DEBUG,
+    TRACE
+  }
+
+  /** What is set for one data set. */
+  public record Dataset(Validation validation) {
+    private static final Dataset DEFAULTS = new Values().toDataset("");
+  }
+
+  /** What is checked of every record read. */
+  public enum Validation {
+    CHECKSUM,
+    NONE
+  }
+
+  private interface KernelFact {
+    String read() throws IOException;
+  }
+
+  private static String fromKernel(SettingKey<Settings, ?> key, String what, KernelFact fact) {
+    try {
+      return fact.read();
+    } catch (IOException | UnsupportedOperationException | UncheckedIOException unreadable) {
+      throw new SettingsException(
+          "settings",
+          List.of(
+              new Problem(
+                  key.name(), "unset", key.allowed(), "set it: " + what + " cannot be read")));
+    }
+  }
+
+  /**
+   * Puts settings together, from code by {@code set} or from text by {@code read}. Code is told of
+   * a wrong value at once; what is wrong with text is kept until {@link #build}, so that all of it
+   * is told together. Not thread-safe.
+   */
+  public static final class Builder {
+    private final Values values;
+    private final Set<SettingKey<?, ?>> setInCode = new HashSet<>();
+    private final Set<SettingKey<?, ?>> wrong = new HashSet<>();
+    private final List<Problem> problems = new ArrayList<>();
+
+    private Builder(Values values) {
+      this.values = values;
+    }
+
+    /**
+     * Sets a value, over whatever a file or an earlier settings object said.
+     *
+     * @throws SettingsException if it is out of range, is set here already, or excludes another one
+     *     set here
+     */
+    public <T> Builder set(SettingKey<Settings, T> key, T value) {
+      requireAllowed(key, key.name(), value);
+      if (setInCode.contains(key)) {
+        throw refusal(
+            key.name(), key.format(value), "set once", "it is set to " + values.text(key));
+      }
+      values.put(key, value);
+      setInCode.add(key);
+      if (setInCode.contains(SettingKey.GRID_DISCOVERY_ADDRESSES)
+          && setInCode.contains(SettingKey.GRID_DISCOVERY_DNS_NAME)) {
+        Rules.discovery(values.toSettings())
+            .ifPresent(
+                problem -> {
+                  throw new SettingsException("settings", List.of(problem));
+                });
+      }
+      return this;
+    }
+
+    /**
+     * Sets a value of one data set.
+     *
+     * @throws SettingsException if it is out of range or the name is none
+     */
+    public <T> Builder setDataset(String dataset, SettingKey<Dataset, T> key, T value) {
+      String name = key.name().replace("<name>", dataset);
+      if (!Rules.isDatasetName(dataset)) {
+        throw refusal(name, key.format(value), Rules.DATASET_NAME, "");
+      }
+      requireAllowed(key, name, value);
+      values.putDataset(dataset, key, value);
+      return this;
+    }
+
+    /** Takes a value back to its default. */
+    public Builder unset(SettingKey<Settings, ?> key) {
+      values.remove(key);
+      setInCode.remove(key);
+      return this;
+    }
+
+    /**
+     * Reads a value from text.
+     *
+     * @param source what to call the key if the text is wrong
+     */
+    public <T> Builder read(SettingKey<Settings, T> key, String text, String source) {
+      parse(key, text, source).ifPresent(value -> values.put(key, value));
+      return this;
+    }
+
+    /**
+     * Reads a value of one data set from text.
+     *
+     * @param source what to call the key if the text is wrong
+     */
+    public <T> Builder readDataset(
+        String dataset, SettingKey<Dataset, T> key, String text, String source) {
+      if (Rules.isDatasetName(dataset)) {
+        parse(key, text, source).ifPresent(value -> values.putDataset(dataset, key, value));
+      } else {
+        refuse(new Problem(source, text, Rules.DATASET_NAME, ""));
+      }
+      return this;
+    }
+
+    /** Names a data set for which nothing but the defaults is set. */
+    public Builder readDataset(String dataset, String source) {
+      if (Rules.isDatasetName(dataset)) {
+        values.addDataset(dataset);
+      } else {
+        refuse(new Problem(source, dataset, Rules.DATASET_NAME, ""));
+      }
+      return this;
+    }
+
+    /** Adds something wrong that a reader found, to be told with all the rest. */
+    public Builder refuse(Problem problem) {
+      problems.add(problem);
+      return this;
+    }
+
+    /** Adds something wrong with the value of a key, whose default then stands in for it. */
+    public Builder refuse(SettingKey<?, ?> key, Problem problem) {
+      wrong.add(key);
+      return refuse(problem);
+    }
+
+    /**
+     * The settings, checked.
+     *
+     * @throws SettingsException listing all that is wrong
+     */
+    public Settings build() {
+      return build("settings");
+    }
+
+    /**
+     * The settings, checked.
+     *
+     * @param source what was read, for the message
+     * @throws SettingsException listing all that is wrong
+     */
+    public Settings build(String source) {
+      Settings settings = values.toSettings();
+      List<Problem> all = new ArrayList<>(problems);
+      all.addAll(values.outOfRange());
+      all.addAll(Rules.check(settings, wrong));
+      if (!all.isEmpty()) {
+        throw new SettingsException(source, all);
+      }
+      return settings;
+    }
+
+    private <T> Optional<T> parse(SettingKey<?, T> key, String text, String source) {
+      try {
+        return Optional.of(key.parse(text));
+      } catch (IllegalArgumentException notAllowed) {
+        String hint = notAllowed.getMessage();
+        refuse(key, new Problem(source, text, key.allowed(), hint == null ? "" : hint));
+        return Optional.empty();
+      }
+    }
+
+    private static <T> void requireAllowed(SettingKey<?, T> key, String name, T value) {
+      if (!key.fits(value)) {
+        throw refusal(name, key.format(value), key.allowed(), "");
+      }
+    }
+
+    private static SettingsException refusal(
+        String key, String value, String allowed, String hint) {
+      return new SettingsException("settings", List.of(new Problem(key, value, allowed, hint)));
+    }
+  }
+}
