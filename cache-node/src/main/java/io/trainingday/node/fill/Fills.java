@@ -1,0 +1,408 @@
+package io.trainingday.node.fill;
+
+import io.trainingday.grid.SampleKey;
+import io.trainingday.node.capacity.Admission;
+import io.trainingday.node.fill.LeaseTable.Delivery;
+import io.trainingday.node.store.RecordStore;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.Executors;
+import java.util.concurrent.ScheduledExecutorService;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicBoolean;
+import java.util.concurrent.atomic.AtomicInteger;
+import java.util.concurrent.atomic.AtomicLong;
+import java.util.function.LongSupplier;
+import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * Single flight for the missing samples of the partitions this node owns: who loads, who waits, and
+ * how the loaded record gets to the store behind the training.
+ *
+ * <p>All methods may be called from any thread and none waits for a load or a write. Time is taken
+ * from one clock. The caller asks only for keys whose primary this node is.
+ *
+ * <h2>Why a sample is loaded once</h2>
+ *
+ * <p>A key is in one of four states: <i>absent</i>, <i>leased</i>, <i>pending</i> (its record was
+ * taken and is being written) or <i>stored</i>. All changes between the first three are made under
+ * the lock of the key's stripe. A reader misses in the store and then asks, and between the two the
+ * record may have landed. Therefore {@link #missing} decides under the stripe's lock, in this
+ * order: pending, leased, then the store once more, and only then grants a lease.
+ *
+ * <ul>
+ *   <li>leased → pending is one step under the lock, so no asker sees a gap;
+ *   <li>the writer writes to the store first and removes the pending record, under the lock, after;
+ *       so an asker that finds neither a lease nor a pending record under the lock comes either
+ *       before the record was submitted (then its lease is the only one: leased is checked first)
+ *       or after the write, and then the second look at the store finds it;
+ *   <li>an asker that finds it nowhere is right: it was never filled, or dropped (refused, failed,
+ *       evicted), and one more load is due.
+ * </ul>
+ *
+ * <p>So two holders never load one key at once, unless the first one's lease has ended without a
+ * record: by release, by disconnect or by its deadline. A record that arrives after that is taken
+ * all the same: it serves the waiters and ends the newer lease. Leases only save loads; nothing
+ * read is ever wrong because of one.
+ *
+ * <h2>Waiting</h2>
+ *
+ * <p>A client loads all samples it holds the lease of before it waits for others'; then no circle
+ * of waiting connections can form. Waiters are called on the thread that brings the news (a filler,
+ * a releaser, the timer), never under a lock, and must hand over quickly.
+ */
+public final class Fills implements AutoCloseable {
+  /** Told the end of a wait. */
+  @FunctionalInterface
+  public interface Waiter {
+    /**
+     * Called exactly once, unless the wait is cancelled before or its holder is closed: with the
+     * record; or with {@link MissAnswer.Kind#GRANTED} when the former holder failed and this waiter
+     * is the one that loads now; or with {@link MissAnswer.Kind#REFUSED}.
+     */
+    void answered(MissAnswer answer);
+  }
+
+  /** What became of a submitted record. */
+  public enum Submitted {
+    /** Taken; readable from now on, and in the store soon unless admission refuses it. */
+    TAKEN,
+    /** The key's record is on its way already; this one is not needed. */
+    REPEATED,
+    /** Too many bytes in flight: submit again within the lease, then release and give up. */
+    BUSY,
+    /** Larger than everything that may be in flight: never taken, the lease is ended. */
+    TOO_LARGE,
+    /** The node closes. */
+    CLOSED
+  }
+
+  private static final Logger LOG = LoggerFactory.getLogger(Fills.class);
+  private static final int STRIPES = 64;
+  private static final Duration CLOSE_TIMEOUT = Duration.ofSeconds(5);
+
+  private final FillLimits limits;
+  private final RecordStore store;
+  private final LongSupplier nanoTime;
+  private final Counters counters = new Counters();
+  private final LeaseTable[] stripes = new LeaseTable[STRIPES];
+  private final WriteBehind writeBehind;
+  private final Map<Long, Holder> holders = new ConcurrentHashMap<>();
+  private final AtomicLong lastHolder = new AtomicLong();
+  private final AtomicInteger liveLeases = new AtomicInteger();
+  private final AtomicBoolean waiterFailureLogged = new AtomicBoolean();
+  private final @Nullable ScheduledExecutorService timer;
+  private volatile boolean closed;
+
+  /** Starts the writers and the timer that ends leases whose holder went silent. */
+  public Fills(FillLimits limits, RecordStore store, Admission admission) {
+    this(limits, store, admission, System::nanoTime, true);
+  }
+
+  /** Without the timer, {@link #expire} is called by the test that owns the clock. */
+  Fills(
+      FillLimits limits,
+      RecordStore store,
+      Admission admission,
+      LongSupplier nanoTime,
+      boolean withTimer) {
+    this.limits = limits;
+    this.store = store;
+    this.nanoTime = nanoTime;
+    for (int i = 0; i < STRIPES; i++) {
+      stripes[i] = new LeaseTable(limits.leaseTimeoutNanos(), counters);
+    }
+    writeBehind =
+        new WriteBehind(
+            store,
+            admission,
+            limits.maxInFlightBytes(),
+            limits.writers(),
+            counters,
+            this::removePending);
+    writeBehind.start();
+    timer = withTimer ? startTimer(limits.leaseTimeoutNanos()) : null;
+  }
+
+  private ScheduledExecutorService startTimer(long leaseTimeoutNanos) {
+    ScheduledExecutorService executor =
+        Executors.newSingleThreadScheduledExecutor(
+            task -> {
+              Thread thread = new Thread(task, "lease-timer");
+              thread.setDaemon(true);
+              return thread;
+            });
+    // A take-over by a waiter comes at most a fortieth of the lease late.
+    long tickNanos = Math.max(leaseTimeoutNanos / 40, TimeUnit.MILLISECONDS.toNanos(1));
+    var unused =
+        executor.scheduleWithFixedDelay(this::expire, tickNanos, tickNanos, TimeUnit.NANOSECONDS);
+    return executor;
+  }
+
+  /** Registers a connection and returns its holder id, never 0. */
+  public long openHolder() {
+    long id = lastHolder.incrementAndGet();
+    holders.put(id, new Holder(limits.maxLeasesPerHolder(), limits.maxLeases(), liveLeases));
+    return id;
+  }
+
+  /**
+   * Ends a connection: its leases go to their first waiters or end, its waits are forgotten without
+   * a call, and its later questions are refused. Safe to call again.
+   */
+  public void closeHolder(long holderId) {
+    Holder holder = holders.remove(holderId);
+    if (holder == null) {
+      return;
+    }
+    holder.close();
+    long now = nanoTime.getAsLong();
+    for (LeaseTable stripe : stripes) {
+      List<Delivery> out = new ArrayList<>();
+      synchronized (stripe) {
+        stripe.drop(holder, now, out);
+      }
+      deliver(out);
+    }
+  }
+
+  /**
+   * Answers a reader whose read of {@code key} in the store missed: the record, a lease, or who has
+   * one. O(1), one look at the store, no I/O besides that look.
+   *
+   * @param holderId from {@link #openHolder}; a closed one is {@link MissAnswer.Kind#REFUSED}
+   */
+  public MissAnswer missing(SampleKey key, long holderId) {
+    return ask(key, holderId, null);
+  }
+
+  /**
+   * As {@link #missing}, and registers {@code waiter} when the answer is {@link
+   * MissAnswer.Kind#LEASED_TO_OTHER}; with any other answer it is never called. A connection may
+   * wait for a lease of its own, which another of its threads holds. The answer may already have
+   * been followed by the waiter's call when this returns.
+   */
+  public MissAnswer await(SampleKey key, long holderId, Waiter waiter) {
+    return ask(key, holderId, waiter);
+  }
+
+  private MissAnswer ask(SampleKey key, long holderId, @Nullable Waiter waiter) {
+    Holder holder = holders.get(holderId);
+    if (holder == null) {
+      counters.leasesRefused.increment();
+      return MissAnswer.REFUSED;
+    }
+    LeaseTable stripe = stripe(key);
+    List<Delivery> out = new ArrayList<>(0);
+    MissAnswer answer;
+    synchronized (stripe) {
+      // Read under the lock, set before the stripes are swept: no waiter is registered after.
+      answer =
+          closed
+              ? MissAnswer.REFUSED
+              : stripe.ask(key, holder, waiter, nanoTime.getAsLong(), store::contains, out);
+    }
+    deliver(out);
+    return answer;
+  }
+
+  /**
+   * Removes a damaged record from the store, then answers as {@link #missing}. A record that is
+   * being loaded or written again already is left alone. Two readers that find the damage at once
+   * may cause one load too many.
+   *
+   * @throws RecordStore.WriteException when the store could not remove it: load without a lease
+   */
+  public MissAnswer repair(SampleKey key, long holderId) {
+    LeaseTable stripe = stripe(key);
+    boolean underRepair;
+    synchronized (stripe) {
+      underRepair = stripe.isLeased(key) || stripe.pending(key) != null;
+    }
+    if (!underRepair && store.remove(key)) {
+      counters.repairs.increment();
+    }
+    return missing(key, holderId);
+  }
+
+  /**
+   * Ends a wait before it is answered. False when the waiter is not waiting: it has been called or
+   * is being called, and if that brought it a lease, the lease has to be released.
+   */
+  public boolean cancel(SampleKey key, Waiter waiter) {
+    LeaseTable stripe = stripe(key);
+    synchronized (stripe) {
+      return stripe.cancel(key, waiter);
+    }
+  }
+
+  /** Puts off the deadline of a lease; false when {@code holderId} does not hold it (any more). */
+  public boolean renew(SampleKey key, long holderId) {
+    Holder holder = holders.get(holderId);
+    if (holder == null) {
+      return false;
+    }
+    LeaseTable stripe = stripe(key);
+    synchronized (stripe) {
+      return stripe.renew(key, holder, nanoTime.getAsLong());
+    }
+  }
+
+  /**
+   * Gives a lease back without a record, because its load failed or its record was given up; the
+   * first waiter gets it. False when {@code holderId} does not hold it (any more).
+   */
+  public boolean release(SampleKey key, long holderId) {
+    Holder holder = holders.get(holderId);
+    if (holder == null) {
+      return false;
+    }
+    LeaseTable stripe = stripe(key);
+    List<Delivery> out = new ArrayList<>(0);
+    boolean released;
+    synchronized (stripe) {
+      released = stripe.release(key, holder, nanoTime.getAsLong(), out);
+    }
+    deliver(out);
+    return released;
+  }
+
+  /**
+   * Takes over a loaded record, which must not change any more, serves its waiters and ends its
+   * lease, whoever holds it; the store is written later. Waiters are served whatever the result,
+   * the lease outlives only {@link Submitted#BUSY}. Needs no lease: a late record is welcome.
+   */
+  public Submitted submit(SampleKey key, byte[] record) {
+    LeaseTable stripe = stripe(key);
+    List<Delivery> out = new ArrayList<>(0);
+    Submitted result;
+    synchronized (stripe) {
+      result = submit(stripe, key, record, out);
+    }
+    deliver(out);
+    return result;
+  }
+
+  private Submitted submit(LeaseTable stripe, SampleKey key, byte[] record, List<Delivery> out) {
+    if (stripe.pending(key) != null) {
+      counters.fillsRepeated.increment();
+      return Submitted.REPEATED;
+    }
+    return switch (writeBehind.offer(key, record)) {
+      case TAKEN -> {
+        // A writer may be faster than this line, but it removes the pending record under our lock.
+        stripe.putPending(key, record);
+        stripe.fulfil(key, record, out);
+        counters.fillsTaken.increment();
+        yield Submitted.TAKEN;
+      }
+      case BUSY -> {
+        stripe.serveOnly(key, record, out);
+        counters.fillsBusy.increment();
+        yield Submitted.BUSY;
+      }
+      case TOO_LARGE -> {
+        stripe.fulfil(key, record, out);
+        counters.fillsTooLarge.increment();
+        yield Submitted.TOO_LARGE;
+      }
+      case CLOSED -> {
+        stripe.fulfil(key, record, out);
+        yield Submitted.CLOSED;
+      }
+    };
+  }
+
+  /** The record of {@code key} on its way to the store, shared and not to be changed, or null. */
+  public byte @Nullable [] pending(SampleKey key) {
+    LeaseTable stripe = stripe(key);
+    synchronized (stripe) {
+      return stripe.pending(key);
+    }
+  }
+
+  /** Counters and gauges of now. */
+  public FillStats stats() {
+    return counters.snapshot(liveLeases.get(), writeBehind.inFlightBytes());
+  }
+
+  /** Passes on all leases whose deadline has come. */
+  void expire() {
+    long now = nanoTime.getAsLong();
+    for (LeaseTable stripe : stripes) {
+      List<Delivery> out = new ArrayList<>(0);
+      synchronized (stripe) {
+        stripe.expire(now, out);
+      }
+      deliver(out);
+    }
+  }
+
+  /** Closes with a timeout of 5 s. */
+  @Override
+  public void close() {
+    close(CLOSE_TIMEOUT);
+  }
+
+  /**
+   * Refuses all questions and waiters, writes the records taken so far until the timeout and drops
+   * and counts the rest. Safe to call again.
+   */
+  public void close(Duration timeout) {
+    closed = true;
+    if (timer != null) {
+      timer.shutdownNow();
+    }
+    for (LeaseTable stripe : stripes) {
+      List<Delivery> out = new ArrayList<>();
+      synchronized (stripe) {
+        stripe.closeAll(out);
+      }
+      deliver(out);
+    }
+    writeBehind.close(timeout.toNanos());
+  }
+
+  private void removePending(SampleKey key) {
+    LeaseTable stripe = stripe(key);
+    synchronized (stripe) {
+      stripe.removePending(key);
+    }
+  }
+
+  private LeaseTable stripe(SampleKey key) {
+    // The high bits: the low ones choose the bucket inside the stripe.
+    return stripes[(key.hashCode() * 0x9E3779B9) >>> (32 - Integer.numberOfTrailingZeros(STRIPES))];
+  }
+
+  private void deliver(List<Delivery> deliveries) {
+    for (Delivery delivery : deliveries) {
+      try {
+        delivery.waiter().answered(delivery.answer());
+      } catch (RuntimeException | Error e) {
+        counters.waiterFailures.increment();
+        if (waiterFailureLogged.compareAndSet(false, true)) {
+          LOG.warn("A waiter for {} failed; further failures are only counted.", delivery.key(), e);
+        }
+        if (delivery.answer().kind() == MissAnswer.Kind.GRANTED) {
+          giveBack(delivery);
+        }
+      }
+    }
+  }
+
+  /** A lease that its waiter could not take would block the key until the deadline. */
+  private void giveBack(Delivery failed) {
+    LeaseTable stripe = stripe(failed.key());
+    List<Delivery> out = new ArrayList<>(0);
+    synchronized (stripe) {
+      stripe.release(failed.key(), failed.holder(), nanoTime.getAsLong(), out);
+    }
+    deliver(out);
+  }
+}

@@ -1,0 +1,226 @@
+package io.trainingday.node.fill;
+
+import io.trainingday.grid.SampleKey;
+import io.trainingday.node.capacity.Admission;
+import io.trainingday.node.capacity.Refusal;
+import io.trainingday.node.store.RecordStore;
+import java.util.ArrayDeque;
+import java.util.ArrayList;
+import java.util.Deque;
+import java.util.List;
+import java.util.Set;
+import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.locks.Condition;
+import java.util.concurrent.locks.ReentrantLock;
+import java.util.function.Consumer;
+import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/** A queue of records bounded in bytes, and the threads that write them to the store. */
+final class WriteBehind {
+  enum Offer {
+    TAKEN,
+    BUSY,
+    TOO_LARGE,
+    CLOSED
+  }
+
+  private static final class Fill {
+    final SampleKey key;
+    final byte[] record;
+
+    Fill(SampleKey key, byte[] record) {
+      this.key = key;
+      this.record = record;
+    }
+
+    /** A record's bytes and about what its queue and table entries cost, so tiny ones count. */
+    long cost() {
+      return record.length + 256L;
+    }
+  }
+
+  private static final Logger LOG = LoggerFactory.getLogger(WriteBehind.class);
+
+  private final RecordStore store;
+  private final Admission admission;
+  private final long maxInFlightBytes;
+  private final Counters counters;
+  private final Consumer<SampleKey> whenDone;
+  private final List<Thread> writers = new ArrayList<>();
+  private final Set<Class<?>> loggedFailures = ConcurrentHashMap.newKeySet();
+
+  private final ReentrantLock lock = new ReentrantLock();
+  private final Condition changed = lock.newCondition();
+
+  // Guarded by lock.
+  private final Deque<Fill> queue = new ArrayDeque<>();
+  private long inFlightBytes;
+  private boolean closed;
+
+  /**
+   * @param whenDone told, once per taken record, that it is in the store or dropped; must not throw
+   */
+  WriteBehind(
+      RecordStore store,
+      Admission admission,
+      long maxInFlightBytes,
+      int writers,
+      Counters counters,
+      Consumer<SampleKey> whenDone) {
+    this.store = store;
+    this.admission = admission;
+    this.maxInFlightBytes = maxInFlightBytes;
+    this.counters = counters;
+    this.whenDone = whenDone;
+    for (int i = 0; i < writers; i++) {
+      Thread writer = new Thread(this::writeAll, "fill-writer-" + i);
+      writer.setDaemon(true);
+      this.writers.add(writer);
+    }
+  }
+
+  void start() {
+    writers.forEach(Thread::start);
+  }
+
+  /** Takes the record, which must not change any more, or says why not. Never blocks. */
+  Offer offer(SampleKey key, byte[] record) {
+    Fill fill = new Fill(key, record);
+    lock.lock();
+    try {
+      if (closed) {
+        return Offer.CLOSED;
+      }
+      if (fill.cost() > maxInFlightBytes) {
+        return Offer.TOO_LARGE;
+      }
+      if (inFlightBytes + fill.cost() > maxInFlightBytes) {
+        return Offer.BUSY;
+      }
+      inFlightBytes += fill.cost();
+      queue.add(fill);
+      changed.signal();
+      return Offer.TAKEN;
+    } finally {
+      lock.unlock();
+    }
+  }
+
+  long inFlightBytes() {
+    lock.lock();
+    try {
+      return inFlightBytes;
+    } finally {
+      lock.unlock();
+    }
+  }
+
+  /** Takes no more, writes what is queued until the deadline, then drops the rest. */
+  void close(long timeoutNanos) {
+    lock.lock();
+    try {
+      closed = true;
+      changed.signalAll();
+    } finally {
+      lock.unlock();
+    }
+    boolean interrupted = !join(System.nanoTime() + timeoutNanos);
+    for (Fill fill; (fill = poll()) != null; ) {
+      counters.recordsDropped.increment();
+      done(fill);
+    }
+    if (interrupted) {
+      Thread.currentThread().interrupt();
+    }
+  }
+
+  /** Waits for the writers until the deadline; false when interrupted. */
+  private boolean join(long deadlineNanos) {
+    try {
+      for (Thread writer : writers) {
+        long leftMillis = TimeUnit.NANOSECONDS.toMillis(deadlineNanos - System.nanoTime());
+        if (leftMillis <= 0) {
+          return true;
+        }
+        writer.join(leftMillis);
+      }
+      return true;
+    } catch (InterruptedException e) {
+      return false;
+    }
+  }
+
+  private void writeAll() {
+    for (Fill fill; (fill = take()) != null; ) {
+      try {
+        write(fill);
+      } catch (RuntimeException | Error e) {
+        // A writer outlives any failure: the record is a miss again, and that is all.
+        counters.writesFailed.increment();
+        if (loggedFailures.add(e.getClass())) {
+          LOG.warn(
+              "Could not write {}; it will be loaded again. Further failures of this kind are only"
+                  + " counted.",
+              fill.key,
+              e);
+        }
+      } finally {
+        done(fill);
+      }
+    }
+  }
+
+  private void write(Fill fill) {
+    if (store.contains(fill.key)) {
+      counters.recordsAlreadyStored.increment();
+      return;
+    }
+    Refusal refusal = admission.tryAdmit(fill.record.length);
+    if (refusal != null) {
+      counters.recordsRefused.increment();
+      return;
+    }
+    try {
+      store.write(fill.key, fill.record);
+    } finally {
+      admission.release(fill.record.length);
+    }
+    counters.recordsWritten.increment();
+    counters.bytesWritten.add(fill.record.length);
+  }
+
+  private void done(Fill fill) {
+    whenDone.accept(fill.key);
+    lock.lock();
+    try {
+      inFlightBytes -= fill.cost();
+    } finally {
+      lock.unlock();
+    }
+  }
+
+  /** The next record, or null when closed and nothing is left. */
+  private @Nullable Fill take() {
+    lock.lock();
+    try {
+      while (queue.isEmpty() && !closed) {
+        changed.awaitUninterruptibly();
+      }
+      return queue.poll();
+    } finally {
+      lock.unlock();
+    }
+  }
+
+  private @Nullable Fill poll() {
+    lock.lock();
+    try {
+      return queue.poll();
+    } finally {
+      lock.unlock();
+    }
+  }
+}
