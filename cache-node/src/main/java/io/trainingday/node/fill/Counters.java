@@ -7,11 +7,10 @@ final class Counters {
   final LongAdder fillsTaken = new LongAdder();
   final LongAdder fillsRepeated = new LongAdder();
   final LongAdder fillsBusy = new LongAdder();
-  final LongAdder fillsTooLarge = new LongAdder();
+  final LongAdder fillsRefused = new LongAdder();
   final LongAdder recordsWritten = new LongAdder();
   final LongAdder bytesWritten = new LongAdder();
   final LongAdder recordsAlreadyStored = new LongAdder();
-  final LongAdder recordsRefused = new LongAdder();
   final LongAdder writesFailed = new LongAdder();
   final LongAdder recordsDropped = new LongAdder();
   final LongAdder leasesGranted = new LongAdder();
@@ -28,11 +27,10 @@ final class Counters {
         fillsTaken.sum(),
         fillsRepeated.sum(),
         fillsBusy.sum(),
-        fillsTooLarge.sum(),
+        fillsRefused.sum(),
         recordsWritten.sum(),
         bytesWritten.sum(),
         recordsAlreadyStored.sum(),
-        recordsRefused.sum(),
         writesFailed.sum(),
         recordsDropped.sum(),
         leasesGranted.sum(),

@@ -7,11 +7,10 @@ package io.trainingday.node.fill;
  * @param fillsTaken records taken from loaders
  * @param fillsRepeated records of a key whose record was on its way to the store already
  * @param fillsBusy records sent back because too many bytes were in flight
- * @param fillsTooLarge records larger than all bytes that may be in flight
+ * @param fillsRefused records that were not taken for good; admission counts its part by reason
  * @param recordsWritten records written to the store
  * @param bytesWritten their bytes
  * @param recordsAlreadyStored taken records that the store held already
- * @param recordsRefused taken records that admission refused; it counts them by reason
  * @param writesFailed taken records that the store failed to write
  * @param recordsDropped taken records dropped because the node closed
  * @param leasesGranted leases given, those taken over included
@@ -29,11 +28,10 @@ public record FillStats(
     long fillsTaken,
     long fillsRepeated,
     long fillsBusy,
-    long fillsTooLarge,
+    long fillsRefused,
     long recordsWritten,
     long bytesWritten,
     long recordsAlreadyStored,
-    long recordsRefused,
     long writesFailed,
     long recordsDropped,
     long leasesGranted,

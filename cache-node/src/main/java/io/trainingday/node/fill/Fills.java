@@ -2,6 +2,7 @@ package io.trainingday.node.fill;
 
 import io.trainingday.grid.SampleKey;
 import io.trainingday.node.capacity.Admission;
+import io.trainingday.node.capacity.Refusal;
 import io.trainingday.node.fill.LeaseTable.Delivery;
 import io.trainingday.node.store.RecordStore;
 import java.time.Duration;
@@ -76,9 +77,11 @@ public final class Fills implements AutoCloseable {
     REPEATED,
     /** Too many bytes in flight: submit again within the lease, then release and give up. */
     BUSY,
-    /** Larger than everything that may be in flight: never taken, the lease is ended. */
+    /** Admission has no room for it: not kept, the lease is ended. */
+    NO_ROOM,
+    /** Larger than a record, or than all that may be in flight: not kept, the lease is ended. */
     TOO_LARGE,
-    /** The node closes. */
+    /** Admission is closed or the node closes: not kept, the lease is ended. */
     CLOSED
   }
 
@@ -88,6 +91,7 @@ public final class Fills implements AutoCloseable {
 
   private final FillLimits limits;
   private final RecordStore store;
+  private final Admission admission;
   private final LongSupplier nanoTime;
   private final Counters counters = new Counters();
   private final LeaseTable[] stripes = new LeaseTable[STRIPES];
@@ -113,9 +117,11 @@ public final class Fills implements AutoCloseable {
       boolean withTimer) {
     this.limits = limits;
     this.store = store;
+    this.admission = admission;
     this.nanoTime = nanoTime;
+    AtomicLong lastLease = new AtomicLong();
     for (int i = 0; i < STRIPES; i++) {
-      stripes[i] = new LeaseTable(limits.leaseTimeoutNanos(), counters);
+      stripes[i] = new LeaseTable(limits.leaseTimeoutNanos(), lastLease, counters);
     }
     writeBehind =
         new WriteBehind(
@@ -241,15 +247,18 @@ public final class Fills implements AutoCloseable {
     }
   }
 
-  /** Puts off the deadline of a lease; false when {@code holderId} does not hold it (any more). */
-  public boolean renew(SampleKey key, long holderId) {
+  /**
+   * Puts off the deadline of a lease by the whole term; false when {@code holderId} does not hold
+   * it (any more).
+   */
+  public boolean renew(SampleKey key, long holderId, long lease) {
     Holder holder = holders.get(holderId);
     if (holder == null) {
       return false;
     }
     LeaseTable stripe = stripe(key);
     synchronized (stripe) {
-      return stripe.renew(key, holder, nanoTime.getAsLong());
+      return stripe.renew(key, holder, lease, nanoTime.getAsLong());
     }
   }
 
@@ -257,7 +266,7 @@ public final class Fills implements AutoCloseable {
    * Gives a lease back without a record, because its load failed or its record was given up; the
    * first waiter gets it. False when {@code holderId} does not hold it (any more).
    */
-  public boolean release(SampleKey key, long holderId) {
+  public boolean release(SampleKey key, long holderId, long lease) {
     Holder holder = holders.get(holderId);
     if (holder == null) {
       return false;
@@ -266,7 +275,7 @@ public final class Fills implements AutoCloseable {
     List<Delivery> out = new ArrayList<>(0);
     boolean released;
     synchronized (stripe) {
-      released = stripe.release(key, holder, nanoTime.getAsLong(), out);
+      released = stripe.release(key, holder, lease, nanoTime.getAsLong(), out);
     }
     deliver(out);
     return released;
@@ -293,29 +302,41 @@ public final class Fills implements AutoCloseable {
       counters.fillsRepeated.increment();
       return Submitted.REPEATED;
     }
-    return switch (writeBehind.offer(key, record)) {
+    Submitted result = offer(key, record);
+    switch (result) {
       case TAKEN -> {
         // A writer may be faster than this line, but it removes the pending record under our lock.
         stripe.putPending(key, record);
         stripe.fulfil(key, record, out);
         counters.fillsTaken.increment();
-        yield Submitted.TAKEN;
       }
       case BUSY -> {
         stripe.serveOnly(key, record, out);
         counters.fillsBusy.increment();
-        yield Submitted.BUSY;
       }
-      case TOO_LARGE -> {
+      case NO_ROOM, TOO_LARGE, CLOSED, REPEATED -> {
         stripe.fulfil(key, record, out);
-        counters.fillsTooLarge.increment();
-        yield Submitted.TOO_LARGE;
+        counters.fillsRefused.increment();
       }
-      case CLOSED -> {
-        stripe.fulfil(key, record, out);
-        yield Submitted.CLOSED;
-      }
-    };
+    }
+    return result;
+  }
+
+  /** Reserves room in the store and in the queue. */
+  private Submitted offer(SampleKey key, byte[] record) {
+    Refusal refusal = admission.tryAdmit(record.length);
+    if (refusal != null) {
+      return switch (refusal) {
+        case BUDGET -> Submitted.NO_ROOM;
+        case RECORD_TOO_LARGE -> Submitted.TOO_LARGE;
+        case CLOSED -> Submitted.CLOSED;
+      };
+    }
+    Submitted result = writeBehind.offer(key, record);
+    if (result != Submitted.TAKEN) {
+      admission.release(record.length);
+    }
+    return result;
   }
 
   /** The record of {@code key} on its way to the store, shared and not to be changed, or null. */
@@ -401,7 +422,8 @@ public final class Fills implements AutoCloseable {
     LeaseTable stripe = stripe(failed.key());
     List<Delivery> out = new ArrayList<>(0);
     synchronized (stripe) {
-      stripe.release(failed.key(), failed.holder(), nanoTime.getAsLong(), out);
+      stripe.release(
+          failed.key(), failed.holder(), failed.answer().lease(), nanoTime.getAsLong(), out);
     }
     deliver(out);
   }

@@ -9,6 +9,7 @@ import java.util.Iterator;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.concurrent.atomic.AtomicLong;
 import java.util.function.Predicate;
 import org.jspecify.annotations.Nullable;
 
@@ -26,11 +27,13 @@ final class LeaseTable {
   private record Waiting(Holder holder, Waiter waiter) {}
 
   private static final class Lease {
+    final long id;
     final Holder holder;
     final Deque<Waiting> waiters;
     long deadlineNanos;
 
-    Lease(Holder holder, Deque<Waiting> waiters, long deadlineNanos) {
+    Lease(long id, Holder holder, Deque<Waiting> waiters, long deadlineNanos) {
+      this.id = id;
       this.holder = holder;
       this.waiters = waiters;
       this.deadlineNanos = deadlineNanos;
@@ -38,6 +41,7 @@ final class LeaseTable {
   }
 
   private final long leaseTimeoutNanos;
+  private final AtomicLong lastLease;
   private final Counters counters;
 
   /** All leases last equally long and a renewed one is put last: the first ends first. */
@@ -45,8 +49,12 @@ final class LeaseTable {
 
   private final Map<SampleKey, byte[]> pending = new HashMap<>();
 
-  LeaseTable(long leaseTimeoutNanos, Counters counters) {
+  /**
+   * @param lastLease the last lease number given, shared by all stripes
+   */
+  LeaseTable(long leaseTimeoutNanos, AtomicLong lastLease, Counters counters) {
     this.leaseTimeoutNanos = leaseTimeoutNanos;
+    this.lastLease = lastLease;
     this.counters = counters;
   }
 
@@ -81,13 +89,12 @@ final class LeaseTable {
     if (!holder.tryBeginLease()) {
       return refuse();
     }
-    grant(key, holder, new ArrayDeque<>(1), nowNanos);
-    return MissAnswer.GRANTED;
+    return MissAnswer.granted(grant(key, holder, new ArrayDeque<>(1), nowNanos).id);
   }
 
   private MissAnswer askOfLeased(Lease lease, Holder holder, @Nullable Waiter waiter) {
     if (waiter == null) {
-      return lease.holder == holder ? MissAnswer.HELD_BY_YOU : MissAnswer.LEASED_TO_OTHER;
+      return lease.holder == holder ? MissAnswer.heldByYou(lease.id) : MissAnswer.LEASED_TO_OTHER;
     }
     if (!holder.tryBeginWait()) {
       return refuse();
@@ -102,7 +109,8 @@ final class LeaseTable {
   }
 
   private Lease grant(SampleKey key, Holder holder, Deque<Waiting> waiters, long nowNanos) {
-    Lease lease = new Lease(holder, waiters, nowNanos + leaseTimeoutNanos);
+    Lease lease =
+        new Lease(lastLease.incrementAndGet(), holder, waiters, nowNanos + leaseTimeoutNanos);
     leases.put(key, lease);
     counters.leasesGranted.increment();
     return lease;
@@ -115,8 +123,9 @@ final class LeaseTable {
       next.holder.endWait();
       if (next.holder.tryBeginLease()) {
         counters.waitersGranted.increment();
-        out.add(new Delivery(key, next.holder, next.waiter, MissAnswer.GRANTED));
-        return grant(key, next.holder, ended.waiters, nowNanos);
+        Lease granted = grant(key, next.holder, ended.waiters, nowNanos);
+        out.add(new Delivery(key, next.holder, next.waiter, MissAnswer.granted(granted.id)));
+        return granted;
       }
       out.add(new Delivery(key, next.holder, next.waiter, refuse()));
     }
@@ -129,9 +138,9 @@ final class LeaseTable {
   }
 
   /** Puts off the deadline of the holder's lease; false when it holds none. */
-  boolean renew(SampleKey key, Holder holder, long nowNanos) {
-    Lease lease = leases.get(key);
-    if (lease == null || lease.holder != holder || lease.deadlineNanos - nowNanos <= 0) {
+  boolean renew(SampleKey key, Holder holder, long leaseId, long nowNanos) {
+    Lease lease = held(key, holder, leaseId);
+    if (lease == null || lease.deadlineNanos - nowNanos <= 0) {
       return false;
     }
     leases.remove(key);
@@ -141,14 +150,19 @@ final class LeaseTable {
   }
 
   /** Ends the holder's lease without a record; false when it holds none. */
-  boolean release(SampleKey key, Holder holder, long nowNanos, List<Delivery> out) {
-    Lease lease = leases.get(key);
-    if (lease == null || lease.holder != holder) {
+  boolean release(SampleKey key, Holder holder, long leaseId, long nowNanos, List<Delivery> out) {
+    Lease lease = held(key, holder, leaseId);
+    if (lease == null) {
       return false;
     }
     counters.leasesReleased.increment();
     passOn(key, lease, nowNanos, out);
     return true;
+  }
+
+  private @Nullable Lease held(SampleKey key, Holder holder, long leaseId) {
+    Lease lease = leases.get(key);
+    return lease != null && lease.holder == holder && lease.id == leaseId ? lease : null;
   }
 
   /** Takes the waiter out of the queue of {@code key}; false when it is not there (any more). */

@@ -20,26 +20,39 @@ public final class MissAnswer {
     REFUSED
   }
 
-  static final MissAnswer IN_STORE = new MissAnswer(Kind.IN_STORE, null);
-  static final MissAnswer GRANTED = new MissAnswer(Kind.GRANTED, null);
-  static final MissAnswer HELD_BY_YOU = new MissAnswer(Kind.HELD_BY_YOU, null);
-  static final MissAnswer LEASED_TO_OTHER = new MissAnswer(Kind.LEASED_TO_OTHER, null);
-  static final MissAnswer REFUSED = new MissAnswer(Kind.REFUSED, null);
+  static final MissAnswer IN_STORE = new MissAnswer(Kind.IN_STORE, 0, null);
+  static final MissAnswer LEASED_TO_OTHER = new MissAnswer(Kind.LEASED_TO_OTHER, 0, null);
+  static final MissAnswer REFUSED = new MissAnswer(Kind.REFUSED, 0, null);
 
   private final Kind kind;
+  private final long lease;
   private final byte @Nullable [] record;
 
-  private MissAnswer(Kind kind, byte @Nullable [] record) {
+  private MissAnswer(Kind kind, long lease, byte @Nullable [] record) {
     this.kind = kind;
+    this.lease = lease;
     this.record = record;
   }
 
   static MissAnswer ofRecord(byte[] record) {
-    return new MissAnswer(Kind.RECORD, record);
+    return new MissAnswer(Kind.RECORD, 0, record);
+  }
+
+  static MissAnswer granted(long lease) {
+    return new MissAnswer(Kind.GRANTED, lease, null);
+  }
+
+  static MissAnswer heldByYou(long lease) {
+    return new MissAnswer(Kind.HELD_BY_YOU, lease, null);
   }
 
   public Kind kind() {
     return kind;
+  }
+
+  /** The number of the asker's lease, from 1; 0 unless {@code GRANTED} or {@code HELD_BY_YOU}. */
+  public long lease() {
+    return lease;
   }
 
   /**

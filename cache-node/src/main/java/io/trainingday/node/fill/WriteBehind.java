@@ -2,7 +2,7 @@ package io.trainingday.node.fill;
 
 import io.trainingday.grid.SampleKey;
 import io.trainingday.node.capacity.Admission;
-import io.trainingday.node.capacity.Refusal;
+import io.trainingday.node.fill.Fills.Submitted;
 import io.trainingday.node.store.RecordStore;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
@@ -20,13 +20,6 @@ import org.slf4j.LoggerFactory;
 
 /** A queue of records bounded in bytes, and the threads that write them to the store. */
 final class WriteBehind {
-  enum Offer {
-    TAKEN,
-    BUSY,
-    TOO_LARGE,
-    CLOSED
-  }
-
   private static final class Fill {
     final SampleKey key;
     final byte[] record;
@@ -61,6 +54,7 @@ final class WriteBehind {
   private boolean closed;
 
   /**
+   * @param admission gets the room of every taken record back once it is written or dropped
    * @param whenDone told, once per taken record, that it is in the store or dropped; must not throw
    */
   WriteBehind(
@@ -86,24 +80,24 @@ final class WriteBehind {
     writers.forEach(Thread::start);
   }
 
-  /** Takes the record, which must not change any more, or says why not. Never blocks. */
-  Offer offer(SampleKey key, byte[] record) {
+  /** Takes the record, which admission has room for, or says why not. Never blocks. */
+  Submitted offer(SampleKey key, byte[] record) {
     Fill fill = new Fill(key, record);
     lock.lock();
     try {
       if (closed) {
-        return Offer.CLOSED;
+        return Submitted.CLOSED;
       }
       if (fill.cost() > maxInFlightBytes) {
-        return Offer.TOO_LARGE;
+        return Submitted.TOO_LARGE;
       }
       if (inFlightBytes + fill.cost() > maxInFlightBytes) {
-        return Offer.BUSY;
+        return Submitted.BUSY;
       }
       inFlightBytes += fill.cost();
       queue.add(fill);
       changed.signal();
-      return Offer.TAKEN;
+      return Submitted.TAKEN;
     } finally {
       lock.unlock();
     }
@@ -178,21 +172,13 @@ final class WriteBehind {
       counters.recordsAlreadyStored.increment();
       return;
     }
-    Refusal refusal = admission.tryAdmit(fill.record.length);
-    if (refusal != null) {
-      counters.recordsRefused.increment();
-      return;
-    }
-    try {
-      store.write(fill.key, fill.record);
-    } finally {
-      admission.release(fill.record.length);
-    }
+    store.write(fill.key, fill.record);
     counters.recordsWritten.increment();
     counters.bytesWritten.add(fill.record.length);
   }
 
   private void done(Fill fill) {
+    admission.release(fill.record.length);
     whenDone.accept(fill.key);
     lock.lock();
     try {
