@@ -1,0 +1,159 @@
+package io.trainingday.client;
+
+import java.nio.charset.StandardCharsets;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * What a data set is: its name, the preprocessing its samples went through, and the source they
+ * come from. Two trainers share samples when all of it is equal; a source that differs is refused.
+ */
+public final class DatasetSpec {
+  private static final int MAX_NAME_BYTES = 255;
+  private static final int MAX_PIPELINE_BYTES = 32 << 10;
+  private static final int MAX_DIGEST_BYTES = 1 << 10;
+
+  private final String name;
+  private final String pipeline;
+  private final long sourceLength;
+  private final String sourceDigest;
+  private final @Nullable Validation validation;
+
+  private DatasetSpec(Builder builder, String pipeline, long sourceLength) {
+    this.name = builder.name;
+    this.pipeline = pipeline;
+    this.sourceLength = sourceLength;
+    this.sourceDigest = builder.sourceDigest == null ? "" : builder.sourceDigest;
+    this.validation = builder.validation;
+  }
+
+  /** How the node proves a record before it serves it. */
+  public enum Validation {
+    /** Its checksum, on every read. */
+    CHECKSUM,
+    /** Not at all. */
+    NONE
+  }
+
+  /**
+   * Starts a spec.
+   *
+   * @param name of the data set, 1–255 bytes of UTF-8
+   */
+  public static Builder builder(String name) {
+    return new Builder(name);
+  }
+
+  public String name() {
+    return name;
+  }
+
+  /** The pipeline fingerprint's full text. */
+  public String pipeline() {
+    return pipeline;
+  }
+
+  /** How many samples the source has, ≥ 0. */
+  public long sourceLength() {
+    return sourceLength;
+  }
+
+  /** What the source is made of, empty where nobody said. */
+  public String sourceDigest() {
+    return sourceDigest;
+  }
+
+  /** Null takes what is set for the data set already, which is {@code CHECKSUM} by default. */
+  public @Nullable Validation validation() {
+    return validation;
+  }
+
+  @Override
+  public String toString() {
+    return "data set '%s' (%d samples)".formatted(name, sourceLength);
+  }
+
+  /** Builds a {@link DatasetSpec}; an option set twice is refused. Not thread-safe. */
+  public static final class Builder {
+    private final String name;
+    private @Nullable String pipeline;
+    private @Nullable Long sourceLength;
+    private @Nullable String sourceDigest;
+    private @Nullable Validation validation;
+
+    private Builder(String name) {
+      this.name = checkLength("name", name, 1, MAX_NAME_BYTES);
+    }
+
+    /**
+     * The identity of the preprocessing; required.
+     *
+     * @param fingerprint everything that decides what comes out of the loader for an index: code,
+     *     arguments, constants, library versions; never addresses, paths or times. 1 B–32 KiB of
+     *     UTF-8
+     */
+    public Builder pipeline(String fingerprint) {
+      checkUnset("pipeline", pipeline, fingerprint);
+      pipeline = checkLength("pipeline", fingerprint, 1, MAX_PIPELINE_BYTES);
+      return this;
+    }
+
+    /** How many samples there are, ≥ 0; required. Indices run from 0 to one less. */
+    public Builder sourceLength(long samples) {
+      checkUnset("sourceLength", sourceLength, samples);
+      if (samples < 0) {
+        throw new IllegalArgumentException(
+            "sourceLength=%d, allowed: 0 or more".formatted(samples));
+      }
+      sourceLength = samples;
+      return this;
+    }
+
+    /**
+     * What the source is made of, such as a digest of its file list; at most 1 KiB of UTF-8, empty
+     * by default.
+     */
+    public Builder sourceDigest(String digest) {
+      checkUnset("sourceDigest", sourceDigest, digest);
+      sourceDigest = checkLength("sourceDigest", digest, 0, MAX_DIGEST_BYTES);
+      return this;
+    }
+
+    /** How the node proves records; by default what is set for the data set already. */
+    public Builder validation(Validation value) {
+      checkUnset("validation", validation, value);
+      validation = value;
+      return this;
+    }
+
+    /**
+     * The spec.
+     *
+     * @throws IllegalStateException if a required option is missing
+     */
+    public DatasetSpec build() {
+      if (pipeline == null) {
+        throw new IllegalStateException("data set '%s': set pipeline(…)".formatted(name));
+      }
+      if (sourceLength == null) {
+        throw new IllegalStateException("data set '%s': set sourceLength(…)".formatted(name));
+      }
+      return new DatasetSpec(this, pipeline, sourceLength);
+    }
+
+    private static void checkUnset(String option, @Nullable Object old, Object value) {
+      if (old != null) {
+        throw new IllegalStateException("%s is set twice: %s and %s".formatted(option, old, value));
+      }
+    }
+
+    private static String checkLength(String option, String text, int least, int most) {
+      int bytes = text.getBytes(StandardCharsets.UTF_8).length;
+      if (bytes < least || bytes > most) {
+        throw new IllegalArgumentException(
+            "%s='%.80s' has %d bytes of UTF-8, allowed: %d to %d"
+                .formatted(option, text, bytes, least, most));
+      }
+      return text;
+    }
+  }
+}
