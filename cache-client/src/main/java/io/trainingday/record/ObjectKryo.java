@@ -10,6 +10,8 @@ import com.esotericsoftware.kryo.serializers.CollectionSerializer;
 import com.esotericsoftware.kryo.serializers.MapSerializer;
 import com.esotericsoftware.kryo.util.DefaultClassResolver;
 import com.esotericsoftware.kryo.util.MapReferenceResolver;
+import java.util.ArrayList;
+import java.util.List;
 import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 
@@ -19,7 +21,11 @@ final class ObjectKryo extends Kryo {
   private static final int MAX_DEPTH = 256;
 
   ObjectKryo(Consumer<Kryo> registrations) {
-    super(new RegisteredOnly(), new MapReferenceResolver());
+    this(registrations, new RegisteredOnly());
+  }
+
+  private ObjectKryo(Consumer<Kryo> registrations, RegisteredOnly classes) {
+    super(classes, new MapReferenceResolver());
     setRegistrationRequired(true);
     setMaxDepth(MAX_DEPTH);
     registrations.accept(this);
@@ -27,17 +33,7 @@ final class ObjectKryo extends Kryo {
       throw new IllegalArgumentException(
           "registrationRequired=false, allowed: true; register each class instead");
     }
-  }
-
-  @Override
-  public Registration register(Registration registration) {
-    Serializer<?> serializer = registration.getSerializer();
-    if (registration.getType().isArray()
-        || serializer instanceof CollectionSerializer
-        || serializer instanceof MapSerializer) {
-      registration.setSerializer(new LengthChecked(serializer));
-    }
-    return super.register(registration);
+    classes.registered.forEach(LengthChecked::apply); // registering twice replaces the serializer
   }
 
   @Override
@@ -49,6 +45,15 @@ final class ObjectKryo extends Kryo {
 
   /** Kryo would look up any class by a name found in the bytes. */
   private static final class RegisteredOnly extends DefaultClassResolver {
+    private final List<Registration> registered = new ArrayList<>();
+
+    @Override
+    public Registration register(Registration registration) {
+      LengthChecked.apply(registration);
+      registered.add(registration);
+      return super.register(registration);
+    }
+
     @Override
     protected Registration readName(Input input) {
       throw new KryoException("a class by name, allowed: registered classes only");
@@ -63,6 +68,16 @@ final class ObjectKryo extends Kryo {
     LengthChecked(Serializer delegate) {
       super(delegate.getAcceptsNull(), delegate.isImmutable());
       this.delegate = delegate;
+    }
+
+    static void apply(Registration registration) {
+      Serializer serializer = registration.getSerializer();
+      if (!(serializer instanceof LengthChecked)
+          && (registration.getType().isArray()
+              || serializer instanceof CollectionSerializer
+              || serializer instanceof MapSerializer)) {
+        registration.setSerializer(new LengthChecked(serializer));
+      }
     }
 
     @Override
