@@ -1,0 +1,67 @@
+package io.trainingday.grid;
+
+import java.util.List;
+import org.apache.ignite.cache.CacheAtomicityMode;
+import org.apache.ignite.cache.CacheMode;
+import org.apache.ignite.cache.CacheWriteSynchronizationMode;
+import org.apache.ignite.cache.affinity.rendezvous.RendezvousAffinityFunction;
+import org.apache.ignite.configuration.CacheConfiguration;
+
+/**
+ * The Ignite caches and data regions of a grid. They are few and fixed, so that opening a data set
+ * never stops the grid for a partition exchange.
+ */
+public final class GridCaches {
+  /** The data region that holds samples. */
+  public static final String SAMPLES_REGION = "samples";
+
+  /** The data region that holds version keys and pipelines. */
+  public static final String META_REGION = "meta";
+
+  /** The replicated, transactional cache of version keys. */
+  public static final String VERSIONS = "versions";
+
+  /** The replicated, transactional cache of each data set's pipelines. */
+  public static final String PIPELINES = "pipelines";
+
+  // Every node holds all of them; more would only cost memory.
+  private static final int META_PARTITIONS = 32;
+
+  private GridCaches() {}
+
+  /**
+   * The cache of the samples that are kept on so many nodes beside their primary.
+   *
+   * @param backups from 0
+   */
+  public static String samples(int backups) {
+    if (backups < 0) {
+      throw new IllegalArgumentException("backups=" + backups + ", allowed: from 0");
+    }
+    return "samples-" + backups;
+  }
+
+  static List<CacheConfiguration<?, ?>> configurations(int partitions) {
+    return List.of(sampleCache(0, partitions), metaCache(VERSIONS), metaCache(PIPELINES));
+  }
+
+  private static CacheConfiguration<SampleKey, byte[]> sampleCache(int backups, int partitions) {
+    return new CacheConfiguration<SampleKey, byte[]>(samples(backups))
+        .setDataRegionName(SAMPLES_REGION)
+        .setCacheMode(CacheMode.PARTITIONED)
+        .setAtomicityMode(CacheAtomicityMode.ATOMIC)
+        .setBackups(backups)
+        .setAffinity(new RendezvousAffinityFunction(false, partitions));
+  }
+
+  // An atomic replicated update whose primary dies midway leaves replicas split; a transaction does
+  // not, and full sync makes every later local read see it.
+  private static CacheConfiguration<?, ?> metaCache(String name) {
+    return new CacheConfiguration<>(name)
+        .setDataRegionName(META_REGION)
+        .setCacheMode(CacheMode.REPLICATED)
+        .setAtomicityMode(CacheAtomicityMode.TRANSACTIONAL)
+        .setWriteSynchronizationMode(CacheWriteSynchronizationMode.FULL_SYNC)
+        .setAffinity(new RendezvousAffinityFunction(false, META_PARTITIONS));
+  }
+}

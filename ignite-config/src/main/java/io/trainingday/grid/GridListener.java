@@ -1,0 +1,27 @@
+package io.trainingday.grid;
+
+/** Hears what happens to a grid node that its owner must act on. */
+public interface GridListener {
+  /**
+   * A data region is full although admission should prevent it. The node goes on serving; nothing
+   * more may be admitted. Called on a thread of Ignite's, possibly often: it must return at once.
+   *
+   * @param cause what Ignite says about it
+   */
+  void memoryFull(String cause);
+
+  /**
+   * The node cannot go on and is stopped in order, on a thread of its own; the JVM stays. Called
+   * once, on a thread of Ignite's: it must return at once.
+   *
+   * @param cause what Ignite says about it
+   */
+  void failed(String cause);
+
+  /**
+   * The node is about to stop, for whatever reason: its owner, a failure, the JVM's shutdown hook.
+   * Off-heap memory is freed after this returns, so it must return only when nobody reads it any
+   * more.
+   */
+  void stopping();
+}

@@ -1,0 +1,204 @@
+package io.trainingday.grid;
+
+import io.trainingday.config.Settings;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+import java.util.stream.Collectors;
+import java.util.stream.Stream;
+import org.apache.ignite.IgniteSystemProperties;
+import org.apache.ignite.configuration.CacheConfiguration;
+import org.apache.ignite.configuration.DataPageEvictionMode;
+import org.apache.ignite.configuration.DataRegionConfiguration;
+import org.apache.ignite.configuration.DataStorageConfiguration;
+import org.apache.ignite.configuration.IgniteConfiguration;
+import org.apache.ignite.configuration.SystemDataRegionConfiguration;
+import org.apache.ignite.lifecycle.LifecycleBean;
+import org.apache.ignite.spi.communication.tcp.TcpCommunicationSpi;
+import org.apache.ignite.spi.discovery.tcp.TcpDiscoverySpi;
+import org.apache.ignite.spi.discovery.tcp.ipfinder.vm.TcpDiscoveryVmIpFinder;
+
+/** Turns settings into the configuration of the Ignite node that carries them out. */
+public final class IgniteConfigurations {
+  /** The user attribute of a grid node that names its host. */
+  public static final String HOST_ID_ATTRIBUTE = "training-day.hostId";
+
+  // Ignite's largest: a page hop costs about 1 us, and a 150 KB record takes 10 instead of 38.
+  private static final int PAGE_BYTES = 16 << 10;
+
+  // Ignite's smallest region is 10 MiB. Nothing of ours lives in the default region, and what the
+  // system's holds does not grow with the samples.
+  private static final long DEFAULT_REGION_BYTES = 16L << 20;
+  private static final long SYSTEM_REGION_BYTES = 32L << 20;
+  // Reserved at once; the rest follows in a few steps as it is used.
+  private static final long INITIAL_REGION_BYTES = 256L << 20;
+
+  // 32 KiB, the default, makes a record of 150 KB many small writes.
+  private static final int SOCKET_BUFFER_BYTES = 1 << 20;
+  // The default is no limit: messages for a slow node would fill the heap.
+  private static final int MESSAGE_QUEUE_LIMIT = 1024;
+
+  private IgniteConfigurations() {}
+
+  /**
+   * The configuration of one node, to be started once. Caches, data regions, the failure handler
+   * and the page size are always ours; everything else that an own Ignite XML ({@code
+   * grid.igniteXml}) sets is kept. No client, REST or JDBC port is opened unless that XML or the
+   * caller sets a connector. Switches off Ignite's update notifier in this JVM unless its system
+   * property is set.
+   *
+   * @throws io.trainingday.config.SettingsException if the own Ignite XML cannot be used
+   */
+  public static IgniteConfiguration create(Settings settings, GridListener listener) {
+    if (System.getProperty(IgniteSystemProperties.IGNITE_UPDATE_NOTIFIER) == null) {
+      System.setProperty(IgniteSystemProperties.IGNITE_UPDATE_NOTIFIER, "false");
+    }
+    BaseConfiguration base =
+        settings
+            .grid()
+            .igniteXml()
+            .map(BaseConfiguration::load)
+            .orElseGet(BaseConfiguration::empty);
+    IgniteConfiguration ignite = base.ignite();
+    NodeLifecycle lifecycle = new NodeLifecycle(listener);
+    lifecycle.afterStop(base.close());
+
+    ignite.setFailureHandler(new FailureRelay(listener));
+    ignite.setLifecycleBeans(withOurs(ignite.getLifecycleBeans(), lifecycle));
+    ignite.setUserAttributes(attributes(ignite, settings.grid()));
+    ignite.setDataStorageConfiguration(
+        storage(ignite.getDataStorageConfiguration(), settings.memory()));
+    ignite.setCacheConfiguration(caches(ignite, settings.grid().partitions()));
+    setUnlessGiven(ignite, base.given(), settings.grid());
+    if (!base.given().contains("workDirectory")) {
+      ignite.setWorkDirectory(lifecycle.temporaryWorkDirectory().toString());
+    }
+    return ignite;
+  }
+
+  private static void setUnlessGiven(
+      IgniteConfiguration ignite, Set<String> given, Settings.Grid grid) {
+    String node = grid.resolvedHostId() + "-" + grid.port();
+    unlessGiven(
+        given, "igniteInstanceName", () -> ignite.setIgniteInstanceName(grid.name() + "-" + node));
+    unlessGiven(given, "consistentId", () -> ignite.setConsistentId(node));
+    unlessGiven(given, "gridLogger", () -> ignite.setGridLogger(new Slf4jIgniteLogger()));
+    unlessGiven(given, "metricsLogFrequency", () -> ignite.setMetricsLogFrequency(0));
+    unlessGiven(given, "connectorConfiguration", () -> ignite.setConnectorConfiguration(null));
+    unlessGiven(
+        given, "clientConnectorConfiguration", () -> ignite.setClientConnectorConfiguration(null));
+    unlessGiven(given, "localHost", () -> ignite.setLocalHost(grid.localAddress()));
+    unlessGiven(given, "discoverySpi", () -> ignite.setDiscoverySpi(discovery(grid)));
+    unlessGiven(given, "communicationSpi", () -> ignite.setCommunicationSpi(communication(grid)));
+    unlessGiven(
+        given,
+        "failureDetectionTimeout",
+        () -> ignite.setFailureDetectionTimeout(grid.failureDetectionTimeout().toMillis()));
+  }
+
+  private static void unlessGiven(Set<String> given, String property, Runnable set) {
+    if (!given.contains(property)) {
+      set.run();
+    }
+  }
+
+  private static LifecycleBean[] withOurs(LifecycleBean[] theirs, LifecycleBean ours) {
+    // Ours first: it drains readers before another bean may pull something from under them.
+    return Stream.concat(Stream.of(ours), theirs == null ? Stream.of() : Arrays.stream(theirs))
+        .toArray(LifecycleBean[]::new);
+  }
+
+  private static Map<String, Object> attributes(IgniteConfiguration ignite, Settings.Grid grid) {
+    Map<String, Object> attributes = new HashMap<>();
+    if (ignite.getUserAttributes() != null) {
+      attributes.putAll(ignite.getUserAttributes());
+    }
+    attributes.put(HOST_ID_ATTRIBUTE, grid.resolvedHostId());
+    return attributes;
+  }
+
+  private static CacheConfiguration<?, ?>[] caches(IgniteConfiguration ignite, int partitions) {
+    List<CacheConfiguration<?, ?>> ours = GridCaches.configurations(partitions);
+    Set<String> names = ours.stream().map(CacheConfiguration::getName).collect(Collectors.toSet());
+    List<CacheConfiguration<?, ?>> all = new ArrayList<>(ours);
+    if (ignite.getCacheConfiguration() != null) {
+      for (CacheConfiguration<?, ?> theirs : ignite.getCacheConfiguration()) {
+        if (!names.contains(theirs.getName())) {
+          all.add(theirs);
+        }
+      }
+    }
+    return all.toArray(CacheConfiguration<?, ?>[]::new);
+  }
+
+  private static DataStorageConfiguration storage(
+      DataStorageConfiguration theirs, Settings.Memory memory) {
+    List<DataRegionConfiguration> regions = new ArrayList<>();
+    regions.add(region(GridCaches.SAMPLES_REGION, memory.maxSize().bytes()));
+    regions.add(region(GridCaches.META_REGION, memory.metaMaxSize().bytes()));
+    DataStorageConfiguration storage = theirs;
+    if (storage == null) {
+      storage =
+          new DataStorageConfiguration()
+              .setDefaultDataRegionConfiguration(region("default", DEFAULT_REGION_BYTES))
+              .setSystemDataRegionConfiguration(
+                  new SystemDataRegionConfiguration()
+                      .setInitialSize(DEFAULT_REGION_BYTES)
+                      .setMaxSize(SYSTEM_REGION_BYTES));
+    } else if (storage.getDataRegionConfigurations() != null) {
+      Arrays.stream(storage.getDataRegionConfigurations())
+          .filter(r -> !r.getName().equals(GridCaches.SAMPLES_REGION))
+          .filter(r -> !r.getName().equals(GridCaches.META_REGION))
+          .forEach(regions::add);
+    }
+    return storage
+        .setPageSize(PAGE_BYTES)
+        .setDataRegionConfigurations(regions.toArray(DataRegionConfiguration[]::new));
+  }
+
+  /** Off-heap, in memory alone; pages are never evicted: that lost 60 % of a set that fitted. */
+  private static DataRegionConfiguration region(String name, long maxBytes) {
+    return new DataRegionConfiguration()
+        .setName(name)
+        .setInitialSize(Math.min(maxBytes, INITIAL_REGION_BYTES))
+        .setMaxSize(maxBytes)
+        .setLazyMemoryAllocation(true)
+        .setPageEvictionMode(DataPageEvictionMode.DISABLED)
+        .setPersistenceEnabled(false);
+  }
+
+  private static TcpDiscoverySpi discovery(Settings.Grid grid) {
+    Settings.Discovery discovery = grid.discovery();
+    List<String> addresses =
+        discovery
+            .dnsName()
+            // Ignite resolves the name again on every attempt.
+            .map(name -> List.of(name + ":" + grid.port()))
+            .orElseGet(discovery::addresses);
+    if (addresses.isEmpty()) {
+      addresses = List.of(address(grid.localAddress(), grid.port()));
+    }
+    TcpDiscoverySpi spi = new TcpDiscoverySpi();
+    spi.setLocalPort(grid.port());
+    spi.setLocalPortRange(0);
+    spi.setIpFinder(new TcpDiscoveryVmIpFinder().setAddresses(addresses));
+    return spi;
+  }
+
+  private static String address(String host, int port) {
+    return (host.contains(":") ? "[" + host + "]" : host) + ":" + port;
+  }
+
+  private static TcpCommunicationSpi communication(Settings.Grid grid) {
+    TcpCommunicationSpi spi = new TcpCommunicationSpi();
+    spi.setLocalPort(grid.communicationPort());
+    spi.setLocalPortRange(0);
+    spi.setSocketSendBuffer(SOCKET_BUFFER_BYTES);
+    spi.setSocketReceiveBuffer(SOCKET_BUFFER_BYTES);
+    spi.setMessageQueueLimit(MESSAGE_QUEUE_LIMIT);
+    return spi;
+  }
+}
