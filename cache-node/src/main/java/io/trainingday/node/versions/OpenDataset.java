@@ -1,0 +1,133 @@
+package io.trainingday.node.versions;
+
+import io.trainingday.grid.SampleKey;
+import io.trainingday.node.versions.DatasetRefusedException.Reason;
+import java.util.SortedMap;
+import org.jspecify.annotations.Nullable;
+
+/** One data set, opened with one pipeline. Safe for any number of threads; needs no closing. */
+public final class OpenDataset {
+  private final VersionKeys versionKeys;
+  private final ViewCell cell;
+  private final String scopedName;
+  private final long dataset;
+  private final long pipeline;
+  private final SourceIdentity source;
+  private final SortedMap<String, String> settings;
+  private volatile Pipeline.@Nullable Schema schema;
+
+  OpenDataset(
+      VersionKeys versionKeys,
+      ViewCell cell,
+      String scopedName,
+      long dataset,
+      long pipeline,
+      SourceIdentity source,
+      SortedMap<String, String> settings) {
+    this.versionKeys = versionKeys;
+    this.cell = cell;
+    this.scopedName = scopedName;
+    this.dataset = dataset;
+    this.pipeline = pipeline;
+    this.source = source;
+    this.settings = settings;
+  }
+
+  /** The tenant, a slash, the data set's name. */
+  public String scopedName() {
+    return scopedName;
+  }
+
+  /** The data set's hash in keys. */
+  public long datasetHash() {
+    return dataset;
+  }
+
+  /** The pipeline fingerprint's hash in keys. */
+  public long pipelineHash() {
+    return pipeline;
+  }
+
+  /** The settings kept for the data set, defaults filled in. */
+  public SortedMap<String, String> settings() {
+    return settings;
+  }
+
+  /**
+   * What is current now: contains every publish that returned on this node before. One volatile
+   * read.
+   *
+   * @throws DatasetRefusedException when the source was replaced since this was opened, so that the
+   *     opener's samples are no longer the data set's
+   */
+  public DatasetView view() {
+    DatasetView view = cell.view();
+    if (!view.source().equals(source)) {
+      throw new DatasetRefusedException(
+          Reason.SOURCE_REPLACED,
+          "the source of data set \"%s\" was replaced while it was open: opened with %s, now %s, open it again with the new source"
+              .formatted(scopedName, source, view.source()));
+    }
+    return view;
+  }
+
+  /**
+   * The key of a sample's current record.
+   *
+   * @param view from {@link #view}
+   * @throws DatasetRefusedException when the index is out of range
+   */
+  public SampleKey key(DatasetView view, long index, int variant) {
+    return keyAt(view, view.sampleVersion(index), index, variant);
+  }
+
+  /**
+   * The key of a record of a version that the caller was told before, with its lease. A version
+   * that is no longer current is allowed: nobody looks there.
+   *
+   * @throws DatasetRefusedException when the index is out of range, or no sample can have had the
+   *     version
+   */
+  public SampleKey keyAt(DatasetView view, long sampleVersion, long index, int variant) {
+    if (sampleVersion < 0 || sampleVersion > view.sampleVersion(index)) {
+      throw new DatasetRefusedException(
+          Reason.MALFORMED,
+          "sampleVersion=%d of index %d of data set \"%s\", take 0 to %d"
+              .formatted(sampleVersion, index, scopedName, view.sampleVersion(index)));
+    }
+    return new SampleKey(dataset, view.incarnation(), pipeline, sampleVersion, variant, index);
+  }
+
+  /**
+   * The key for a record whose load began, without a lease, when {@code generation} was current; or
+   * null when the sample has changed since, so that the record must not be kept.
+   *
+   * @throws DatasetRefusedException when the index is out of range
+   */
+  public @Nullable SampleKey keyLoadedAt(
+      DatasetView view, long generation, long index, int variant) {
+    long sampleVersion = view.sampleVersion(index);
+    return sampleVersion > generation ? null : keyAt(view, sampleVersion, index, variant);
+  }
+
+  /**
+   * Checks a record's schema against that of the pipeline's first record, which it may be. Of the
+   * same family, or the first one after everything was published anew: returns. Local after the
+   * first call.
+   *
+   * @param family hash of what records must share
+   * @param description for people, one line a field: {@code name: dtype, number of dimensions}
+   * @throws DatasetRefusedException when the family differs, naming the fields that do
+   */
+  public void checkSchema(long family, String description) {
+    DatasetView view = view();
+    Pipeline.Schema known = schema;
+    if (known == null || !known.bindsAt(view)) {
+      known = versionKeys.learnSchema(this, view, family, description);
+      schema = known;
+    }
+    if (known.family() != family) {
+      throw Pipeline.mismatch(scopedName, known.description(), description);
+    }
+  }
+}

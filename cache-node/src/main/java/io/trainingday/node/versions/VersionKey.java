@@ -1,0 +1,148 @@
+package io.trainingday.node.versions;
+
+import io.trainingday.node.versions.DatasetRefusedException.Reason;
+import java.util.ArrayList;
+import java.util.Collections;
+import java.util.List;
+import java.util.Map;
+import java.util.SortedMap;
+import java.util.TreeMap;
+import org.jspecify.annotations.Nullable;
+import org.roaringbitmap.longlong.Roaring64NavigableMap;
+
+/**
+ * What is current for one data set, immutable. The rules of section "versions" live here and know
+ * no grid.
+ *
+ * @param scopedName tenant, a slash, the data set's name
+ * @param incarnation random, drawn when the key was made
+ * @param generation counts publishes, from 0
+ * @param floor every sample's version is at least this
+ * @param pipelines how many pipelines were ever registered
+ * @param requests the last publishes, oldest first
+ */
+record VersionKey(
+    String scopedName,
+    long incarnation,
+    long generation,
+    long floor,
+    SourceIdentity source,
+    SortedMap<String, String> settings,
+    int pipelines,
+    List<Request> requests,
+    ChangedSets changed) {
+
+  /**
+   * A publish that was done.
+   *
+   * @param content hash of what it said, to tell a repeated request from a reused id
+   * @param generation the generation it made
+   */
+  record Request(String id, long content, long generation) {}
+
+  /** Requests remembered; a publisher that repeats one does so within a few. */
+  static final int MAX_REQUESTS = 16;
+
+  VersionKey {
+    settings = Collections.unmodifiableSortedMap(new TreeMap<>(settings));
+    requests = List.copyOf(requests);
+  }
+
+  static VersionKey first(
+      String scopedName, long incarnation, SourceIdentity source, Map<String, String> settings) {
+    return new VersionKey(
+        scopedName,
+        incarnation,
+        0,
+        0,
+        source,
+        new TreeMap<>(settings),
+        0,
+        List.of(),
+        ChangedSets.NONE);
+  }
+
+  /** {@code max(floor, newest generation whose changed-set contains index)}. */
+  long sampleVersion(long index) {
+    return changed.version(index, floor);
+  }
+
+  /** The generation that request {@code id} made, or null if it is new. */
+  @Nullable Long generationOf(String id, long content) {
+    for (Request request : requests) {
+      if (request.id.equals(id)) {
+        if (request.content != content) {
+          throw new DatasetRefusedException(
+              Reason.REQUEST_REUSED,
+              "request id \"%s\" already made generation %d of data set \"%s\" with another content, take a new id for a new publish"
+                  .formatted(id, request.generation, scopedName));
+        }
+        return request.generation;
+      }
+    }
+    return null;
+  }
+
+  /** After a publish of a new source: every sample changed. */
+  VersionKey published(Request request, SourceIdentity newSource) {
+    return next(request, request.generation, newSource, ChangedSets.NONE);
+  }
+
+  /** After a publish of single samples. */
+  VersionKey changed(Request request, Roaring64NavigableMap indices, int maxSets) {
+    return next(request, floor, source, changed.with(request.generation, indices, maxSets));
+  }
+
+  /**
+   * The same with every sample's version raised to the generation: what is left to do when the
+   * changed-sets outgrow their limit. Causes loads of the whole data set.
+   */
+  VersionKey collapsed() {
+    return new VersionKey(
+        scopedName,
+        incarnation,
+        generation,
+        generation,
+        source,
+        settings,
+        pipelines,
+        requests,
+        ChangedSets.NONE);
+  }
+
+  VersionKey withOnePipelineMore() {
+    return new VersionKey(
+        scopedName,
+        incarnation,
+        generation,
+        floor,
+        source,
+        settings,
+        pipelines + 1,
+        requests,
+        changed);
+  }
+
+  private VersionKey next(
+      Request request, long newFloor, SourceIdentity newSource, ChangedSets newChanged) {
+    if (request.generation != generation + 1) {
+      throw new IllegalArgumentException(
+          "generation %d cannot follow %d".formatted(request.generation, generation));
+    }
+    List<Request> newRequests = new ArrayList<>(requests);
+    newRequests.add(request);
+    if (newRequests.size() > MAX_REQUESTS) {
+      newRequests.remove(0);
+    }
+    return new VersionKey(
+        scopedName,
+        incarnation,
+        request.generation,
+        newFloor,
+        newSource,
+        settings,
+        pipelines,
+        newRequests,
+        newChanged);
+  }
+}
