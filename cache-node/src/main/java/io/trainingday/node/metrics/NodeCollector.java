@@ -1,0 +1,181 @@
+package io.trainingday.node.metrics;
+
+import io.prometheus.client.Collector;
+import io.prometheus.client.CounterMetricFamily;
+import io.prometheus.client.GaugeMetricFamily;
+import io.prometheus.client.SummaryMetricFamily;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.TreeMap;
+import java.util.function.Supplier;
+
+/** Turns a node's figures into metrics at each scrape, so nothing is counted twice. */
+final class NodeCollector extends Collector {
+  private static final double MILLIS_PER_SECOND = 1e3;
+  private static final double NANOS_PER_SECOND = 1e9;
+
+  private final Supplier<NodeStats> stats;
+
+  NodeCollector(Supplier<NodeStats> stats) {
+    this.stats = stats;
+  }
+
+  @Override
+  public List<MetricFamilySamples> collect() {
+    NodeStats now = stats.get();
+    List<MetricFamilySamples> families = new ArrayList<>();
+    about(now, families);
+    memory(now.memory(), families);
+    lane(now.lane(), families);
+    fills(now.fills(), families);
+    datasets(now.datasets(), families);
+    return families;
+  }
+
+  private static void about(NodeStats now, List<MetricFamilySamples> families) {
+    families.add(
+        new GaugeMetricFamily("training_day_build_info", "Always 1.", List.of("version", "host_id"))
+            .addMetric(List.of(now.version(), now.hostId()), 1));
+    families.add(
+        gauge(
+            "training_day_ready",
+            "1 when a trainer may be sent here, else 0.",
+            now.notReady().isEmpty() ? 1 : 0));
+    families.add(
+        new GaugeMetricFamily(
+            "training_day_uptime_seconds",
+            "Time since the node's start.",
+            now.uptimeMillis() / MILLIS_PER_SECOND));
+  }
+
+  private static void memory(NodeStats.Memory memory, List<MetricFamilySamples> families) {
+    families.add(
+        gauge(
+            "training_day_memory_used_bytes",
+            "Off-heap memory in pages that hold something.",
+            memory.usedBytes()));
+    families.add(
+        gauge("training_day_memory_max_bytes", "Off-heap memory for samples.", memory.maxBytes()));
+    families.add(
+        gauge(
+            "training_day_memory_headroom_bytes",
+            "The part of it that fills leave free.",
+            memory.headroomBytes()));
+    families.add(
+        gauge(
+            "training_day_admission_open",
+            "0 once the node admits no more fills, whatever their size.",
+            memory.closedReason().isEmpty() ? 1 : 0));
+  }
+
+  private static void lane(NodeStats.Lane lane, List<MetricFamilySamples> families) {
+    families.add(
+        gauge("training_day_lane_connections", "Connections open now.", lane.connections()));
+    families.add(
+        gauge("training_day_lane_max_connections", "Connections allowed.", lane.maxConnections()));
+    families.add(
+        gauge("training_day_slots_bytes", "Shared memory trainers hold now.", lane.slotsBytes()));
+    families.add(
+        gauge(
+            "training_day_slots_max_bytes",
+            "Shared memory trainers may hold.",
+            lane.slotsMaxBytes()));
+    families.add(
+        new SummaryMetricFamily(
+            "training_day_batch_seconds",
+            "Time from a batch's request to its answer, in the node.",
+            (double) lane.batches(),
+            lane.batchNanos() / NANOS_PER_SECOND));
+    families.add(
+        counter(
+            "training_day_inline_batches_total",
+            "Batches sent through the socket for want of a slot.",
+            lane.inlineBatches()));
+    families.add(
+        counter(
+            "training_day_lane_refusals_total",
+            "Connections, segments and requests refused.",
+            lane.refusals()));
+  }
+
+  private static void fills(NodeStats.Fills fills, List<MetricFamilySamples> families) {
+    families.add(
+        counters(
+            "training_day_fills_total",
+            "Records given by trainers, by what became of them.",
+            fills.results()));
+    families.add(
+        counter(
+            "training_day_fill_written_bytes_total",
+            "Bytes of records written.",
+            fills.writtenBytes()));
+    families.add(
+        gauge(
+            "training_day_fill_inflight_bytes",
+            "Bytes of records taken and not written yet.",
+            fills.inFlightBytes()));
+    families.add(
+        gauge(
+            "training_day_fill_max_inflight_bytes",
+            "Bytes of records that may be taken and not written yet.",
+            fills.maxInFlightBytes()));
+    families.add(gauge("training_day_leases", "Leases held now.", fills.leases()));
+    families.add(
+        counters(
+            "training_day_leases_ended_total",
+            "Leases that ended without a record.",
+            fills.leasesEnded()));
+  }
+
+  private static void datasets(
+      List<NodeStats.Dataset> datasets, List<MetricFamilySamples> families) {
+    CounterMetricFamily reads =
+        new CounterMetricFamily(
+            "training_day_reads_total",
+            "Samples asked for, by where they came from.",
+            List.of("dataset", "source", "result"));
+    CounterMetricFamily bytes =
+        new CounterMetricFamily(
+            "training_day_read_bytes_total",
+            "Bytes of records read.",
+            List.of("dataset", "source"));
+    CounterMetricFamily damaged =
+        new CounterMetricFamily(
+            "training_day_damaged_records_total",
+            "Records whose checksum or layout was wrong; each was a miss and is loaded again.",
+            List.of("dataset"));
+    GaugeMetricFamily generations =
+        new GaugeMetricFamily(
+            "training_day_dataset_generation",
+            "The generation that is current.",
+            List.of("dataset"));
+    for (NodeStats.Dataset dataset : datasets) {
+      reads.addMetric(List.of(dataset.name(), "local", "hit"), (double) dataset.hits());
+      reads.addMetric(List.of(dataset.name(), "local", "miss"), (double) dataset.misses());
+      bytes.addMetric(List.of(dataset.name(), "local"), (double) dataset.hitBytes());
+      damaged.addMetric(List.of(dataset.name()), (double) dataset.damaged());
+      generations.addMetric(List.of(dataset.name()), (double) dataset.generation());
+    }
+    families.add(reads);
+    families.add(bytes);
+    families.add(damaged);
+    families.add(generations);
+  }
+
+  private static GaugeMetricFamily gauge(String name, String help, long value) {
+    return new GaugeMetricFamily(name, help, (double) value);
+  }
+
+  private static CounterMetricFamily counter(String name, String help, long value) {
+    return new CounterMetricFamily(name, help, (double) value);
+  }
+
+  private static CounterMetricFamily counters(
+      String name, String help, Map<String, Long> byResult) {
+    CounterMetricFamily family = new CounterMetricFamily(name, help, List.of("result"));
+    new TreeMap<>(byResult)
+        .forEach((result, count) -> family.addMetric(List.of(result), count.doubleValue()));
+    return family;
+  }
+}

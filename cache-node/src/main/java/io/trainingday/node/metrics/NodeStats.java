@@ -1,0 +1,130 @@
+package io.trainingday.node.metrics;
+
+import com.fasterxml.jackson.core.JsonProcessingException;
+import com.fasterxml.jackson.databind.json.JsonMapper;
+import io.trainingday.node.fill.FillStats;
+import java.util.List;
+import java.util.Map;
+
+/**
+ * Figures of one node at one time: counters since its start and gauges of now. Each is exact by
+ * itself; together they are no snapshot of one instant.
+ *
+ * <p>The names of the components are the keys of the status as JSON.
+ *
+ * @param version of training-day
+ * @param hostId of the host the node runs on
+ * @param uptimeMillis since the node's start
+ * @param notReady why no trainer should be sent here, empty when one may
+ * @param datasets opened since the start, by name
+ */
+public record NodeStats(
+    String version,
+    String hostId,
+    long uptimeMillis,
+    String notReady,
+    Memory memory,
+    Lane lane,
+    Fills fills,
+    List<Dataset> datasets) {
+  private static final JsonMapper JSON = new JsonMapper();
+
+  public NodeStats {
+    datasets = List.copyOf(datasets);
+  }
+
+  /** These figures as one line of JSON, the text of the lane's status reply. */
+  public String toJson() {
+    try {
+      return JSON.writeValueAsString(this);
+    } catch (JsonProcessingException impossible) {
+      throw new IllegalStateException("figures that are no JSON: " + this, impossible);
+    }
+  }
+
+  /**
+   * Off-heap memory for samples.
+   *
+   * @param usedBytes in pages that hold something
+   * @param maxBytes the budget
+   * @param headroomBytes the part of it that fills leave free
+   * @param closedReason why no fill is admitted any more, empty while they are
+   */
+  public record Memory(long usedBytes, long maxBytes, long headroomBytes, String closedReason) {}
+
+  /**
+   * The data path to trainers.
+   *
+   * @param connections open now
+   * @param maxConnections allowed
+   * @param slotsBytes of shared memory given to trainers now
+   * @param slotsMaxBytes allowed
+   * @param batches answered
+   * @param batchNanos spent on them in all
+   * @param inlineBatches of them, sent through the socket for want of a slot
+   * @param refusals connections, segments and requests refused because of a limit or a broken frame
+   */
+  public record Lane(
+      int connections,
+      int maxConnections,
+      long slotsBytes,
+      long slotsMaxBytes,
+      long batches,
+      long batchNanos,
+      long inlineBatches,
+      long refusals) {}
+
+  /**
+   * How missing samples came in.
+   *
+   * @param results records by what became of them, in lower case: {@code written}, {@code refused},
+   *     …
+   * @param writtenBytes of records written
+   * @param inFlightBytes of records taken and not written yet
+   * @param maxInFlightBytes allowed
+   * @param leases held now
+   * @param leasesEnded by how, in lower case: {@code expired}, {@code released}
+   */
+  public record Fills(
+      Map<String, Long> results,
+      long writtenBytes,
+      long inFlightBytes,
+      long maxInFlightBytes,
+      long leases,
+      Map<String, Long> leasesEnded) {
+    public Fills {
+      results = Map.copyOf(results);
+      leasesEnded = Map.copyOf(leasesEnded);
+    }
+
+    /** The figures of a node's fills, of which {@code maxInFlightBytes} may be in flight. */
+    public static Fills of(FillStats stats, long maxInFlightBytes) {
+      return new Fills(
+          Map.of(
+              "written", stats.recordsWritten(),
+              "already_stored", stats.recordsAlreadyStored(),
+              "repeated", stats.fillsRepeated(),
+              "busy", stats.fillsBusy(),
+              "refused", stats.fillsRefused(),
+              "failed", stats.writesFailed(),
+              "dropped", stats.recordsDropped()),
+          stats.bytesWritten(),
+          stats.inFlightBytes(),
+          maxInFlightBytes,
+          stats.liveLeases(),
+          Map.of("expired", stats.leasesExpired(), "released", stats.leasesReleased()));
+    }
+  }
+
+  /**
+   * Reads of one data set.
+   *
+   * @param generation that is current
+   * @param hits samples this node had
+   * @param misses samples it did not have
+   * @param hitBytes of the records it had
+   * @param damaged of the misses, records that were there but whose checksum or layout was wrong
+   */
+  public record Dataset(
+      String name, long generation, long hits, long misses, long hitBytes, long damaged) {}
+}

@@ -1,0 +1,341 @@
+package io.trainingday.node.metrics;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.json.JsonMapper;
+import io.trainingday.node.fill.FillStats;
+import java.io.IOException;
+import java.io.OutputStream;
+import java.net.InetAddress;
+import java.net.ServerSocket;
+import java.net.Socket;
+import java.net.URI;
+import java.net.http.HttpClient;
+import java.net.http.HttpRequest;
+import java.net.http.HttpResponse;
+import java.nio.charset.StandardCharsets;
+import java.util.HashSet;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.Set;
+import java.util.TreeMap;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
+
+final class MetricsServerTest {
+  private static final NodeStats STATS =
+      new NodeStats(
+          "1.2.3",
+          "host-a",
+          90_500,
+          "",
+          new NodeStats.Memory(1_000_000, 2_147_483_648L, 67_108_864, ""),
+          new NodeStats.Lane(3, 1_024, 4_096, 1_073_741_824, 20, 5_000_000_000L, 2, 7),
+          new NodeStats.Fills(
+              Map.of("written", 1_437L, "busy", 4L),
+              123,
+              45,
+              268_435_456,
+              6,
+              Map.of("expired", 9L)),
+          List.of(new NodeStats.Dataset("pets \"all\"", 2, 10, 5, 1_505_280, 1)));
+
+  private final Node node = new Node();
+  private final HttpClient client = HttpClient.newHttpClient();
+  private MetricsServer server;
+
+  @BeforeEach
+  void start() throws IOException {
+    server = MetricsServer.start("127.0.0.1", 0, node);
+  }
+
+  @AfterEach
+  void stop() {
+    server.close();
+  }
+
+  @Test
+  void metrics_areTheFiguresOfTheNode() throws Exception {
+    assertThat(get("/metrics").body().lines())
+        .contains(
+            "training_day_build_info{version=\"1.2.3\",host_id=\"host-a\",} 1.0",
+            "training_day_ready 1.0",
+            "training_day_uptime_seconds 90.5",
+            "training_day_memory_used_bytes 1000000.0",
+            "training_day_memory_max_bytes 2.147483648E9",
+            "training_day_memory_headroom_bytes 6.7108864E7",
+            "training_day_admission_open 1.0",
+            "training_day_lane_connections 3.0",
+            "training_day_lane_max_connections 1024.0",
+            "training_day_slots_bytes 4096.0",
+            "training_day_slots_max_bytes 1.073741824E9",
+            "training_day_batch_seconds_count 20.0",
+            "training_day_batch_seconds_sum 5.0",
+            "training_day_inline_batches_total 2.0",
+            "training_day_damaged_records_total{dataset=\"pets \\\"all\\\"\",} 1.0",
+            "training_day_lane_refusals_total 7.0",
+            "training_day_fills_total{result=\"busy\",} 4.0",
+            "training_day_fills_total{result=\"written\",} 1437.0",
+            "training_day_fill_written_bytes_total 123.0",
+            "training_day_fill_inflight_bytes 45.0",
+            "training_day_fill_max_inflight_bytes 2.68435456E8",
+            "training_day_leases 6.0",
+            "training_day_leases_ended_total{result=\"expired\",} 9.0",
+            "training_day_reads_total{dataset=\"pets \\\"all\\\"\",source=\"local\",result=\"hit\",}"
+                + " 10.0",
+            "training_day_reads_total{dataset=\"pets \\\"all\\\"\",source=\"local\",result=\"miss\",}"
+                + " 5.0",
+            "training_day_read_bytes_total{dataset=\"pets \\\"all\\\"\",source=\"local\",}"
+                + " 1505280.0",
+            "training_day_dataset_generation{dataset=\"pets \\\"all\\\"\",} 2.0");
+  }
+
+  @Test
+  void metrics_keepTheTextFormatAndTheNamingRules() throws Exception {
+    HttpResponse<String> response = get("/metrics");
+
+    assertThat(response.headers().firstValue("Content-Type"))
+        .hasValue("text/plain; version=0.0.4; charset=utf-8");
+    Map<String, String> types = TextFormatReader.read(response.body());
+    assertThat(types).containsEntry("jvm_threads_current", "gauge");
+    assertThat(types.entrySet().stream().filter(e -> e.getKey().startsWith("training_day_")))
+        .hasSizeGreaterThan(20)
+        .allSatisfy(
+            family -> {
+              assertThat(family.getKey()).matches("[a-z][a-z0-9]*(_[a-z0-9]+)*");
+              assertThat(family.getKey().endsWith("_total"))
+                  .as("only counters end in _total: %s", family)
+                  .isEqualTo(family.getValue().equals("counter"));
+              assertThat(family.getKey()).doesNotContainPattern("_(ms|millis|nanos|kb|mb|mib)\\b");
+            });
+  }
+
+  @Test
+  void metrics_askedForOpenMetrics_answerInIt() throws Exception {
+    HttpResponse<String> response =
+        send(request("/metrics").header("Accept", "application/openmetrics-text; version=1.0.0"));
+
+    assertThat(response.headers().firstValue("Content-Type"))
+        .hasValue("application/openmetrics-text; version=1.0.0; charset=utf-8");
+    assertThat(response.body())
+        .contains("# TYPE training_day_fills counter\n")
+        .contains("training_day_fills_total{result=\"busy\"} 4.0\n")
+        .endsWith("# EOF\n");
+  }
+
+  @Test
+  void metrics_nodeThatFails_is500WithTheReason() throws Exception {
+    node.onAsk = () -> fail("grid\nis gone");
+
+    HttpResponse<String> response = get("/metrics");
+
+    assertThat(response.statusCode()).isEqualTo(500);
+    assertThat(response.body())
+        .isEqualTo("could not collect metrics: java.lang.IllegalStateException: grid is gone\n");
+  }
+
+  @ParameterizedTest
+  @ValueSource(strings = {"/live", "/ready"})
+  void probe_nothingWrong_is200(String path) throws Exception {
+    HttpResponse<String> response = get(path);
+
+    assertThat(response.statusCode()).isEqualTo(200);
+    assertThat(response.body()).isEqualTo("ok\n");
+  }
+
+  @Test
+  void probe_somethingWrong_is503WithTheReasonInOneLine() throws Exception {
+    node.notReady = Optional.of("stopping:\nlane is drained");
+
+    HttpResponse<String> ready = get("/ready");
+
+    assertThat(ready.statusCode()).isEqualTo(503);
+    assertThat(ready.body()).isEqualTo("stopping: lane is drained\n");
+    assertThat(get("/live").statusCode()).isEqualTo(200);
+  }
+
+  @Test
+  void probe_nodeThatFails_is503() throws Exception {
+    node.onAsk = () -> fail("no grid");
+
+    assertThat(get("/live").statusCode()).isEqualTo(503);
+    assertThat(get("/live").body()).isEqualTo("java.lang.IllegalStateException: no grid\n");
+  }
+
+  @ParameterizedTest
+  @ValueSource(strings = {"/", "/metrics/", "/livez", "/metrics/../ready"})
+  void path_unknown_is404(String path) throws Exception {
+    assertThat(get(path).statusCode()).isEqualTo(404);
+  }
+
+  @Test
+  void method_thatChangesSomething_isRefused() throws Exception {
+    HttpResponse<String> response =
+        send(request("/ready").POST(HttpRequest.BodyPublishers.ofString("x")));
+
+    assertThat(response.statusCode()).isEqualTo(405);
+    assertThat(response.headers().firstValue("Allow")).hasValue("GET, HEAD");
+  }
+
+  @Test
+  void head_hasNoBody() throws Exception {
+    HttpResponse<String> response =
+        send(request("/ready").method("HEAD", HttpRequest.BodyPublishers.noBody()));
+
+    assertThat(response.statusCode()).isEqualTo(200);
+    assertThat(response.body()).isEmpty();
+  }
+
+  @Test
+  void clients_thatSendHalfARequest_doNotStopOthersForGood() throws Exception {
+    try (Socket first = halfRequest();
+        Socket second = halfRequest();
+        Socket third = halfRequest()) {
+      assertThat(get("/ready").statusCode()).isEqualTo(200);
+      assertThat(List.of(first, second, third)).noneMatch(Socket::isClosed);
+    }
+  }
+
+  @Test
+  void port_inUse_isRefusedInWords() throws Exception {
+    try (ServerSocket other = new ServerSocket(0, 1, InetAddress.getLoopbackAddress())) {
+      int port = other.getLocalPort();
+
+      assertThatThrownBy(() -> MetricsServer.start("127.0.0.1", port, node).close())
+          .isInstanceOf(IOException.class)
+          .hasMessage(
+              "metrics.port=%d cannot be listened on at metrics.address=127.0.0.1 (Address already"
+                  + " in use); set another port, 0 for any free one, or metrics.enabled to false",
+              port);
+    }
+  }
+
+  @Test
+  void close_freesThePort() throws Exception {
+    int port = server.port();
+    server.close();
+
+    try (MetricsServer again = MetricsServer.start("127.0.0.1", port, node)) {
+      assertThat(again.port()).isEqualTo(port);
+    }
+  }
+
+  @Test
+  void json_hasTheFiguresUnderTheirNames() throws Exception {
+    JsonNode json = new JsonMapper().readTree(STATS.toJson());
+
+    assertThat(json.at("/version").asText()).isEqualTo("1.2.3");
+    assertThat(json.at("/memory/maxBytes").asLong()).isEqualTo(2_147_483_648L);
+    assertThat(json.at("/lane/inlineBatches").asLong()).isEqualTo(2);
+    assertThat(json.at("/fills/results/written").asLong()).isEqualTo(1_437);
+    assertThat(json.at("/datasets/0/name").asText()).isEqualTo("pets \"all\"");
+    assertThat(STATS.toJson()).doesNotContain("\n");
+  }
+
+  @Test
+  void fills_areNamedByWhatBecameOfThem() {
+    FillStats stats =
+        new FillStats(1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19);
+
+    NodeStats.Fills fills = NodeStats.Fills.of(stats, 100);
+
+    assertThat(fills.results())
+        .containsOnly(
+            Map.entry("written", 5L),
+            Map.entry("already_stored", 7L),
+            Map.entry("repeated", 2L),
+            Map.entry("busy", 3L),
+            Map.entry("refused", 4L),
+            Map.entry("failed", 8L),
+            Map.entry("dropped", 9L));
+    assertThat(fills.leasesEnded())
+        .containsOnly(Map.entry("expired", 11L), Map.entry("released", 12L));
+    assertThat(List.of(fills.writtenBytes(), fills.leases(), fills.inFlightBytes()))
+        .containsExactly(6L, 18L, 19L);
+    assertThat(fills.maxInFlightBytes()).isEqualTo(100);
+  }
+
+  private static void fail(String message) {
+    throw new IllegalStateException(message);
+  }
+
+  private Socket halfRequest() throws IOException {
+    Socket socket = new Socket(InetAddress.getLoopbackAddress(), server.port());
+    OutputStream out = socket.getOutputStream();
+    out.write("GET /rea".getBytes(StandardCharsets.US_ASCII));
+    out.flush();
+    return socket;
+  }
+
+  private HttpRequest.Builder request(String path) {
+    return HttpRequest.newBuilder(URI.create("http://127.0.0.1:" + server.port() + path));
+  }
+
+  private HttpResponse<String> get(String path) throws IOException, InterruptedException {
+    return send(request(path));
+  }
+
+  private HttpResponse<String> send(HttpRequest.Builder request)
+      throws IOException, InterruptedException {
+    return client.send(request.build(), HttpResponse.BodyHandlers.ofString());
+  }
+
+  /** Reads the text format strictly: every sample belongs to the family announced before it. */
+  private static final class TextFormatReader {
+    private static final Pattern SAMPLE =
+        Pattern.compile(
+            "([a-zA-Z_:][a-zA-Z0-9_:]*)(\\{(?:[a-zA-Z_][a-zA-Z0-9_]*=\"(?:[^\"\\\\\\n]|\\\\.)*\",?)*\\})?"
+                + " (NaN|[+-]Inf|[-+0-9.E]+)");
+
+    static Map<String, String> read(String text) {
+      Map<String, String> types = new TreeMap<>();
+      Set<String> samples = new HashSet<>();
+      String family = "";
+      for (String line : text.split("\n", -1)) {
+        if (line.startsWith("# HELP ")) {
+          family = line.split(" ", 4)[2];
+          assertThat(line.split(" ", 4)[3]).isNotBlank();
+        } else if (line.startsWith("# TYPE ")) {
+          assertThat(line.split(" ", -1)[2]).isEqualTo(family);
+          assertThat(types.put(family, line.split(" ", -1)[3])).as("announced twice").isNull();
+        } else if (!line.isEmpty()) {
+          Matcher sample = SAMPLE.matcher(line);
+          assertThat(sample.matches()).as(line).isTrue();
+          assertThat(sample.group(1)).startsWith(family);
+          assertThat(samples.add(sample.group(1) + sample.group(2))).as("twice: " + line).isTrue();
+        }
+      }
+      return types;
+    }
+  }
+
+  private static final class Node implements ObservedNode {
+    private volatile Optional<String> notReady = Optional.empty();
+    private volatile Runnable onAsk = () -> {};
+
+    @Override
+    public NodeStats stats() {
+      onAsk.run();
+      return STATS;
+    }
+
+    @Override
+    public Optional<String> notLive() {
+      onAsk.run();
+      return Optional.empty();
+    }
+
+    @Override
+    public Optional<String> notReady() {
+      return notReady;
+    }
+  }
+}
