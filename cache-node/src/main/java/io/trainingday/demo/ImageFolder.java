@@ -1,0 +1,108 @@
+package io.trainingday.demo;
+
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Locale;
+import java.util.stream.Stream;
+
+/**
+ * A folder of pictures: every sub-folder is a class, every PNG or JPEG at any depth below it a
+ * sample of that class. Classes and pictures are sorted by name, so an index means the same picture
+ * in every run. Other files are counted and skipped; sub-folders without a picture are no class.
+ */
+final class ImageFolder {
+  /** Fewer cannot be split into pictures to train and to test on in a way that says anything. */
+  static final int MIN_PICTURES = 10;
+
+  private final Path folder;
+  private final List<String> classes = new ArrayList<>();
+  private final List<Path> pictures = new ArrayList<>();
+  private final List<Integer> labels = new ArrayList<>();
+  private int skippedFiles;
+
+  private ImageFolder(Path folder) {
+    this.folder = folder;
+  }
+
+  /**
+   * Lists the folder; opens no picture.
+   *
+   * @throws IllegalArgumentException in words for the user, if there is nothing to train on
+   */
+  static ImageFolder scan(Path folder) throws IOException {
+    if (!Files.isDirectory(folder)) {
+      throw new IllegalArgumentException(
+          "--images=" + folder + " is not a folder; give one that has a sub-folder per class");
+    }
+    ImageFolder images = new ImageFolder(folder);
+    for (Path classFolder : sorted(folder, 1)) {
+      if (Files.isDirectory(classFolder)) {
+        images.addClass(classFolder);
+      }
+    }
+    if (images.classes.size() < 2 || images.pictures.size() < MIN_PICTURES) {
+      throw new IllegalArgumentException(
+          "--images=%s holds %d pictures in %d classes, at least %d in 2 are needed; put the PNG or"
+                  .formatted(folder, images.pictures.size(), images.classes.size(), MIN_PICTURES)
+              + " JPEG files of each class into a sub-folder of its own");
+    }
+    return images;
+  }
+
+  private void addClass(Path classFolder) throws IOException {
+    int before = pictures.size();
+    for (Path file : sorted(classFolder, Integer.MAX_VALUE)) {
+      if (!Files.isRegularFile(file)) {
+        continue;
+      }
+      if (isPicture(file)) {
+        pictures.add(file);
+        labels.add(classes.size());
+      } else {
+        skippedFiles++;
+      }
+    }
+    if (pictures.size() > before) {
+      classes.add(String.valueOf(classFolder.getFileName()));
+    }
+  }
+
+  private static List<Path> sorted(Path folder, int depth) throws IOException {
+    try (Stream<Path> entries = Files.walk(folder, depth)) {
+      return entries.filter(entry -> !entry.equals(folder)).sorted().toList();
+    }
+  }
+
+  private static boolean isPicture(Path file) {
+    String name = String.valueOf(file.getFileName()).toLowerCase(Locale.ROOT);
+    return name.endsWith(".png") || name.endsWith(".jpg") || name.endsWith(".jpeg");
+  }
+
+  Path folder() {
+    return folder;
+  }
+
+  List<String> classes() {
+    return List.copyOf(classes);
+  }
+
+  int size() {
+    return pictures.size();
+  }
+
+  Path picture(int row) {
+    return pictures.get(row);
+  }
+
+  int label(int row) {
+    return labels.get(row);
+  }
+
+  /** Files below the class folders that are neither PNG nor JPEG by name. */
+  int skippedFiles() {
+    return skippedFiles;
+  }
+}
