@@ -4,53 +4,68 @@ import io.trainingday.grid.SampleKey;
 import java.util.Objects;
 import org.apache.ignite.Ignite;
 import org.apache.ignite.IgniteCache;
-import org.apache.ignite.IgniteException;
-import org.apache.ignite.cache.CachePeekMode;
-import org.jspecify.annotations.Nullable;
 
 /** Records kept in one cache of an embedded Ignite node. */
 public final class IgniteRecordStore implements RecordStore {
-  private static final CachePeekMode[] ANY_COPY = {CachePeekMode.PRIMARY, CachePeekMode.BACKUP};
-
   private final IgniteCache<SampleKey, byte[]> cache;
-  private volatile boolean drained;
+  private final RecordReader reader;
+  private final ReadGate gate = new ReadGate();
 
-  private IgniteRecordStore(IgniteCache<SampleKey, byte[]> cache) {
+  private IgniteRecordStore(IgniteCache<SampleKey, byte[]> cache, RecordReader reader) {
     this.cache = cache;
+    this.reader = reader;
   }
 
   /**
-   * A store that copies straight from Ignite's pages.
+   * A store that copies straight from Ignite's pages to the sink.
    *
-   * @throws IllegalArgumentException when the node has no such cache
+   * @throws IllegalArgumentException when the node has no such cache, or the cache's data region is
+   *     persistent
    */
   public static RecordStore withPageReader(Ignite ignite, String cacheName) {
-    return withPublicReader(ignite, cacheName);
+    return new IgniteRecordStore(cache(ignite, cacheName), new PageReader(ignite, cacheName));
   }
 
   /**
-   * A store that reads through Ignite's public interface.
+   * A store that reads through Ignite's public interface, which copies to the heap in between.
    *
    * @throws IllegalArgumentException when the node has no such cache
    */
   public static RecordStore withPublicReader(Ignite ignite, String cacheName) {
+    IgniteCache<SampleKey, byte[]> cache = cache(ignite, cacheName);
+    return new IgniteRecordStore(cache, new PublicReader(cache));
+  }
+
+  private static IgniteCache<SampleKey, byte[]> cache(Ignite ignite, String cacheName) {
     IgniteCache<SampleKey, byte[]> cache = ignite.cache(cacheName);
     if (cache == null) {
       throw new IllegalArgumentException("no cache " + cacheName + " on node " + ignite.name());
     }
-    return new IgniteRecordStore(cache);
+    return cache;
   }
 
   @Override
   public int read(SampleKey key, RecordSink sink) {
-    byte[] record = peek(key);
-    if (record == null || !sink.begin(record.length)) {
+    if (!gate.enter()) {
       return MISS;
     }
-    if (record.length > 0) {
-      sink.copy(record, 0, record.length);
+    try {
+      return reader.read(key, sink);
+    } finally {
+      gate.leave();
     }
-    return record.length;
+  }
+
+  @Override
+  public boolean contains(SampleKey key) {
+    if (!gate.enter()) {
+      return false;
+    }
+    try {
+      return reader.contains(key);
+    } finally {
+      gate.leave();
+    }
   }
 
   @Override
@@ -60,14 +75,9 @@ public final class IgniteRecordStore implements RecordStore {
       cache.put(key, record);
     } catch (RuntimeException failure) {
       throw new WriteException(
-          "could not store %s of %d bytes: %s".formatted(key, record.length, failure.getMessage()),
+          "could not store %s, %d bytes: %s".formatted(key, record.length, rootReason(failure)),
           failure);
     }
-  }
-
-  @Override
-  public boolean contains(SampleKey key) {
-    return peek(key) != null;
   }
 
   @Override
@@ -76,20 +86,21 @@ public final class IgniteRecordStore implements RecordStore {
       return cache.remove(key);
     } catch (RuntimeException failure) {
       throw new WriteException(
-          "could not remove %s: %s".formatted(key, failure.getMessage()), failure);
+          "could not remove %s: %s".formatted(key, rootReason(failure)), failure);
     }
   }
 
   @Override
   public void drain() {
-    drained = true;
+    gate.close();
   }
 
-  private byte @Nullable [] peek(SampleKey key) {
-    try {
-      return drained ? null : cache.localPeek(key, ANY_COPY);
-    } catch (IgniteException rebalanceRace) {
-      return null;
+  /** Ignite's outermost message only says that a key failed; why is at the bottom. */
+  private static String rootReason(Throwable failure) {
+    Throwable root = failure;
+    while (root.getCause() != null) {
+      root = root.getCause();
     }
+    return root.getMessage() == null ? root.toString() : root.getMessage();
   }
 }

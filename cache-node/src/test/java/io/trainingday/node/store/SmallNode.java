@@ -1,0 +1,115 @@
+package io.trainingday.node.store;
+
+import java.nio.file.Path;
+import java.util.List;
+import java.util.concurrent.CopyOnWriteArrayList;
+import java.util.concurrent.atomic.AtomicInteger;
+import org.apache.ignite.Ignite;
+import org.apache.ignite.Ignition;
+import org.apache.ignite.cache.CacheAtomicityMode;
+import org.apache.ignite.cache.affinity.rendezvous.RendezvousAffinityFunction;
+import org.apache.ignite.configuration.CacheConfiguration;
+import org.apache.ignite.configuration.DataRegionConfiguration;
+import org.apache.ignite.configuration.DataStorageConfiguration;
+import org.apache.ignite.configuration.IgniteConfiguration;
+import org.apache.ignite.configuration.SystemDataRegionConfiguration;
+import org.apache.ignite.failure.AbstractFailureHandler;
+import org.apache.ignite.failure.FailureContext;
+import org.apache.ignite.spi.communication.tcp.TcpCommunicationSpi;
+import org.apache.ignite.spi.discovery.DiscoverySpi;
+import org.apache.ignite.spi.discovery.isolated.IsolatedDiscoverySpi;
+
+/** An Ignite node with one small region of samples, for tests; notes what Ignite calls failures. */
+public final class SmallNode implements AutoCloseable {
+  public static final String REGION = "samples";
+  public static final String CACHE = "samples-0";
+  public static final int PAGE_BYTES = 16 << 10;
+
+  private static final int FIRST_COMMUNICATION_PORT = 48_400;
+  private static final int PARTITIONS = 32;
+  private static final AtomicInteger STARTED = new AtomicInteger();
+
+  private final List<String> failures;
+  private final Ignite ignite;
+
+  private SmallNode(List<String> failures, Ignite ignite) {
+    this.failures = failures;
+    this.ignite = ignite;
+  }
+
+  /** A node on its own: no discovery, no fixed port. */
+  public static SmallNode start(Path workDirectory, long regionBytes) {
+    return start(workDirectory, regionBytes, new IsolatedDiscoverySpi());
+  }
+
+  static SmallNode start(Path workDirectory, long regionBytes, DiscoverySpi discovery) {
+    String name = "small-" + STARTED.incrementAndGet();
+    List<String> failures = new CopyOnWriteArrayList<>();
+    IgniteConfiguration configuration =
+        new IgniteConfiguration()
+            .setIgniteInstanceName(name)
+            .setConsistentId(name)
+            .setLocalHost("127.0.0.1")
+            .setDiscoverySpi(discovery)
+            .setCommunicationSpi(
+                new TcpCommunicationSpi()
+                    .setLocalPort(FIRST_COMMUNICATION_PORT)
+                    .setLocalPortRange(500))
+            .setWorkDirectory(workDirectory.toAbsolutePath().toString())
+            .setConnectorConfiguration(null)
+            .setClientConnectorConfiguration(null)
+            .setMetricsLogFrequency(0)
+            .setPublicThreadPoolSize(4)
+            .setSystemThreadPoolSize(4)
+            .setStripedPoolSize(4)
+            .setFailureHandler(new NotingHandler(failures))
+            .setDataStorageConfiguration(
+                new DataStorageConfiguration()
+                    .setPageSize(PAGE_BYTES)
+                    .setSystemDataRegionConfiguration(
+                        new SystemDataRegionConfiguration()
+                            .setInitialSize(16 << 20)
+                            .setMaxSize(32 << 20))
+                    .setDefaultDataRegionConfiguration(region("default", 16 << 20))
+                    .setDataRegionConfigurations(region(REGION, regionBytes)))
+            .setCacheConfiguration(
+                new CacheConfiguration<>(CACHE)
+                    .setDataRegionName(REGION)
+                    .setAtomicityMode(CacheAtomicityMode.ATOMIC)
+                    .setBackups(0)
+                    .setAffinity(new RendezvousAffinityFunction(false, PARTITIONS)));
+    return new SmallNode(failures, Ignition.start(configuration));
+  }
+
+  private static DataRegionConfiguration region(String name, long bytes) {
+    return new DataRegionConfiguration().setName(name).setInitialSize(16 << 20).setMaxSize(bytes);
+  }
+
+  public Ignite ignite() {
+    return ignite;
+  }
+
+  /** What was reported to Ignite's failure handler, which does nothing else here. */
+  public List<String> failures() {
+    return failures;
+  }
+
+  @Override
+  public void close() {
+    Ignition.stop(ignite.name(), true);
+  }
+
+  private static final class NotingHandler extends AbstractFailureHandler {
+    private final List<String> failures;
+
+    NotingHandler(List<String> failures) {
+      this.failures = failures;
+    }
+
+    @Override
+    protected boolean handle(Ignite ignite, FailureContext failure) {
+      failures.add(failure.type() + ": " + failure.error());
+      return false;
+    }
+  }
+}
