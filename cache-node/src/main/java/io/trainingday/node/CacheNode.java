@@ -1,0 +1,303 @@
+package io.trainingday.node;
+
+import io.trainingday.config.Settings;
+import io.trainingday.grid.GridCaches;
+import io.trainingday.grid.GridListener;
+import io.trainingday.grid.IgniteConfigurations;
+import io.trainingday.node.capacity.Admission;
+import io.trainingday.node.fill.FillLimits;
+import io.trainingday.node.fill.Fills;
+import io.trainingday.node.lane.LaneEndpoint;
+import io.trainingday.node.lane.LaneServer;
+import io.trainingday.node.lane.LaneStats;
+import io.trainingday.node.metrics.MetricsServer;
+import io.trainingday.node.metrics.NodeStats;
+import io.trainingday.node.metrics.ObservedNode;
+import io.trainingday.node.store.IgniteRecordStore;
+import io.trainingday.node.store.RecordStore;
+import io.trainingday.node.versions.VersionKeys;
+import java.io.IOException;
+import java.nio.file.Path;
+import java.util.Map;
+import java.util.Optional;
+import java.util.OptionalInt;
+import java.util.concurrent.TimeUnit;
+import org.apache.ignite.Ignite;
+import org.apache.ignite.IgniteException;
+import org.apache.ignite.Ignition;
+import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * One cache node: an Ignite node with a lane for the trainers of its host.
+ *
+ * <pre>{@code
+ * try (CacheNode node = CacheNode.launch(Settings.defaults())) {
+ *   // trainers attach to node.socket()
+ * }
+ * }</pre>
+ *
+ * <p>The JVM needs the arguments in {@code cache-node/bin/ignite.jvmargs}. However the node is
+ * stopped (this {@link #close}, a failure inside Ignite, a signal), the lane is drained first:
+ * Ignite frees its memory, and a reader that is still copying would take the JVM down.
+ */
+public final class CacheNode implements AutoCloseable {
+  private static final Logger LOG = LoggerFactory.getLogger(CacheNode.class);
+
+  private final Settings settings;
+  private final long startNanos = System.nanoTime();
+  private final LaneEndpoint endpoint;
+  private final Ignite ignite;
+  private final Admission admission;
+  private final RecordStore store;
+  private final Fills fills;
+  private final VersionKeys versions;
+  private final LaneServer lane;
+  private final @Nullable MetricsServer metrics;
+  private volatile @Nullable String failure;
+  private volatile boolean stopping;
+
+  /**
+   * Starts a node and returns when trainers can attach.
+   *
+   * @throws io.trainingday.node.lane.LaneStartException when the socket or the segment directory
+   *     cannot be used, as when another node serves that socket
+   * @throws NodeStartException when Ignite or the metrics port cannot be started
+   */
+  public static CacheNode launch(Settings settings) {
+    settings.validate();
+    LaneEndpoint endpoint = LaneEndpoint.claim(settings);
+    try {
+      return new CacheNode(settings, endpoint);
+    } catch (RuntimeException | Error e) {
+      endpoint.close();
+      throw e;
+    }
+  }
+
+  private CacheNode(Settings settings, LaneEndpoint endpoint) {
+    this.settings = settings;
+    this.endpoint = endpoint;
+    Stopper stopper = new Stopper();
+    ignite = startIgnite(settings, stopper);
+    try {
+      String samples = GridCaches.samples(0);
+      store =
+          switch (settings.lane().reader()) {
+            case PAGE -> IgniteRecordStore.withPageReader(ignite, samples);
+            case PUBLIC -> IgniteRecordStore.withPublicReader(ignite, samples);
+          };
+      admission =
+          new Admission(
+              settings.memory().maxSize().bytes(),
+              settings.memory().resolvedHeadroom().bytes(),
+              Math.toIntExact(settings.lane().maxRecordSize().bytes()),
+              pageBytes(),
+              () -> usedPages(GridCaches.SAMPLES_REGION));
+      fills =
+          new Fills(
+              FillLimits.of(
+                  settings.fill().leaseTimeout(),
+                  settings.fill().maxInFlight().bytes(),
+                  settings.fill().writers()),
+              store,
+              admission);
+      versions =
+          new VersionKeys(
+              ignite,
+              GridCaches.VERSIONS,
+              GridCaches.PIPELINES,
+              Map.of("validation", "checksum"),
+              () ->
+                  settings.memory().metaMaxSize().bytes()
+                      - usedPages(GridCaches.META_REGION) * pageBytes());
+      lane = LaneServer.open(endpoint, settings, store, fills, versions, () -> stats().toJson());
+      stopper.node = this;
+      metrics = startMetrics(settings.metrics());
+    } catch (RuntimeException | Error e) {
+      Ignition.stop(ignite.name(), true);
+      throw e;
+    }
+    LOG.info("Cache node {} is ready, lane at {}", ignite.name(), lane.socket());
+  }
+
+  private static Ignite startIgnite(Settings settings, GridListener listener) {
+    try {
+      return Ignition.start(IgniteConfigurations.create(settings, listener));
+    } catch (IgniteException e) {
+      Throwable root = e;
+      while (root.getCause() != null && root.getCause() != root) {
+        root = root.getCause();
+      }
+      throw new NodeStartException(
+          "the grid node cannot be started with grid.localAddress=%s, grid.port=%d, grid.communicationPort=%d: %s"
+              .formatted(
+                  settings.grid().localAddress(),
+                  settings.grid().port(),
+                  settings.grid().communicationPort(),
+                  root.getMessage()),
+          e);
+    }
+  }
+
+  private @Nullable MetricsServer startMetrics(Settings.Metrics where) {
+    if (!where.enabled()) {
+      return null;
+    }
+    try {
+      return MetricsServer.start(where.address(), where.port(), new Observed());
+    } catch (IOException e) {
+      throw new NodeStartException(String.valueOf(e.getMessage()), e);
+    }
+  }
+
+  /** The Unix socket trainers attach to. */
+  public Path socket() {
+    return lane.socket();
+  }
+
+  /** The port of the metrics endpoint, empty when it is off. */
+  public OptionalInt metricsPort() {
+    return metrics == null ? OptionalInt.empty() : OptionalInt.of(metrics.port());
+  }
+
+  /** What the node was started with. */
+  public Settings settings() {
+    return settings;
+  }
+
+  /** The version keys of this node's grid. */
+  public VersionKeys versions() {
+    return versions;
+  }
+
+  /** Why the node failed or is stopping, or empty while it works. */
+  public Optional<String> failure() {
+    return Optional.ofNullable(failure);
+  }
+
+  /** Counters and gauges of now. */
+  public NodeStats stats() {
+    LaneStats laneStats = lane.stats();
+    return new NodeStats(
+        version(),
+        settings.grid().resolvedHostId(),
+        TimeUnit.NANOSECONDS.toMillis(System.nanoTime() - startNanos),
+        notReady().orElse(""),
+        memoryStats(),
+        new NodeStats.Lane(
+            laneStats.connections(),
+            settings.lane().maxConnections(),
+            laneStats.segmentBytes(),
+            settings.lane().slots().maxBytes().bytes(),
+            laneStats.slotBatches() + laneStats.inlineBatches(),
+            laneStats.batchNanos(),
+            laneStats.inlineBatches(),
+            laneStats.refusals()),
+        NodeStats.Fills.of(fills.stats(), settings.fill().maxInFlight().bytes()),
+        laneStats.datasets().stream()
+            .map(
+                reads ->
+                    new NodeStats.Dataset(
+                        reads.dataset(),
+                        reads.generation(),
+                        reads.hits(),
+                        reads.misses(),
+                        reads.hitBytes(),
+                        reads.damaged()))
+            .toList());
+  }
+
+  private NodeStats.Memory memoryStats() {
+    String closed = admission.closedReason();
+    return new NodeStats.Memory(
+        stopping ? 0 : usedPages(GridCaches.SAMPLES_REGION) * pageBytes(),
+        settings.memory().maxSize().bytes(),
+        settings.memory().resolvedHeadroom().bytes(),
+        closed == null ? "" : closed);
+  }
+
+  // Ignite points to its metric registry instead, which has this figure only inside its internals.
+  @SuppressWarnings("deprecation")
+  private long usedPages(String region) {
+    return ignite.dataRegionMetrics(region).getTotalUsedPages();
+  }
+
+  private int pageBytes() {
+    return ignite.configuration().getDataStorageConfiguration().getPageSize();
+  }
+
+  private Optional<String> notReady() {
+    return stopping ? Optional.of("the node is stopping") : failure();
+  }
+
+  private static String version() {
+    String version = CacheNode.class.getPackage().getImplementationVersion();
+    return version == null ? "development" : version;
+  }
+
+  /** Drains the lane and stops the node. Records in memory are gone. Safe to call again. */
+  @Override
+  public void close() {
+    if (metrics != null) {
+      metrics.close();
+    }
+    Ignition.stop(ignite.name(), true);
+  }
+
+  /** Ends everything that touches Ignite's memory; runs before Ignite stops. */
+  private void drain() {
+    stopping = true;
+    lane.close();
+    fills.close();
+    store.drain();
+    endpoint.close();
+  }
+
+  /** Hears Ignite; the node may fail before it is wholly made. */
+  private static final class Stopper implements GridListener {
+    private volatile @Nullable CacheNode node;
+
+    @Override
+    public void memoryFull(String cause) {
+      CacheNode current = node;
+      if (current != null) {
+        current.admission.close(cause);
+      }
+    }
+
+    @Override
+    public void failed(String cause) {
+      CacheNode current = node;
+      if (current != null) {
+        current.failure = cause;
+      }
+    }
+
+    @Override
+    public void stopping() {
+      CacheNode current = node;
+      if (current != null) {
+        current.drain();
+      }
+    }
+  }
+
+  private final class Observed implements ObservedNode {
+    @Override
+    public NodeStats stats() {
+      return CacheNode.this.stats();
+    }
+
+    @Override
+    public Optional<String> notLive() {
+      return failure();
+    }
+
+    @Override
+    public Optional<String> notReady() {
+      return CacheNode.this.notReady();
+    }
+  }
+}

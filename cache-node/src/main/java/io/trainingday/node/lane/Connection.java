@@ -1,0 +1,604 @@
+package io.trainingday.node.lane;
+
+import io.netty.buffer.ByteBuf;
+import io.netty.buffer.Unpooled;
+import io.netty.channel.ChannelFutureListener;
+import io.netty.channel.ChannelHandlerContext;
+import io.netty.channel.ChannelInboundHandlerAdapter;
+import io.netty.handler.codec.DecoderException;
+import io.trainingday.grid.SampleKey;
+import io.trainingday.lane.LaneException;
+import io.trainingday.lane.LaneException.Code;
+import io.trainingday.lane.LaneMessage;
+import io.trainingday.lane.LaneMessage.FillResult;
+import io.trainingday.lane.LaneMessage.Status;
+import io.trainingday.node.fill.Fills;
+import io.trainingday.node.lane.FrameDecoder.Received;
+import io.trainingday.node.lane.Sinks.Scratch;
+import io.trainingday.record.MalformedRecordException;
+import io.trainingday.record.RecordChecksum;
+import io.trainingday.record.RecordLayout;
+import java.io.IOException;
+import java.nio.ByteBuffer;
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.LinkedHashSet;
+import java.util.Locale;
+import java.util.Map;
+import java.util.Set;
+import java.util.concurrent.Callable;
+import java.util.concurrent.RejectedExecutionException;
+import java.util.function.Consumer;
+import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * One trainer's connection. Everything happens on its event loop, batches are copied there too;
+ * what may block goes to the server's executor and comes back. So segments need no locks, and when
+ * the channel is inactive nothing writes to them any more.
+ */
+final class Connection extends ChannelInboundHandlerAdapter {
+  private static final Logger LOG = LoggerFactory.getLogger(Connection.class);
+  private static final int MAX_DATASETS = 1_024;
+  private static final int MAX_SEGMENTS = 64;
+
+  /** Per event loop: one batch at a time is put together on a thread. */
+  private static final ThreadLocal<Scratch> SCRATCH = ThreadLocal.withInitial(Scratch::new);
+
+  private static final ThreadLocal<RecordChecksum> CHECKSUM =
+      ThreadLocal.withInitial(RecordChecksum::new);
+
+  private final LaneServer server;
+  private final FrameDecoder decoder;
+  private final boolean sharedMemory;
+  private final Map<Integer, ServedDataset> datasets = new HashMap<>();
+  private final Map<Integer, Segment> segments = new HashMap<>();
+  private final Set<ParkedRead> parked = new LinkedHashSet<>();
+  private final long holder;
+  private @Nullable ChannelHandlerContext context;
+  private boolean greeted;
+  private boolean closing;
+  private int requestsInFlight;
+  private int segmentsUnderWay;
+  private int lastHandle;
+
+  Connection(LaneServer server, FrameDecoder decoder, boolean sharedMemory) {
+    this.server = server;
+    this.decoder = decoder;
+    this.sharedMemory = sharedMemory;
+    this.holder = server.fills().openHolder();
+  }
+
+  @Override
+  public void handlerAdded(ChannelHandlerContext added) {
+    context = added;
+  }
+
+  @Override
+  public void channelInactive(ChannelHandlerContext inactive) {
+    closing = true;
+    server.forget(this);
+    for (ParkedRead read : new ArrayList<>(parked)) {
+      read.finish();
+    }
+    server.fills().closeHolder(holder);
+    segments.values().forEach(Segment::close);
+    segments.clear();
+    datasets.clear();
+    inactive.fireChannelInactive();
+  }
+
+  @Override
+  public void channelWritabilityChanged(ChannelHandlerContext changed) {
+    // A client that does not take its replies gets no further ones made.
+    changed.channel().config().setAutoRead(changed.channel().isWritable());
+  }
+
+  @Override
+  public void exceptionCaught(ChannelHandlerContext failed, Throwable cause) {
+    Throwable reason = cause instanceof DecoderException ? cause.getCause() : cause;
+    if (reason instanceof LaneException malformed) {
+      refuse(0, malformed);
+    } else if (reason instanceof IOException) {
+      LOG.debug("A lane connection broke", reason);
+      var unused = failed.close();
+    } else {
+      LOG.warn("A lane connection failed and is closed", reason);
+      var unused = failed.close();
+    }
+  }
+
+  @Override
+  public void channelRead(ChannelHandlerContext read, Object message) {
+    Received received = (Received) message;
+    ByteBuf body = received.body();
+    long requestId = received.frame().requestId();
+    try {
+      if (!closing) {
+        receive(requestId, LaneMessage.decode(received.frame().type(), body.nioBuffer()));
+      }
+    } catch (RuntimeException e) {
+      refuse(requestId, asRefusal(e));
+    } finally {
+      body.release();
+    }
+  }
+
+  private void receive(long requestId, LaneMessage message) {
+    if (message instanceof LaneMessage.Hello hello) {
+      greet(requestId, hello);
+      return;
+    }
+    if (!greeted) {
+      throw new LaneException(
+          Code.MALFORMED, "message type %d before HELLO".formatted(message.type()));
+    }
+    if (requestsInFlight >= server.limits().maxRequestsInFlight()) {
+      throw new LaneException(
+          Code.TOO_MANY,
+          "requests in flight=%d, allowed: lane.maxRequestsInFlight=%d"
+              .formatted(requestsInFlight + 1, server.limits().maxRequestsInFlight()));
+    }
+    if (message instanceof LaneMessage.Read read) {
+      long start = System.nanoTime();
+      read(requestId, read);
+      server.countNanos(System.nanoTime() - start);
+    } else if (message instanceof LaneMessage.Fill fill) {
+      fill(requestId, fill);
+    } else if (message instanceof LaneMessage.Renew renew) {
+      for (int i = 0; i < renew.indices().length; i++) {
+        SampleKey key =
+            key(renew.handle(), renew.variant(), renew.indices()[i], renew.sampleVersions()[i]);
+        server.fills().renew(key, holder, renew.leases()[i]);
+      }
+      send(requestId, LaneMessage.Done.to(message));
+    } else if (message instanceof LaneMessage.Abandon abandon) {
+      for (int i = 0; i < abandon.indices().length; i++) {
+        SampleKey key =
+            key(
+                abandon.handle(),
+                abandon.variant(),
+                abandon.indices()[i],
+                abandon.sampleVersions()[i]);
+        server.fills().release(key, holder, abandon.leases()[i]);
+      }
+      send(requestId, LaneMessage.Done.to(message));
+    } else if (message instanceof LaneMessage.Open open) {
+      open(requestId, open);
+    } else if (message instanceof LaneMessage.Segment segment) {
+      createSegment(requestId, segment);
+    } else if (message instanceof LaneMessage.Mapped mapped) {
+      segment(mapped.segment()).unlink();
+      send(requestId, LaneMessage.Done.to(message));
+    } else if (message instanceof LaneMessage.Drop drop) {
+      drop(drop);
+      send(requestId, LaneMessage.Done.to(message));
+    } else if (message instanceof LaneMessage.StatusRequest) {
+      offload(requestId, () -> new LaneMessage.StatusReply(server.statusJson()));
+    } else {
+      throw new LaneException(
+          Code.MALFORMED, "message type %d is no request".formatted(message.type()));
+    }
+  }
+
+  private void greet(long requestId, LaneMessage.Hello hello) {
+    if (greeted) {
+      throw new LaneException(Code.MALFORMED, "a second HELLO");
+    }
+    if (hello.lowest() > LaneMessage.VERSION || hello.highest() < LaneMessage.VERSION) {
+      throw new LaneException(
+          Code.UNSUPPORTED_VERSION,
+          "protocol versions %d–%d, this node speaks %d; update the older side"
+              .formatted(hello.lowest(), hello.highest(), LaneMessage.VERSION));
+    }
+    if (hello.role() != LaneMessage.Role.TRAINER) {
+      throw new LaneException(
+          Code.REFUSED,
+          "role %s, this node serves trainers"
+              .formatted(hello.role().name().toLowerCase(Locale.ROOT)));
+    }
+    greeted = true;
+    LaneLimits limits = server.limits();
+    decoder.allow(limits.maxFrameBytes());
+    send(
+        requestId,
+        new LaneMessage.HelloReply(
+            LaneMessage.VERSION,
+            sharedMemory,
+            limits.maxFrameBytes(),
+            limits.maxRecordBytes(),
+            limits.maxRequestsInFlight(),
+            limits.answerTimeoutMillis(),
+            limits.leaseTimeoutMillis(),
+            limits.maxSegmentBytes(),
+            limits.hostId()));
+  }
+
+  private void open(long requestId, LaneMessage.Open open) {
+    if (datasets.size() >= MAX_DATASETS) {
+      throw new LaneException(
+          Code.TOO_MANY,
+          "data sets open on this connection=%d, allowed: %d"
+              .formatted(MAX_DATASETS + 1, MAX_DATASETS));
+    }
+    int handle = ++lastHandle;
+    offload(
+        requestId,
+        () -> server.open(open),
+        dataset -> {
+          datasets.put(handle, dataset);
+          return new LaneMessage.OpenReply(handle, dataset.incarnation(), dataset.generation());
+        });
+  }
+
+  private void createSegment(long requestId, LaneMessage.Segment request) {
+    if (!sharedMemory) {
+      throw new LaneException(Code.NO_SEGMENT, "no shared memory over TCP; batches come inline");
+    }
+    if (segments.size() + segmentsUnderWay >= MAX_SEGMENTS) {
+      throw new LaneException(
+          Code.TOO_MANY,
+          "segments of this connection=%d, allowed: %d; drop one first"
+              .formatted(MAX_SEGMENTS + 1, MAX_SEGMENTS));
+    }
+    if (segmentsUnderWay > 0) {
+      throw new LaneException(
+          Code.TOO_MANY, "another segment of this connection is under way; wait for it");
+    }
+    long connectionBytes = segments.values().stream().mapToLong(Segment::bytes).sum();
+    int id = ++lastHandle;
+    segmentsUnderWay++;
+    offload(
+        requestId,
+        () -> server.segments().create(request.slotBytes(), request.slots(), connectionBytes),
+        segment -> {
+          segmentsUnderWay--;
+          segments.put(id, segment);
+          return new LaneMessage.SegmentReply(id, segment.file().toString());
+        },
+        Segment::close,
+        () -> segmentsUnderWay--);
+  }
+
+  private void drop(LaneMessage.Drop drop) {
+    Segment segment = segment(drop.segment());
+    if (segment.isInUse()) {
+      throw new LaneException(
+          Code.MALFORMED, "segment %d is dropped while a READ uses it".formatted(drop.segment()));
+    }
+    segments.remove(drop.segment());
+    segment.close();
+  }
+
+  private void read(long requestId, LaneMessage.Read request) {
+    ServedDataset dataset = dataset(request.handle());
+    Segment segment = request.segment() == LaneMessage.NO_SLOT ? null : segment(request.segment());
+    if (segment != null && !segment.take(request.slot())) {
+      throw new LaneException(
+          Code.MALFORMED,
+          "slot %d of segment %d is none, or another READ uses it"
+              .formatted(request.slot(), request.segment()));
+    }
+    Target target =
+        segment == null
+            ? new Target.Inline(context().alloc(), maxInlineBytes(request.indices().length))
+            : segment.target(request.slot());
+    BatchRead read;
+    try {
+      read = BatchRead.of(request, dataset, target, SCRATCH.get(), CHECKSUM.get());
+    } catch (LaneException e) {
+      free(target, segment, request.slot());
+      throw e;
+    }
+    boolean answered = false;
+    try {
+      read.readStored();
+      if (request.lease() && !read.tooSmall()) {
+        read.askForMissing(holder);
+      }
+      if (mayWait(request, read)) {
+        answered = true;
+        requestsInFlight++;
+        ParkedRead waiting =
+            new ParkedRead(
+                read,
+                holder,
+                context().channel().eventLoop(),
+                done -> {
+                  parked.remove(done);
+                  requestsInFlight--;
+                  RuntimeException failure = done.failure();
+                  if (failure == null) {
+                    answerRead(requestId, read, segment);
+                  } else {
+                    abort(read, segment);
+                    refuse(requestId, asRefusal(failure));
+                  }
+                });
+        parked.add(waiting);
+        waiting.park(
+            Math.min(request.waitMillis(), server.limits().answerTimeoutMillis() * 3L / 4));
+        return;
+      }
+      answered = true;
+      answerRead(requestId, read, segment);
+    } finally {
+      if (!answered) {
+        abort(read, segment);
+      }
+    }
+  }
+
+  private static boolean mayWait(LaneMessage.Read request, BatchRead read) {
+    return request.waitMillis() > 0
+        && !read.tooSmall()
+        && read.count(Status.LEASED_TO_YOU) == 0
+        && read.count(Status.LEASED_TO_OTHER) > 0;
+  }
+
+  private void answerRead(long requestId, BatchRead read, @Nullable Segment segment) {
+    boolean answered = false;
+    try {
+      if (closing) {
+        return;
+      }
+      LaneMessage.Batch reply = read.reply();
+      int hits = read.count(Status.HIT);
+      ReadCounters counters = read.dataset.counters();
+      counters.generation = reply.generation();
+      counters.hits.add(hits);
+      counters.hitBytes.add(read.hitBytes());
+      counters.misses.add(read.count() - hits);
+      server.countBatch(segment == null);
+      if (segment != null) {
+        segment.give(read.request.slot());
+      }
+      answered = true;
+      sendBatch(requestId, read, reply);
+    } catch (RuntimeException e) {
+      refuse(requestId, asRefusal(e));
+    } finally {
+      if (!answered) {
+        abort(read, segment);
+      }
+    }
+  }
+
+  private void sendBatch(long requestId, BatchRead read, LaneMessage.Batch reply) {
+    ByteBuffer head = reply.frame(requestId);
+    if (!(read.target instanceof Target.Inline inline)) {
+      write(Unpooled.wrappedBuffer(head));
+    } else if (reply.inline()) {
+      write(
+          Unpooled.wrappedBuffer(
+              Unpooled.wrappedBuffer(head), inline.take(Math.toIntExact(reply.payloadBytes()))));
+    } else {
+      inline.release();
+      write(Unpooled.wrappedBuffer(head));
+    }
+  }
+
+  private void abort(BatchRead read, @Nullable Segment segment) {
+    read.releaseLeases(holder);
+    free(read.target, segment, read.request.slot());
+  }
+
+  private static void free(Target target, @Nullable Segment segment, int slot) {
+    if (segment != null) {
+      segment.give(slot);
+    }
+    if (target instanceof Target.Inline inline) {
+      inline.release();
+    }
+  }
+
+  /** What of a frame is left for the payload beside the tables, generously. */
+  private int maxInlineBytes(int count) {
+    return (int) Math.max(0L, server.limits().maxFrameBytes() - count * 64L - (256L << 10));
+  }
+
+  private void fill(long requestId, LaneMessage.Fill fill) {
+    ServedDataset dataset = dataset(fill.handle());
+    int length = fill.record().remaining();
+    if (length > server.limits().maxRecordBytes()) {
+      throw new LaneException(
+          Code.REFUSED,
+          "record of sample %d has %d bytes > lane.maxRecordSize=%d, store smaller samples or raise it"
+              .formatted(fill.index(), length, server.limits().maxRecordBytes()));
+    }
+    byte[] record = new byte[length];
+    fill.record().get(record);
+    RecordLayout layout = inspect(fill.index(), record);
+    if (dataset.knowsSchema(layout)) {
+      send(requestId, submit(dataset, fill, record));
+    } else {
+      // Learning a schema is a transaction of the grid.
+      offload(
+          requestId,
+          () -> {
+            dataset.learnSchema(layout);
+            return submit(dataset, fill, record);
+          });
+    }
+  }
+
+  private static RecordLayout inspect(long index, byte[] record) {
+    ByteBuffer bytes = ByteBuffer.wrap(record);
+    try {
+      RecordLayout layout = RecordLayout.parse(bytes, record.length);
+      if (CHECKSUM.get().matches(bytes, 0, record.length)) {
+        return layout;
+      }
+    } catch (MalformedRecordException e) {
+      throw new LaneException(
+          Code.REFUSED, "record of sample %d: %s".formatted(index, e.getMessage()));
+    }
+    throw new LaneException(
+        Code.REFUSED, "record of sample %d does not match its checksum".formatted(index));
+  }
+
+  private LaneMessage.FillReply submit(
+      ServedDataset dataset, LaneMessage.Fill fill, byte[] record) {
+    SampleKey key = dataset.key(fill.index(), fill.variant(), fill.sampleVersion());
+    if (!dataset.isCurrent(fill.index(), fill.sampleVersion())) {
+      // Nobody would ever look there. Who waits for the old version loads for itself.
+      server.fills().release(key, holder, fill.lease());
+      return new LaneMessage.FillReply(FillResult.DROPPED, "stale");
+    }
+    Fills.Submitted submitted = server.fills().submit(key, record);
+    return switch (submitted) {
+      case TAKEN, REPEATED -> new LaneMessage.FillReply(FillResult.TAKEN, "");
+      case BUSY -> new LaneMessage.FillReply(FillResult.BUSY, "busy");
+      case NO_ROOM -> new LaneMessage.FillReply(FillResult.DROPPED, "budget");
+      case TOO_LARGE -> new LaneMessage.FillReply(FillResult.DROPPED, "too-large");
+      case CLOSED -> new LaneMessage.FillReply(FillResult.DROPPED, "stopping");
+    };
+  }
+
+  private SampleKey key(int handle, int variant, long index, long sampleVersion) {
+    return dataset(handle).key(index, variant, sampleVersion);
+  }
+
+  private ServedDataset dataset(int handle) {
+    ServedDataset dataset = datasets.get(handle);
+    if (dataset == null) {
+      throw new LaneException(
+          Code.MALFORMED, "handle %d was not given out on this connection".formatted(handle));
+    }
+    return dataset;
+  }
+
+  private Segment segment(int id) {
+    Segment segment = segments.get(id);
+    if (segment == null) {
+      throw new LaneException(
+          Code.MALFORMED, "segment %d does not belong to this connection".formatted(id));
+    }
+    return segment;
+  }
+
+  /** Answers what waits and closes; called when the node stops, on any thread. */
+  void stop() {
+    context()
+        .channel()
+        .eventLoop()
+        .execute(
+            () -> {
+              for (ParkedRead read : new ArrayList<>(parked)) {
+                read.finish();
+              }
+              refuse(0, new LaneException(Code.STOPPING, "the cache node is stopping"));
+            });
+  }
+
+  private ChannelHandlerContext context() {
+    ChannelHandlerContext current = context;
+    if (current == null) {
+      throw new IllegalStateException("not in a pipeline yet");
+    }
+    return current;
+  }
+
+  private interface Answer<T> {
+    LaneMessage to(T result);
+  }
+
+  private void offload(long requestId, Callable<LaneMessage> work) {
+    offload(requestId, work, message -> message);
+  }
+
+  private <T> void offload(long requestId, Callable<T> work, Answer<T> answer) {
+    offload(requestId, work, answer, unused -> {}, () -> {});
+  }
+
+  /**
+   * Runs blocking work elsewhere and answers on this connection's thread.
+   *
+   * @param orphaned takes the result when the connection is gone meanwhile
+   * @param failed runs on this connection's thread when there is no result
+   */
+  private <T> void offload(
+      long requestId, Callable<T> work, Answer<T> answer, Consumer<T> orphaned, Runnable failed) {
+    requestsInFlight++;
+    Runnable task =
+        () -> {
+          T result;
+          try {
+            result = work.call();
+          } catch (Exception e) {
+            onThread(
+                () -> {
+                  requestsInFlight--;
+                  failed.run();
+                  refuse(requestId, asRefusal(e));
+                },
+                () -> {});
+            return;
+          }
+          onThread(
+              () -> {
+                requestsInFlight--;
+                if (closing) {
+                  orphaned.accept(result);
+                } else {
+                  send(requestId, answer.to(result));
+                }
+              },
+              () -> orphaned.accept(result));
+        };
+    try {
+      server.blocking().execute(task);
+    } catch (RejectedExecutionException e) {
+      requestsInFlight--;
+      failed.run();
+      throw new LaneException(Code.STOPPING, "the cache node is stopping");
+    }
+  }
+
+  private void onThread(Runnable task, Runnable otherwise) {
+    try {
+      context().channel().eventLoop().execute(task);
+    } catch (RejectedExecutionException e) {
+      LOG.debug("The lane's threads are gone", e);
+      otherwise.run();
+    }
+  }
+
+  private static LaneException asRefusal(Exception e) {
+    if (e instanceof LaneException refusal) {
+      return refusal;
+    }
+    LOG.warn("A lane request failed", e);
+    return new LaneException(
+        Code.FAILED, "%s: %s".formatted(e.getClass().getSimpleName(), e.getMessage()));
+  }
+
+  private void refuse(long requestId, LaneException e) {
+    if (closing) {
+      return;
+    }
+    server.countRefusal(e.code());
+    boolean ends =
+        e.code() == Code.MALFORMED
+            || e.code() == Code.UNSUPPORTED_VERSION
+            || e.code() == Code.STOPPING
+            || !greeted;
+    ByteBuf frame = Unpooled.wrappedBuffer(LaneMessage.Failure.of(e).frame(requestId));
+    if (ends) {
+      closing = true;
+      context().channel().config().setAutoRead(false);
+      context().writeAndFlush(frame).addListener(ChannelFutureListener.CLOSE);
+    } else {
+      write(frame);
+    }
+  }
+
+  private void send(long requestId, LaneMessage message) {
+    write(Unpooled.wrappedBuffer(message.frame(requestId)));
+  }
+
+  private void write(ByteBuf frame) {
+    var unused = context().writeAndFlush(frame, context().voidPromise());
+  }
+}

@@ -1,0 +1,267 @@
+package io.trainingday.node.lane;
+
+import io.netty.bootstrap.ServerBootstrap;
+import io.netty.buffer.Unpooled;
+import io.netty.channel.Channel;
+import io.netty.channel.ChannelFutureListener;
+import io.netty.channel.ChannelInitializer;
+import io.netty.channel.ChannelOption;
+import io.netty.channel.EventLoopGroup;
+import io.netty.channel.MultiThreadIoEventLoopGroup;
+import io.netty.channel.WriteBufferWaterMark;
+import io.netty.channel.epoll.EpollIoHandler;
+import io.netty.channel.epoll.EpollServerDomainSocketChannel;
+import io.netty.channel.group.ChannelGroup;
+import io.netty.channel.group.DefaultChannelGroup;
+import io.netty.channel.unix.DomainSocketAddress;
+import io.netty.util.concurrent.DefaultThreadFactory;
+import io.netty.util.concurrent.GlobalEventExecutor;
+import io.trainingday.config.Settings;
+import io.trainingday.lane.LaneException;
+import io.trainingday.lane.LaneMessage;
+import io.trainingday.node.fill.Fills;
+import io.trainingday.node.store.RecordStore;
+import io.trainingday.node.versions.VersionKeys;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.Comparator;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.Executor;
+import java.util.concurrent.LinkedBlockingQueue;
+import java.util.concurrent.ThreadPoolExecutor;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicInteger;
+import java.util.concurrent.atomic.LongAdder;
+import java.util.function.Supplier;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * Serves the lane on a Unix socket; {@code cache-client/contract/lane.md} says what goes over it.
+ *
+ * <p>Must be closed before the record store is drained and Ignite stopped.
+ */
+public final class LaneServer implements AutoCloseable {
+  private static final Logger LOG = LoggerFactory.getLogger(LaneServer.class);
+  private static final int BLOCKING_THREADS = 4;
+  private static final int BLOCKING_QUEUE = 10_000;
+
+  /** Above this much unsent to one client, no more of its requests are read. */
+  private static final int UNSENT_HIGH_BYTES = 8 << 20;
+
+  private static final Duration CLOSE_TIMEOUT = Duration.ofSeconds(5);
+
+  private final LaneLimits limits;
+  private final Settings settings;
+  private final RecordStore store;
+  private final Fills fills;
+  private final VersionKeys versions;
+  private final Supplier<String> statusJson;
+  private final LaneEndpoint endpoint;
+  private final EventLoopGroup threads;
+  private final ThreadPoolExecutor blocking;
+  private final Channel listening;
+  private final ChannelGroup channels = new DefaultChannelGroup(GlobalEventExecutor.INSTANCE);
+  private final Set<Connection> connections = ConcurrentHashMap.newKeySet();
+  private final Map<String, ReadCounters> reads = new ConcurrentHashMap<>();
+  private final AtomicInteger openConnections = new AtomicInteger();
+  private final LongAdder slotBatches = new LongAdder();
+  private final LongAdder inlineBatches = new LongAdder();
+  private final LongAdder batchNanos = new LongAdder();
+  private final LongAdder refusals = new LongAdder();
+
+  /**
+   * Opens the lane at a claimed endpoint, which it closes with itself.
+   *
+   * @param statusJson what STATUS answers; may block
+   * @throws LaneStartException when the socket cannot be listened on
+   */
+  public static LaneServer open(
+      LaneEndpoint endpoint,
+      Settings settings,
+      RecordStore store,
+      Fills fills,
+      VersionKeys versions,
+      Supplier<String> statusJson) {
+    return new LaneServer(endpoint, settings, store, fills, versions, statusJson);
+  }
+
+  private LaneServer(
+      LaneEndpoint endpoint,
+      Settings settings,
+      RecordStore store,
+      Fills fills,
+      VersionKeys versions,
+      Supplier<String> statusJson) {
+    this.settings = settings;
+    this.limits = LaneLimits.of(settings);
+    this.store = store;
+    this.fills = fills;
+    this.versions = versions;
+    this.statusJson = statusJson;
+    this.endpoint = endpoint;
+    blocking =
+        new ThreadPoolExecutor(
+            BLOCKING_THREADS,
+            BLOCKING_THREADS,
+            1,
+            TimeUnit.MINUTES,
+            new LinkedBlockingQueue<>(BLOCKING_QUEUE),
+            new DefaultThreadFactory("lane-blocking", true));
+    blocking.allowCoreThreadTimeOut(true);
+    // Copying a batch keeps one core busy at memory speed; more threads than that gain nothing.
+    int loops = Math.max(2, Math.min(8, Runtime.getRuntime().availableProcessors() / 2));
+    threads =
+        new MultiThreadIoEventLoopGroup(
+            loops, new DefaultThreadFactory("lane", true), EpollIoHandler.newFactory());
+    try {
+      listening =
+          new ServerBootstrap()
+              .group(threads)
+              .channel(EpollServerDomainSocketChannel.class)
+              .childOption(
+                  ChannelOption.WRITE_BUFFER_WATER_MARK,
+                  new WriteBufferWaterMark(UNSENT_HIGH_BYTES / 2, UNSENT_HIGH_BYTES))
+              .childHandler(
+                  new ChannelInitializer<>() {
+                    @Override
+                    protected void initChannel(Channel channel) {
+                      accept(channel);
+                    }
+                  })
+              .bind(new DomainSocketAddress(endpoint.socket().toFile()))
+              .syncUninterruptibly()
+              .channel();
+    } catch (RuntimeException e) {
+      var unused = threads.shutdownGracefully(0, 1, TimeUnit.SECONDS);
+      throw new LaneStartException(
+          "lane.socket=%s cannot be listened on: %s".formatted(endpoint.socket(), e.getMessage()),
+          e);
+    }
+  }
+
+  private void accept(Channel channel) {
+    if (openConnections.incrementAndGet() > limits.maxConnections()) {
+      openConnections.decrementAndGet();
+      refusals.increment();
+      LaneException refusal =
+          new LaneException(
+              LaneException.Code.TOO_MANY,
+              "connections=%d > lane.maxConnections=%d, share connections or raise it"
+                  .formatted(limits.maxConnections() + 1, limits.maxConnections()));
+      channel
+          .writeAndFlush(Unpooled.wrappedBuffer(LaneMessage.Failure.of(refusal).frame(0)))
+          .addListener(ChannelFutureListener.CLOSE);
+      return;
+    }
+    FrameDecoder decoder = new FrameDecoder();
+    Connection connection = new Connection(this, decoder, true);
+    connections.add(connection);
+    channels.add(channel);
+    channel.pipeline().addLast(decoder, connection);
+  }
+
+  /** The Unix socket trainers attach to. */
+  public Path socket() {
+    return endpoint.socket();
+  }
+
+  /** What the lane has done and holds, now. */
+  public LaneStats stats() {
+    List<LaneStats.Reads> datasets =
+        reads.entrySet().stream()
+            .map(
+                entry ->
+                    new LaneStats.Reads(
+                        entry.getKey(),
+                        entry.getValue().generation,
+                        entry.getValue().hits.sum(),
+                        entry.getValue().hitBytes.sum(),
+                        entry.getValue().misses.sum(),
+                        entry.getValue().damaged.sum()))
+            .sorted(Comparator.comparing(LaneStats.Reads::dataset))
+            .toList();
+    return new LaneStats(
+        openConnections.get(),
+        endpoint.segments().bytes(),
+        slotBatches.sum(),
+        inlineBatches.sum(),
+        batchNanos.sum(),
+        refusals.sum(),
+        datasets);
+  }
+
+  /**
+   * Answers what is under way, closes all connections and returns when no batch is being copied any
+   * more. Safe to call again.
+   */
+  @Override
+  public void close() {
+    listening.close().syncUninterruptibly();
+    connections.forEach(Connection::stop);
+    // A client that does not read its last reply must not hold up the node.
+    channels.newCloseFuture().awaitUninterruptibly(CLOSE_TIMEOUT.toMillis());
+    channels.close().awaitUninterruptibly(CLOSE_TIMEOUT.toMillis());
+    blocking.shutdown();
+    var unused = threads.shutdownGracefully(0, CLOSE_TIMEOUT.toMillis(), TimeUnit.MILLISECONDS);
+    threads.terminationFuture().awaitUninterruptibly(2 * CLOSE_TIMEOUT.toMillis());
+    endpoint.close();
+  }
+
+  LaneLimits limits() {
+    return limits;
+  }
+
+  RecordStore store() {
+    return store;
+  }
+
+  Fills fills() {
+    return fills;
+  }
+
+  Segments segments() {
+    return endpoint.segments();
+  }
+
+  Executor blocking() {
+    return blocking;
+  }
+
+  String statusJson() {
+    return statusJson.get();
+  }
+
+  /** Opens a data set for one connection; blocks. */
+  ServedDataset open(LaneMessage.Open request) {
+    return ServedDataset.open(
+        request,
+        settings,
+        versions,
+        store,
+        fills,
+        reads.computeIfAbsent(request.name(), unused -> new ReadCounters()));
+  }
+
+  void countBatch(boolean inline) {
+    (inline ? inlineBatches : slotBatches).increment();
+  }
+
+  void countNanos(long nanos) {
+    batchNanos.add(nanos);
+  }
+
+  void countRefusal(LaneException.Code code) {
+    refusals.increment();
+    LOG.debug("Refused a lane request: {}", code);
+  }
+
+  void forget(Connection connection) {
+    if (connections.remove(connection)) {
+      openConnections.decrementAndGet();
+    }
+  }
+}

@@ -1,0 +1,215 @@
+package io.trainingday.node.lane;
+
+import io.trainingday.config.Settings;
+import io.trainingday.grid.SampleKey;
+import io.trainingday.lane.LaneException;
+import io.trainingday.lane.LaneException.Code;
+import io.trainingday.lane.LaneMessage;
+import io.trainingday.node.fill.Fills;
+import io.trainingday.node.store.RecordStore;
+import io.trainingday.node.versions.DatasetRefusedException;
+import io.trainingday.node.versions.DatasetView;
+import io.trainingday.node.versions.OpenDataset;
+import io.trainingday.node.versions.SourceIdentity;
+import io.trainingday.node.versions.VersionKeys;
+import io.trainingday.record.RecordLayout;
+import java.util.Locale;
+import java.util.Map;
+import java.util.stream.Collectors;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * A data set as one connection has opened it: its versions, and what the lane has learned of its
+ * records. Safe for any number of threads.
+ */
+final class ServedDataset {
+  /** The name under which validation is kept with the version key. */
+  static final String VALIDATION = "validation";
+
+  static final String DEFAULT_TENANT = "default";
+
+  private final OpenDataset dataset;
+  private final RecordStore store;
+  private final Fills fills;
+  private final ReadCounters counters;
+  private final boolean verify;
+  private volatile @Nullable RecordLayout expectedLayout;
+  private volatile @Nullable KnownSchema knownSchema;
+
+  /** A schema that was found right, and the state of the data set in which it was. */
+  private record KnownSchema(long incarnation, long floor, long family) {
+    boolean holds(DatasetView view, long otherFamily) {
+      return family == otherFamily && incarnation == view.incarnation() && floor == view.floor();
+    }
+  }
+
+  private ServedDataset(
+      OpenDataset dataset, RecordStore store, Fills fills, ReadCounters counters) {
+    this.dataset = dataset;
+    this.store = store;
+    this.fills = fills;
+    this.counters = counters;
+    this.verify = !text(Settings.Validation.NONE).equals(dataset.settings().get(VALIDATION));
+  }
+
+  /**
+   * Opens; blocks for a transaction of the grid.
+   *
+   * @throws LaneException REFUSED when source, settings or pipeline do not fit what is kept
+   */
+  static ServedDataset open(
+      LaneMessage.Open request,
+      Settings settings,
+      VersionKeys versions,
+      RecordStore store,
+      Fills fills,
+      ReadCounters counters) {
+    try {
+      OpenDataset dataset =
+          versions.open(
+              DEFAULT_TENANT,
+              request.name(),
+              new SourceIdentity(request.sourceLength(), request.sourceDigest()),
+              request.pipeline(),
+              stated(request, settings));
+      return new ServedDataset(dataset, store, fills, counters);
+    } catch (DatasetRefusedException e) {
+      throw refusal(e);
+    }
+  }
+
+  /** What the settings say about the data set, else what its opener says. */
+  private static Map<String, String> stated(LaneMessage.Open request, Settings settings) {
+    Settings.Dataset own = settings.datasets().get(request.name());
+    String asked = request.validation();
+    if (own == null) {
+      return asked.isEmpty() ? Map.of() : Map.of(VALIDATION, asked);
+    }
+    String set = text(own.validation());
+    if (!asked.isEmpty() && !asked.equals(set)) {
+      throw new LaneException(
+          Code.REFUSED,
+          "data set \"%s\" is opened with validation=%s, but datasets.%s.validation=%s in the node's settings; drop one of them"
+              .formatted(request.name(), asked, request.name(), set));
+    }
+    return Map.of(VALIDATION, set);
+  }
+
+  static String text(Settings.Validation validation) {
+    return validation.name().toLowerCase(Locale.ROOT);
+  }
+
+  RecordStore store() {
+    return store;
+  }
+
+  Fills fills() {
+    return fills;
+  }
+
+  ReadCounters counters() {
+    return counters;
+  }
+
+  /** Whether records are checked against their checksum after each copy. */
+  boolean verify() {
+    return verify;
+  }
+
+  long incarnation() {
+    return view().incarnation();
+  }
+
+  long generation() {
+    return view().generation();
+  }
+
+  /**
+   * Resolves a whole batch against one state of the versions.
+   *
+   * @return the generation of that state
+   * @throws LaneException REFUSED when an index is out of range
+   */
+  long keys(long[] indices, int variant, SampleKey[] keys) {
+    DatasetView view = view();
+    try {
+      for (int i = 0; i < indices.length; i++) {
+        keys[i] = dataset.key(view, indices[i], variant);
+      }
+    } catch (DatasetRefusedException e) {
+      throw refusal(e);
+    }
+    return view.generation();
+  }
+
+  /**
+   * The key of a record of a version told before, with its lease.
+   *
+   * @throws LaneException REFUSED when no sample can have had the version
+   */
+  SampleKey key(long index, int variant, long sampleVersion) {
+    try {
+      return dataset.keyAt(view(), sampleVersion, index, variant);
+    } catch (DatasetRefusedException e) {
+      throw refusal(e);
+    }
+  }
+
+  /** Whether a version told before is still the sample's. */
+  boolean isCurrent(long index, long sampleVersion) {
+    return view().sampleVersion(index) == sampleVersion;
+  }
+
+  /** Whether {@link #learnSchema} would return at once. */
+  boolean knowsSchema(RecordLayout layout) {
+    KnownSchema known = knownSchema;
+    return known != null && known.holds(view(), layout.familyHash());
+  }
+
+  /**
+   * Checks a record's schema against the pipeline's; blocks for the grid.
+   *
+   * @throws LaneException REFUSED when its fields differ, naming them
+   */
+  void learnSchema(RecordLayout layout) {
+    DatasetView view = view();
+    long family = layout.familyHash();
+    try {
+      dataset.checkSchema(
+          family,
+          layout.fields().stream()
+              .map(
+                  field ->
+                      "%s: %s, %d dimensions"
+                          .formatted(
+                              field.name(),
+                              field.dtype().name().toLowerCase(Locale.ROOT),
+                              field.rank()))
+              .collect(Collectors.joining("\n")));
+    } catch (DatasetRefusedException e) {
+      throw refusal(e);
+    }
+    knownSchema = new KnownSchema(view.incarnation(), view.floor(), family);
+  }
+
+  /** The layout most records have; a guess that makes reading fast. */
+  @Nullable RecordLayout expectedLayout() {
+    return expectedLayout;
+  }
+
+  void expectLayout(RecordLayout layout) {
+    expectedLayout = layout;
+  }
+
+  private DatasetView view() {
+    try {
+      return dataset.view();
+    } catch (DatasetRefusedException e) {
+      throw refusal(e);
+    }
+  }
+
+  private static LaneException refusal(DatasetRefusedException e) {
+    return new LaneException(Code.REFUSED, String.valueOf(e.getMessage()));
+  }
+}

@@ -1,0 +1,146 @@
+package io.trainingday.node.lane;
+
+import java.io.IOException;
+import java.nio.ByteBuffer;
+import java.nio.channels.FileChannel;
+import java.nio.channels.FileLock;
+import java.nio.channels.OverlappingFileLockException;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.LinkOption;
+import java.nio.file.Path;
+import java.nio.file.StandardOpenOption;
+import java.nio.file.attribute.PosixFilePermissions;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * The right to listen on one Unix socket path, from {@link #claim} until {@link #close}.
+ *
+ * <p>The right is a lock on a file beside the socket, which the kernel lets go when its process
+ * ends however it ends. So a socket file without a locked neighbour is stale and is taken over.
+ */
+final class SocketFile implements AutoCloseable {
+  /** Bytes of a path in {@code sockaddr_un} on Linux, without the closing zero. */
+  private static final int MAX_PATH_BYTES = 107;
+
+  private final Path path;
+  private final FileChannel lockFile;
+
+  private SocketFile(Path path, FileChannel lockFile) {
+    this.path = path;
+    this.lockFile = lockFile;
+  }
+
+  /**
+   * Takes the path, creating its directory for this user alone where it does not exist.
+   *
+   * @throws LaneStartException when another node has it, something else is there, or it cannot be
+   *     used
+   */
+  static SocketFile claim(Path socket) {
+    Path path = socket.toAbsolutePath().normalize();
+    int bytes = path.toString().getBytes(StandardCharsets.UTF_8).length;
+    if (bytes > MAX_PATH_BYTES) {
+      throw new LaneStartException(
+          "lane.socket=%s has %d bytes > %d, the most a Unix socket's path may have; give a shorter one"
+              .formatted(path, bytes, MAX_PATH_BYTES));
+    }
+    FileChannel lockFile = null;
+    try {
+      createDirectory(path);
+      lockFile =
+          FileChannel.open(
+              path.resolveSibling(path.getFileName() + ".lock"),
+              StandardOpenOption.CREATE,
+              StandardOpenOption.READ,
+              StandardOpenOption.WRITE);
+      if (tryLock(lockFile) == null) {
+        throw new LaneStartException(
+            "lane.socket=%s is served by another cache node%s; stop that one, attach to it, or give this one another lane.socket"
+                .formatted(path, owner(lockFile)));
+      }
+      removeStale(path);
+      lockFile.truncate(0);
+      lockFile.write(
+          ByteBuffer.wrap(
+              Long.toString(ProcessHandle.current().pid()).getBytes(StandardCharsets.US_ASCII)),
+          0);
+      return new SocketFile(path, lockFile);
+    } catch (IOException e) {
+      closeQuietly(lockFile, e);
+      throw new LaneStartException(
+          "lane.socket=%s cannot be used: %s; give a path in a directory this user may write"
+              .formatted(path, reason(e)),
+          e);
+    } catch (LaneStartException e) {
+      closeQuietly(lockFile, e);
+      throw e;
+    }
+  }
+
+  Path path() {
+    return path;
+  }
+
+  /** Removes the socket file and gives the path free. */
+  @Override
+  public void close() throws IOException {
+    try (lockFile) {
+      Files.deleteIfExists(path);
+    }
+  }
+
+  static @Nullable FileLock tryLock(FileChannel file) throws IOException {
+    try {
+      return file.tryLock();
+    } catch (OverlappingFileLockException e) {
+      // Held by this very process, which is somebody else all the same.
+      return null;
+    }
+  }
+
+  private static void createDirectory(Path path) throws IOException {
+    Path directory = path.getParent();
+    if (directory != null && !Files.isDirectory(directory)) {
+      Files.createDirectories(
+          directory,
+          PosixFilePermissions.asFileAttribute(PosixFilePermissions.fromString("rwx------")));
+    }
+  }
+
+  private static void removeStale(Path path) throws IOException {
+    if (!Files.exists(path, LinkOption.NOFOLLOW_LINKS)) {
+      return;
+    }
+    int mode = (int) Files.getAttribute(path, "unix:mode", LinkOption.NOFOLLOW_LINKS);
+    boolean socket = (mode & 0170000) == 0140000;
+    if (!socket) {
+      throw new LaneStartException(
+          "lane.socket=%s exists and is no socket; it is left alone, give another path"
+              .formatted(path));
+    }
+    Files.delete(path);
+  }
+
+  private static String owner(FileChannel lockFile) throws IOException {
+    ByteBuffer pid = ByteBuffer.allocate(20);
+    int length = lockFile.read(pid, 0);
+    return length <= 0
+        ? ""
+        : " (process " + new String(pid.array(), 0, length, StandardCharsets.US_ASCII) + ")";
+  }
+
+  private static String reason(IOException e) {
+    return e.getClass().getSimpleName() + " " + e.getMessage();
+  }
+
+  private static void closeQuietly(@Nullable FileChannel channel, Exception cause) {
+    try {
+      if (channel != null) {
+        channel.close();
+      }
+    } catch (IOException e) {
+      cause.addSuppressed(e);
+    }
+  }
+}
