@@ -12,7 +12,7 @@ import java.util.regex.Pattern;
  * @param bytes the size in bytes, from 0
  */
 public record DataSize(long bytes) implements Comparable<DataSize> {
-  private static final Pattern TEXT = Pattern.compile("([0-9]{1,19}) ?(B|(?:[KMGT])iB?)");
+  static final Pattern TEXT = Pattern.compile("([0-9]{1,19}) ?(B|(?:[KMGT])iB?)");
   private static final Pattern AMBIGUOUS =
       Pattern.compile("([0-9]{1,19}) ?([KMGTkmgt])(?:[iI]?[bB])?");
   private static final String UNITS = "BKMGT";

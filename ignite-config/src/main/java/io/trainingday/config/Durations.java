@@ -8,7 +8,7 @@ import java.util.regex.Pattern;
  * Durations as people write them: {@code 200ms}, {@code 30s}, {@code 5m}, {@code 1h}, {@code 2d}.
  */
 final class Durations {
-  private static final Pattern TEXT = Pattern.compile("([0-9]{1,19}) ?(ms|s|m|h|d)");
+  static final Pattern TEXT = Pattern.compile("([0-9]{1,19}) ?(ms|s|m|h|d)");
 
   private Durations() {}
 

@@ -368,6 +368,14 @@ public final class SettingKey<O, T> {
     return type.choices();
   }
 
+  /**
+   * A regular expression that the whole of every allowed text matches, of a list every element;
+   * empty if there is none.
+   */
+  public String pattern() {
+    return type.pattern();
+  }
+
   /** The smallest number allowed; only of an integer. */
   public long min() {
     return type.min();

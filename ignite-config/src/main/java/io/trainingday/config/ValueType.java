@@ -17,6 +17,7 @@ import java.util.regex.Pattern;
  * @param kind what a file holds there
  * @param allowed what a person may write, in words
  * @param choices every allowed text, or empty if there are too many to list
+ * @param pattern what every allowed text matches, or empty if there is no such rule
  * @param min smallest allowed number of an integer
  * @param max largest allowed number of an integer
  * @param parser text to value; throws IllegalArgumentException with a hint, or "" for none
@@ -27,6 +28,7 @@ record ValueType<T>(
     SettingKey.Kind kind,
     String allowed,
     List<String> choices,
+    String pattern,
     long min,
     long max,
     Function<String, T> parser,
@@ -61,6 +63,7 @@ record ValueType<T>(
         SettingKey.Kind.INTEGER,
         allowed,
         List.of(),
+        "",
         min,
         max,
         text -> {
@@ -79,8 +82,8 @@ record ValueType<T>(
 
   static ValueType<DataSize> size(DataSize min, DataSize max) {
     return text(
-        SettingKey.Kind.TEXT,
         "a size such as 64MiB, from " + min + " to " + max,
+        DataSize.TEXT.pattern(),
         DataSize::parse,
         DataSize::toString,
         value -> value.compareTo(min) >= 0 && value.compareTo(max) <= 0);
@@ -88,11 +91,11 @@ record ValueType<T>(
 
   static ValueType<Duration> duration(Duration min, Duration max) {
     return text(
-        SettingKey.Kind.TEXT,
         "a duration such as 30s or 200ms, from "
             + Durations.format(min)
             + " to "
             + Durations.format(max),
+        Durations.TEXT.pattern(),
         Durations::parse,
         Durations::format,
         value -> value.compareTo(min) >= 0 && value.compareTo(max) <= 0);
@@ -103,6 +106,7 @@ record ValueType<T>(
         SettingKey.Kind.BOOLEAN,
         "true or false",
         List.of(),
+        "",
         0,
         0,
         text ->
@@ -119,8 +123,9 @@ record ValueType<T>(
     List<String> texts = Arrays.stream(type.getEnumConstants()).map(ValueType::lower).toList();
     return new ValueType<>(
         SettingKey.Kind.TEXT,
-        String.join(" or ", texts),
+        String.join(", ", texts).replaceFirst(", ([^,]*)$", " or $1"),
         texts,
+        "",
         0,
         0,
         text -> {
@@ -147,6 +152,7 @@ record ValueType<T>(
         SettingKey.Kind.TEXT_LIST,
         "a list of at most " + MAX_LIST + " host:port",
         List.of(),
+        ADDRESS.pattern(),
         0,
         0,
         text -> text.isEmpty() ? List.of() : List.of(text.split(" *, *", -1)),
@@ -156,17 +162,13 @@ record ValueType<T>(
 
   static ValueType<Path> path() {
     return text(
-        SettingKey.Kind.TEXT,
-        "a path",
-        ValueType::parsePath,
-        Path::toString,
-        value -> !value.toString().isEmpty());
+        "a path", "", ValueType::parsePath, Path::toString, value -> !value.toString().isEmpty());
   }
 
   static ValueType<Path> socketPath() {
     return text(
-        SettingKey.Kind.TEXT,
         "a path of at most " + MAX_SOCKET_PATH_BYTES + " bytes",
+        "",
         ValueType::parsePath,
         Path::toString,
         value -> {
@@ -177,20 +179,21 @@ record ValueType<T>(
 
   private static ValueType<String> plain(String allowed, Pattern pattern) {
     return text(
-        SettingKey.Kind.TEXT,
         allowed,
+        pattern.pattern(),
         Function.identity(),
         Function.identity(),
         value -> pattern.matcher(value).matches());
   }
 
   private static <T> ValueType<T> text(
-      SettingKey.Kind kind,
       String allowed,
+      String pattern,
       Function<String, T> parser,
       Function<T, String> formatter,
       Predicate<T> fits) {
-    return new ValueType<>(kind, allowed, List.of(), 0, 0, parser, formatter, fits);
+    return new ValueType<>(
+        SettingKey.Kind.TEXT, allowed, List.of(), pattern, 0, 0, parser, formatter, fits);
   }
 
   private static boolean isAddress(String text) {

@@ -1,0 +1,62 @@
+package io.trainingday.config.format;
+
+import io.trainingday.config.SettingKey;
+import io.trainingday.config.Settings;
+import io.trainingday.config.SettingsException.Problem;
+import java.util.Locale;
+import java.util.Map;
+import java.util.TreeMap;
+import java.util.stream.Collectors;
+
+/**
+ * Settings from environment variables: {@code memory.maxSize} is {@code
+ * TRAINING_DAY_CONFIG_MEMORY_MAX_SIZE}. Upper case cannot spell a data set's name, so all data sets
+ * stand in one variable, as YAML: {@code TRAINING_DAY_CONFIG_DATASETS={imagenet: {validation:
+ * none}}}.
+ */
+final class Environment {
+  /** What every setting begins with; other variables are none of ours. */
+  static final String PREFIX = "TRAINING_DAY_CONFIG_";
+
+  private static final String DATASETS = name(TreeBuilder.DATASETS);
+  private static final Map<String, SettingKey<Settings, ?>> KEYS =
+      SettingKey.all().stream().collect(Collectors.toMap(key -> name(key.name()), key -> key));
+
+  private Environment() {}
+
+  static String name(String key) {
+    return PREFIX
+        + key.replace('.', '_').replaceAll("([a-z])([A-Z])", "$1_$2").toUpperCase(Locale.ROOT);
+  }
+
+  static void read(Map<String, String> environment, Settings.Builder settings) {
+    new TreeMap<>(environment)
+        .forEach(
+            (name, value) -> {
+              if (name.startsWith(PREFIX)) {
+                read(name, value, settings);
+              }
+            });
+  }
+
+  private static void read(String name, String value, Settings.Builder settings) {
+    SettingKey<Settings, ?> key = KEYS.get(name);
+    if (key != null) {
+      settings.read(key, value, name);
+    } else if (name.equals(DATASETS)) {
+      SettingsReader.readYaml(TreeBuilder.DATASETS + ": " + value, name, settings);
+    } else {
+      settings.refuse(
+          new Problem(
+              name,
+              value,
+              "a known key, or none that begins with " + PREFIX,
+              "did you mean " + nearest(name) + "?"));
+    }
+  }
+
+  private static String nearest(String name) {
+    String known = SettingKey.nearest(name.substring(PREFIX.length()).replace("_", ""));
+    return known.startsWith(TreeBuilder.DATASETS) ? DATASETS : name(known);
+  }
+}
