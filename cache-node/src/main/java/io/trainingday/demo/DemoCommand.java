@@ -77,7 +77,7 @@ public final class DemoCommand implements Callable<Integer> {
   public Integer call() throws IOException, TranslateException {
     check("--epochs", epochs, MAX_EPOCHS);
     check("--batch-size", batchSize, MAX_BATCH_SIZE);
-    keepDjlOffline();
+    PyTorch.engine();
     DemoInput input = input();
     ReportFile reportFile = report == null ? null : reportFile(report);
     PrintWriter out = commandLine().getOut();
@@ -158,11 +158,5 @@ public final class DemoCommand implements Callable<Integer> {
       }
     }
     throw failure;
-  }
-
-  /** DJL looks for models and reports its use over the network unless told before it loads. */
-  private static void keepDjlOffline() {
-    System.setProperty("ai.djl.offline", "true");
-    System.setProperty("OPT_OUT_TRACKING", "true");
   }
 }

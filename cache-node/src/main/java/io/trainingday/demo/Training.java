@@ -2,7 +2,6 @@ package io.trainingday.demo;
 
 import ai.djl.Device;
 import ai.djl.Model;
-import ai.djl.engine.Engine;
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDList;
 import ai.djl.ndarray.NDManager;
@@ -36,7 +35,6 @@ import org.jspecify.annotations.Nullable;
  * the bytes come from cannot show in losses or weights. One thread at a time.
  */
 final class Training implements AutoCloseable {
-  private static final String ENGINE = "PyTorch";
   private static final float LEARNING_RATE = 3e-3f;
 
   private final long seed;
@@ -50,8 +48,8 @@ final class Training implements AutoCloseable {
     this.seed = seed;
     this.batchSize = batchSize;
     origin = input.train();
-    Engine.getEngine(ENGINE).setRandomSeed(Long.hashCode(seed));
-    model = Model.newInstance("demo", Device.cpu(), ENGINE);
+    PyTorch.engine().setRandomSeed(Long.hashCode(seed));
+    model = Model.newInstance("demo", Device.cpu(), PyTorch.NAME);
     model.setBlock(input.network());
     trainer =
         model.newTrainer(

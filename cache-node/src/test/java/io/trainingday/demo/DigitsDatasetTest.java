@@ -27,7 +27,7 @@ final class DigitsDatasetTest {
 
   @Test
   void get_image_isEnlargedBilinearlyAndScaled() throws IOException {
-    try (NDManager manager = NDManager.newBaseManager(Device.cpu())) {
+    try (NDManager manager = PyTorch.engine().newBaseManager(Device.cpu())) {
       Record record = new DigitsDataset(digits, new int[] {2, 0}).get(manager, 1);
 
       NDArray image = record.getData().singletonOrThrow();
@@ -48,7 +48,7 @@ final class DigitsDatasetTest {
   @Test
   void get_calledTwice_countsTwoLoads() throws IOException {
     DigitsDataset dataset = new DigitsDataset(digits, new int[] {0, 1, 2});
-    try (NDManager manager = NDManager.newBaseManager(Device.cpu())) {
+    try (NDManager manager = PyTorch.engine().newBaseManager(Device.cpu())) {
       dataset.get(manager, 1);
       dataset.get(manager, 1);
     }

@@ -67,7 +67,7 @@ final class ImageFolderTest {
   void get_picture_isBytesInPlanes() throws IOException {
     TestPictures.folder(folder, 5);
     ImageFolderDataset dataset = new ImageFolderDataset(ImageFolder.scan(folder), new int[] {5});
-    try (NDManager manager = NDManager.newBaseManager(Device.cpu())) {
+    try (NDManager manager = PyTorch.engine().newBaseManager(Device.cpu())) {
       Record record = dataset.get(manager, 0);
 
       assertThat(record.getData().singletonOrThrow().getShape()).isEqualTo(new Shape(3, 224, 224));
