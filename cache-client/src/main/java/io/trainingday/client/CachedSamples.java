@@ -1,19 +1,84 @@
 package io.trainingday.client;
 
+import io.trainingday.lane.LaneException;
+import io.trainingday.lane.LaneMemory;
+import io.trainingday.lane.LaneMessage;
+import io.trainingday.lane.LaneMessage.Open;
+import io.trainingday.lane.LaneMessage.OpenReply;
+import io.trainingday.record.RecordCodec;
 import io.trainingday.record.SampleRecord;
+import java.io.IOException;
 import java.util.Iterator;
+import java.util.Locale;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicBoolean;
+import java.util.function.BooleanSupplier;
+import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /**
  * The samples of one data set, read through the cache. Thread-safe; threads read their batches side
  * by side.
  */
-@SuppressWarnings("DoNotCallSuggester")
 public final class CachedSamples implements AutoCloseable {
-  private CachedSamples() {}
+  private static final Logger LOG = LoggerFactory.getLogger(CachedSamples.class);
+  private static final RecordCodec CODEC = RecordCodec.create();
+  private static final long OPEN_AGAIN_NANOS = TimeUnit.SECONDS.toNanos(1);
+  private static final int MAX_DEPTH = 1_000;
+
+  private final TrainingCache cache;
+  private final DatasetSpec spec;
+  private final Counters counters = new Counters();
+  private final SampleSizes sizes = new SampleSizes();
+  private final Fills fills;
+  private final AtomicBoolean saidTooLarge = new AtomicBoolean();
+  private final AtomicBoolean saidFailed = new AtomicBoolean();
+  private final Object opening = new Object();
+  private volatile @Nullable Opened opened;
+  private volatile boolean closed;
+  // Guarded by opening.
+  private boolean openFailed;
+  private long openFailedNanos;
+
+  /** The data set on one connection. */
+  static final class Opened {
+    private final Session session;
+    private final int handle;
+    private volatile long generation;
+
+    private Opened(Session session, int handle, long generation) {
+      this.session = session;
+      this.handle = handle;
+      this.generation = generation;
+    }
+
+    Session session() {
+      return session;
+    }
+
+    int handle() {
+      return handle;
+    }
+
+    long generation() {
+      return generation;
+    }
+
+    void sawGeneration(long current) {
+      generation = current;
+    }
+  }
+
+  CachedSamples(TrainingCache cache, DatasetSpec spec) {
+    this.cache = cache;
+    this.spec = spec;
+    this.fills = new Fills(spec, counters, cache.memory(), cache.attachment().background());
+  }
 
   /** What was opened. */
   public DatasetSpec spec() {
-    throw new UnsupportedOperationException();
+    return spec;
   }
 
   /**
@@ -29,7 +94,7 @@ public final class CachedSamples implements AutoCloseable {
    * @throws CacheException if the samples do not fit the shape, or the node refuses the data set
    */
   public SampleBatch read(long[] indices, ReadShape shape, SampleLoader loader) {
-    throw new UnsupportedOperationException();
+    return read(indices, shape, loader, () -> false);
   }
 
   /**
@@ -38,7 +103,20 @@ public final class CachedSamples implements AutoCloseable {
    * @return the batch, in which {@link SampleBatch#status} tells what is missing
    */
   public SampleBatch read(long[] indices, ReadShape shape) {
-    throw new UnsupportedOperationException();
+    return read(indices, shape, null, () -> false);
+  }
+
+  SampleBatch read(
+      long[] indices, ReadShape shape, @Nullable SampleLoader loader, BooleanSupplier cancelled) {
+    if (indices.length < 1 || indices.length > LaneMessage.MAX_COUNT) {
+      throw new IllegalArgumentException(
+          "a batch of %d samples, allowed: 1–%d".formatted(indices.length, LaneMessage.MAX_COUNT));
+    }
+    long[] own = indices.clone();
+    for (long index : own) {
+      checkIndex(index);
+    }
+    return new BatchRead(this, own, shape, loader, cancelled).run();
   }
 
   /**
@@ -50,7 +128,11 @@ public final class CachedSamples implements AutoCloseable {
    */
   public BatchStream stream(
       Iterator<long[]> batches, ReadShape shape, SampleLoader loader, int depth) {
-    throw new UnsupportedOperationException();
+    if (depth < 1 || depth > MAX_DEPTH) {
+      throw new IllegalArgumentException("depth=%d, allowed: 1–%d".formatted(depth, MAX_DEPTH));
+    }
+    checkOpen();
+    return new ReadAhead(this, batches, shape, loader, depth, cache.wantedSlots());
   }
 
   /**
@@ -60,15 +142,150 @@ public final class CachedSamples implements AutoCloseable {
    * @throws CacheException if the node refuses the record: too large, or other fields than the rest
    */
   public boolean fill(long index, SampleRecord record) {
-    throw new UnsupportedOperationException();
+    checkIndex(index);
+    Opened current = open();
+    if (current == null) {
+      return false;
+    }
+    int bytes = RecordCodec.encodedLength(record);
+    int most = current.session().limits().maxRecordBytes();
+    if (bytes > most) {
+      throw new CacheException(tooLarge(index, bytes, most));
+    }
+    try (LaneMemory.Block block = memory().take(bytes)) {
+      CODEC.encode(record, block.buffer().duplicate());
+      return fills.fillNow(current, index, block.buffer());
+    } catch (IOException e) {
+      counters.fillsDropped.increment();
+      return false;
+    }
   }
 
   /** What happened so far. */
   public CacheStats stats() {
-    throw new UnsupportedOperationException();
+    return counters.snapshot();
   }
 
   /** Ends the use of the data set. Batches handed out stay valid. */
   @Override
-  public void close() {}
+  public void close() {
+    closed = true;
+  }
+
+  /**
+   * The data set on the connection there is, null if it cannot be had now.
+   *
+   * @throws CacheException if the node refuses it
+   */
+  @Nullable Opened open() {
+    checkOpen();
+    Session session = cache.attachment().session();
+    Opened known = opened;
+    if (session == null || (known != null && known.session == session)) {
+      return session == null ? null : known;
+    }
+    synchronized (opening) {
+      known = opened;
+      if (known != null && known.session == session) {
+        return known;
+      }
+      if (openFailed && System.nanoTime() - openFailedNanos < OPEN_AGAIN_NANOS) {
+        return null;
+      }
+      try {
+        OpenReply reply = (OpenReply) session.call(request()).message();
+        if (known != null) {
+          counters.reconnects.increment();
+        }
+        openFailed = false;
+        Opened fresh = new Opened(session, reply.handle(), reply.generation());
+        opened = fresh;
+        return fresh;
+      } catch (IOException e) {
+        return null; // The session has said so.
+      } catch (LaneException e) {
+        if (!e.code().retryable()) {
+          throw new CacheException("%s: %s".formatted(spec, e.getMessage()), e);
+        }
+        openFailed = true;
+        openFailedNanos = System.nanoTime();
+        sayOnce("it could not be opened, samples come from the origin meanwhile", e);
+        return null;
+      }
+    }
+  }
+
+  private Open request() {
+    DatasetSpec.Validation validation = spec.validation();
+    return new Open(
+        spec.sourceLength(),
+        spec.sourceDigest(),
+        spec.name(),
+        spec.pipeline(),
+        validation == null ? "" : validation.name().toLowerCase(Locale.ROOT));
+  }
+
+  LaneMemory memory() {
+    return cache.memory();
+  }
+
+  LoaderPool loaders() {
+    return cache.loaders();
+  }
+
+  Counters counters() {
+    return counters;
+  }
+
+  SampleSizes sizes() {
+    return sizes;
+  }
+
+  Fills fills() {
+    return fills;
+  }
+
+  boolean poisons() {
+    return cache.config().poisonReleased();
+  }
+
+  long leaseWaitNanos() {
+    return cache.config().leaseWaitNanos();
+  }
+
+  /** Warns of what would otherwise be said for every batch. */
+  void sayOnce(String what, LaneException e) {
+    if (saidFailed.compareAndSet(false, true)) {
+      LOG.warn("{}: {}: {}", spec, what, e.getMessage());
+    } else {
+      LOG.debug("{}: {}: {}", spec, what, e.getMessage());
+    }
+  }
+
+  void sayTooLarge(long index, int bytes, int most) {
+    if (saidTooLarge.compareAndSet(false, true)) {
+      LOG.warn("{}. Samples that large are loaded anew each time", tooLarge(index, bytes, most));
+    }
+  }
+
+  private String tooLarge(long index, int bytes, int most) {
+    return "sample index=%d of %s: record of %d bytes > maxRecordBytes=%d, raise lane.maxRecordSize of the node or store less in a sample"
+        .formatted(index, spec, bytes, most);
+  }
+
+  private void checkIndex(long index) {
+    if (index < 0 || index >= spec.sourceLength()) {
+      throw new IllegalArgumentException(
+          spec.sourceLength() == 0
+              ? "index=%d, but %s is empty".formatted(index, spec)
+              : "index=%d of %s, allowed: 0–%d".formatted(index, spec, spec.sourceLength() - 1));
+    }
+  }
+
+  private void checkOpen() {
+    cache.checkOpen();
+    if (closed) {
+      throw new IllegalStateException("%s is closed".formatted(spec));
+    }
+  }
 }

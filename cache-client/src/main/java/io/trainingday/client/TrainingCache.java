@@ -1,6 +1,12 @@
 package io.trainingday.client;
 
+import io.trainingday.lane.LaneException;
+import io.trainingday.lane.LaneMemory;
+import io.trainingday.lane.LaneMessage.StatusReply;
+import io.trainingday.lane.LaneMessage.StatusRequest;
+import java.io.IOException;
 import java.time.Duration;
+import java.util.concurrent.atomic.AtomicInteger;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -17,9 +23,24 @@ import org.jspecify.annotations.Nullable;
  * <p>A cache that is not there is no error: it is said once, samples come from the origin, and the
  * connection is made when the node appears. Thread-safe.
  */
-@SuppressWarnings("DoNotCallSuggester")
 public final class TrainingCache implements AutoCloseable {
-  private TrainingCache() {}
+  /** Unused memory that is kept for the next batch, as a part of what the JVM may use. */
+  private static final int IDLE_MEMORY_DIVISOR = 4;
+
+  private final Config config;
+  private final LaneMemory memory =
+      new LaneMemory(Runtime.getRuntime().maxMemory() / IDLE_MEMORY_DIVISOR);
+  private final LoaderPool loaders;
+  private final AtomicInteger wantedSlots;
+  private final Attachment attachment;
+  private volatile boolean closed;
+
+  private TrainingCache(Config config) {
+    this.config = config;
+    this.loaders = new LoaderPool(config.loaderThreads);
+    this.wantedSlots = new AtomicInteger(config.slots);
+    this.attachment = new Attachment(config.address, config.answerTimeout, memory, wantedSlots);
+  }
 
   /** Connects with defaults; see {@link #connect(Config)}. */
   public static TrainingCache connect() {
@@ -28,12 +49,19 @@ public final class TrainingCache implements AutoCloseable {
 
   /**
    * Connects. A node that is not there or does not answer is said once, as a warning, and looked
-   * for again at most once a second.
+   * for again once a second.
    *
    * @throws IllegalArgumentException if the address, wherever it came from, cannot be parsed
    */
   public static TrainingCache connect(Config config) {
-    throw new UnsupportedOperationException();
+    TrainingCache cache = new TrainingCache(config);
+    try {
+      cache.attachment.attach();
+      return cache;
+    } catch (RuntimeException e) {
+      cache.close();
+      throw e;
+    }
   }
 
   /**
@@ -43,12 +71,14 @@ public final class TrainingCache implements AutoCloseable {
    *     that name. When the node is not there now and refuses later, the next read throws it
    */
   public CachedSamples open(DatasetSpec spec) {
-    throw new UnsupportedOperationException();
+    CachedSamples samples = new CachedSamples(this, spec);
+    samples.open();
+    return samples;
   }
 
   /** Whether there is a connection to a node now. */
   public boolean isAttached() {
-    throw new UnsupportedOperationException();
+    return attachment.session() != null;
   }
 
   /**
@@ -57,63 +87,183 @@ public final class TrainingCache implements AutoCloseable {
    * @throws CacheException if there is no node, or it does not answer in time
    */
   public String nodeStatus() {
-    throw new UnsupportedOperationException();
+    checkOpen();
+    Session session = attachment.session();
+    if (session == null) {
+      throw new CacheException("no cache node is attached, start one or check its address");
+    }
+    try {
+      return ((StatusReply) session.call(new StatusRequest()).message()).json();
+    } catch (IOException | LaneException e) {
+      throw new CacheException("no status: " + e.getMessage(), e);
+    }
   }
 
   /** Closes the connection and all data sets opened on it. Batches handed out stay valid. */
   @Override
-  public void close() {}
+  public void close() {
+    closed = true;
+    attachment.close();
+    loaders.close();
+  }
+
+  void checkOpen() {
+    if (closed) {
+      throw new IllegalStateException("the training cache is closed");
+    }
+  }
+
+  Config config() {
+    return config;
+  }
+
+  LaneMemory memory() {
+    return memory;
+  }
+
+  LoaderPool loaders() {
+    return loaders;
+  }
+
+  Attachment attachment() {
+    return attachment;
+  }
+
+  /** How many slots of shared memory are worth having. */
+  AtomicInteger wantedSlots() {
+    return wantedSlots;
+  }
 
   /** How a client finds its node and how much it does at a time. Immutable. */
   public static final class Config {
-    private Config() {}
+    private final @Nullable String address;
+    private final int loaderThreads;
+    private final int slots;
+    private final boolean poisonReleased;
+    private final @Nullable Duration answerTimeout;
+    private final Duration leaseWait;
+
+    private Config(Builder builder) {
+      this.address = builder.address;
+      this.loaderThreads =
+          orElse(builder.loaderThreads, Runtime.getRuntime().availableProcessors());
+      this.slots = orElse(builder.slots, Builder.DEFAULT_SLOTS);
+      this.poisonReleased = orElse(builder.poisonReleased, false);
+      this.answerTimeout = builder.answerTimeout;
+      this.leaseWait = orElse(builder.leaseWait, Builder.DEFAULT_LEASE_WAIT);
+    }
 
     public static Builder builder() {
       return new Builder();
     }
 
+    boolean poisonReleased() {
+      return poisonReleased;
+    }
+
+    long leaseWaitNanos() {
+      return leaseWait.toNanos();
+    }
+
+    private static <T> T orElse(@Nullable T set, T byDefault) {
+      return set == null ? byDefault : set;
+    }
+
     /** Builds a {@link Config}; an option set twice is refused. Not thread-safe. */
     public static final class Builder {
+      private static final int DEFAULT_SLOTS = 4;
+      private static final int MAX_SLOTS = 1_000;
+      private static final int MAX_LOADER_THREADS = 1_024;
+      private static final Duration DEFAULT_LEASE_WAIT = Duration.ofSeconds(60);
+      private static final Duration SHORTEST = Duration.ofMillis(1);
+      private static final Duration LONGEST = Duration.ofHours(1);
+
+      private @Nullable String address;
+      private @Nullable Integer loaderThreads;
+      private @Nullable Integer slots;
+      private @Nullable Boolean poisonReleased;
+      private @Nullable Duration answerTimeout;
+      private @Nullable Duration leaseWait;
+
       private Builder() {}
 
       /**
        * Where the node is: {@code unix:PATH} or {@code tcp://HOST:PORT}. By default {@code
        * TRAINING_DAY_ADDRESS}, else the usual sockets of the host.
        */
-      public Builder address(@Nullable String value) {
+      public Builder address(String value) {
+        address = once("address", address, value);
         return this;
       }
 
       /** How many threads load samples from the origin, 1–1,024; by default the number of cores. */
       public Builder loaderThreads(int count) {
+        loaderThreads =
+            once(
+                "loaderThreads",
+                loaderThreads,
+                inRange("loaderThreads", count, MAX_LOADER_THREADS));
         return this;
       }
 
       /**
-       * How many batches of one data set are in use or read ahead at a time, 1–1,000, 4 by default:
-       * so many slots of shared memory are asked for. A batch over it comes through the socket.
+       * How many batches are in use at a time, 1–1,000, 4 by default: so many slots of shared
+       * memory are asked for. A {@link CachedSamples#stream} brings its own. A batch over it comes
+       * through the socket.
        */
       public Builder slots(int count) {
+        slots = once("slots", slots, inRange("slots", count, MAX_SLOTS));
         return this;
       }
 
       /** Overwrites the memory of a closed batch with 0xDB, so that a use after close is seen. */
       public Builder poisonReleased(boolean on) {
+        poisonReleased = once("poisonReleased", poisonReleased, on);
         return this;
       }
 
-      /** How long a node may take to answer, 2 s by default; then it is taken for gone. */
+      /**
+       * How long a node may take to answer before it is taken for gone, 1 ms–1 h. By default a
+       * second more than the node says it keeps, which is 3 s.
+       */
       public Builder answerTimeout(Duration value) {
+        answerTimeout = once("answerTimeout", answerTimeout, inRange("answerTimeout", value));
         return this;
       }
 
-      /** How long to wait for a sample that another trainer loads, 60 s by default. */
+      /**
+       * How long to wait for samples that another trainer loads, 1 ms–1 h, 60 s by default; then
+       * they are loaded here too.
+       */
       public Builder leaseWait(Duration value) {
+        leaseWait = once("leaseWait", leaseWait, inRange("leaseWait", value));
         return this;
       }
 
       public Config build() {
-        return new Config();
+        return new Config(this);
+      }
+
+      private static <T> T once(String option, @Nullable T old, T value) {
+        if (old != null) {
+          throw new IllegalStateException(
+              "%s is set twice: %s and %s".formatted(option, old, value));
+        }
+        return value;
+      }
+
+      private static int inRange(String option, int value, int most) {
+        if (value < 1 || value > most) {
+          throw new IllegalArgumentException("%s=%d, allowed: 1–%d".formatted(option, value, most));
+        }
+        return value;
+      }
+
+      private static Duration inRange(String option, Duration value) {
+        if (value.compareTo(SHORTEST) < 0 || value.compareTo(LONGEST) > 0) {
+          throw new IllegalArgumentException("%s=%s, allowed: 1 ms–1 h".formatted(option, value));
+        }
+        return value;
       }
     }
   }

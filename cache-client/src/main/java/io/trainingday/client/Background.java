@@ -1,0 +1,57 @@
+package io.trainingday.client;
+
+import java.util.concurrent.Executor;
+import java.util.concurrent.Future;
+import java.util.concurrent.ScheduledThreadPoolExecutor;
+import java.util.concurrent.ThreadPoolExecutor;
+import java.util.concurrent.TimeUnit;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * One thread for what no reader waits for. A task that fails is logged and changes nothing for the
+ * others; after {@link #close} tasks are dropped.
+ */
+final class Background implements Executor, AutoCloseable {
+  private static final Logger LOG = LoggerFactory.getLogger(Background.class);
+
+  private final ScheduledThreadPoolExecutor thread =
+      new ScheduledThreadPoolExecutor(
+          1, DaemonThreads.named("training-day-keeper"), new ThreadPoolExecutor.DiscardPolicy());
+
+  Background() {
+    thread.setRemoveOnCancelPolicy(true);
+  }
+
+  @Override
+  public void execute(Runnable task) {
+    thread.execute(guarded(task));
+  }
+
+  /** Runs it once. */
+  void later(Runnable task, long delayMillis) {
+    // The future is of no use: guarded tasks do not fail, and close() drops them.
+    Future<?> unused = thread.schedule(guarded(task), delayMillis, TimeUnit.MILLISECONDS);
+  }
+
+  /** Runs it again and again until the result is cancelled. */
+  Future<?> every(Runnable task, long periodMillis) {
+    return thread.scheduleWithFixedDelay(
+        guarded(task), periodMillis, periodMillis, TimeUnit.MILLISECONDS);
+  }
+
+  private static Runnable guarded(Runnable task) {
+    return () -> {
+      try {
+        task.run();
+      } catch (RuntimeException e) {
+        LOG.error("a background task of the cache client failed", e);
+      }
+    };
+  }
+
+  @Override
+  public void close() {
+    thread.shutdownNow();
+  }
+}

@@ -1,0 +1,177 @@
+package io.trainingday.client;
+
+import io.trainingday.client.CachedSamples.Opened;
+import io.trainingday.lane.LaneException;
+import io.trainingday.lane.LaneMemory;
+import io.trainingday.lane.LaneMessage.Fill;
+import io.trainingday.lane.LaneMessage.FillReply;
+import io.trainingday.lane.LaneMessage.FillResult;
+import java.io.IOException;
+import java.nio.ByteBuffer;
+import java.util.List;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicLong;
+import java.util.concurrent.locks.LockSupport;
+import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * Hands records to the node. One that is busy gets a record again, from a copy of ours, while its
+ * lease lasts; training does not wait for that. How much waits so is bounded; over it, records are
+ * dropped and counted.
+ */
+final class Fills {
+  private static final Logger LOG = LoggerFactory.getLogger(Fills.class);
+  private static final long MAX_WAITING_BYTES = 64L << 20;
+  private static final long FIRST_DELAY_MILLIS = 10;
+  private static final long LONGEST_DELAY_MILLIS = 500;
+
+  private final DatasetSpec spec;
+  private final Counters counters;
+  private final LaneMemory memory;
+  private final Background background;
+  private final AtomicLong waitingBytes = new AtomicLong();
+
+  Fills(DatasetSpec spec, Counters counters, LaneMemory memory, Background background) {
+    this.spec = spec;
+    this.counters = counters;
+    this.memory = memory;
+    this.background = background;
+  }
+
+  /**
+   * Returns when the node has the bytes or we have a copy of them.
+   *
+   * @param lease null for a record that nobody waits for
+   * @throws CacheException if the node refuses the record
+   * @throws IOException if the connection is gone
+   */
+  void fill(Opened opened, long index, @Nullable Lease lease, ByteBuffer record)
+      throws IOException {
+    if (offer(opened, index, lease, record) == FillResult.BUSY) {
+      retryLater(opened, index, lease, record);
+    }
+  }
+
+  /** Offers it once; unless the node is busy, the matter is settled and counted. */
+  private FillResult offer(Opened opened, long index, @Nullable Lease lease, ByteBuffer record)
+      throws IOException {
+    FillReply reply;
+    try {
+      reply =
+          (FillReply)
+              opened
+                  .session()
+                  .call(
+                      new Fill(
+                          opened.handle(),
+                          0,
+                          index,
+                          lease == null ? 0 : lease.id(),
+                          lease == null ? opened.generation() : lease.sampleVersion(),
+                          record))
+                  .message();
+    } catch (LaneException e) {
+      giveUp(opened, lease);
+      if (e.code() == LaneException.Code.REFUSED) {
+        throw new CacheException(
+            "sample index=%d of %s: %s".formatted(index, spec, e.getMessage()), e);
+      }
+      LOG.debug("{}: record of index={} not kept: {}", spec, index, e.getMessage());
+      return FillResult.DROPPED;
+    }
+    if (reply.result() == FillResult.BUSY) {
+      return FillResult.BUSY;
+    }
+    if (lease != null) {
+      opened.session().drop(lease);
+    }
+    (reply.result() == FillResult.TAKEN ? counters.fillsTaken : counters.fillsDropped).increment();
+    return reply.result();
+  }
+
+  private void retryLater(Opened opened, long index, @Nullable Lease lease, ByteBuffer record) {
+    int bytes = record.remaining();
+    if (waitingBytes.addAndGet(bytes) > MAX_WAITING_BYTES) {
+      waitingBytes.addAndGet(-bytes);
+      giveUp(opened, lease);
+      return;
+    }
+    LaneMemory.Block copy = memory.take(bytes);
+    copy.buffer().put(0, record, record.position(), bytes);
+    long until =
+        System.nanoTime()
+            + TimeUnit.MILLISECONDS.toNanos(opened.session().limits().leaseTimeoutMillis());
+    again(opened, index, lease, copy, FIRST_DELAY_MILLIS, until);
+  }
+
+  private void again(
+      Opened opened,
+      long index,
+      @Nullable Lease lease,
+      LaneMemory.Block copy,
+      long delayMillis,
+      long until) {
+    background.later(
+        () -> {
+          if (settle(opened, index, lease, copy, until)) {
+            waitingBytes.addAndGet(-copy.buffer().capacity());
+            copy.close();
+          } else {
+            long next = Math.min(2 * delayMillis, LONGEST_DELAY_MILLIS);
+            again(opened, index, lease, copy, next, until);
+          }
+        },
+        delayMillis);
+  }
+
+  private boolean settle(
+      Opened opened, long index, @Nullable Lease lease, LaneMemory.Block copy, long until) {
+    try {
+      if (offer(opened, index, lease, copy.buffer().duplicate()) != FillResult.BUSY) {
+        return true;
+      }
+      if (System.nanoTime() - until < 0) {
+        return false;
+      }
+      giveUp(opened, lease);
+    } catch (IOException e) {
+      counters.fillsDropped.increment(); // The lease has gone with the connection.
+    } catch (CacheException e) {
+      LOG.warn("{}", e.getMessage());
+    }
+    return true;
+  }
+
+  private void giveUp(Opened opened, @Nullable Lease lease) {
+    counters.fillsDropped.increment();
+    if (lease != null) {
+      opened.session().abandon(List.of(lease));
+    }
+  }
+
+  /**
+   * Offers a record for which no lease is held, until the node is not busy.
+   *
+   * @return whether the node took it
+   */
+  boolean fillNow(Opened opened, long index, ByteBuffer record) throws IOException {
+    long until =
+        System.nanoTime()
+            + TimeUnit.MILLISECONDS.toNanos(opened.session().limits().leaseTimeoutMillis());
+    long delayMillis = FIRST_DELAY_MILLIS;
+    while (true) {
+      FillResult result = offer(opened, index, null, record.duplicate());
+      if (result != FillResult.BUSY) {
+        return result == FillResult.TAKEN;
+      }
+      if (System.nanoTime() - until > 0) {
+        giveUp(opened, null);
+        return false;
+      }
+      LockSupport.parkNanos(TimeUnit.MILLISECONDS.toNanos(delayMillis));
+      delayMillis = Math.min(2 * delayMillis, LONGEST_DELAY_MILLIS);
+    }
+  }
+}

@@ -1,0 +1,101 @@
+package io.trainingday.client;
+
+import java.util.ArrayDeque;
+import java.util.Iterator;
+import java.util.NoSuchElementException;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CompletionException;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
+import java.util.concurrent.atomic.AtomicInteger;
+
+/** Reads the next batches while the last one is in use. */
+final class ReadAhead implements BatchStream {
+  /** More would only wait for each other: batches share the loaders and the one connection. */
+  private static final int MAX_THREADS = 8;
+
+  private final CachedSamples samples;
+  private final Iterator<long[]> batches;
+  private final ReadShape shape;
+  private final SampleLoader loader;
+  private final int depth;
+  private final AtomicInteger wantedSlots;
+  private final ExecutorService threads;
+  private final ArrayDeque<CompletableFuture<SampleBatch>> ahead = new ArrayDeque<>();
+  private volatile boolean closed;
+
+  ReadAhead(
+      CachedSamples samples,
+      Iterator<long[]> batches,
+      ReadShape shape,
+      SampleLoader loader,
+      int depth,
+      AtomicInteger wantedSlots) {
+    this.samples = samples;
+    this.batches = batches;
+    this.shape = shape;
+    this.loader = loader;
+    this.depth = depth;
+    this.wantedSlots = wantedSlots;
+    this.threads =
+        Executors.newFixedThreadPool(
+            Math.min(depth, MAX_THREADS), DaemonThreads.named("training-day-read-ahead"));
+    wantedSlots.addAndGet(slots());
+  }
+
+  @Override
+  public boolean hasNext() {
+    return !ahead.isEmpty() || (!closed && batches.hasNext());
+  }
+
+  @Override
+  public SampleBatch next() {
+    if (closed) {
+      throw new IllegalStateException("the stream is closed");
+    }
+    request(depth);
+    CompletableFuture<SampleBatch> first = ahead.poll();
+    if (first == null) {
+      throw new NoSuchElementException("all batches have been read");
+    }
+    try {
+      SampleBatch batch = first.join();
+      request(depth);
+      return batch;
+    } catch (CompletionException e) {
+      if (e.getCause() instanceof RuntimeException cause) {
+        throw cause;
+      }
+      throw e;
+    }
+  }
+
+  private void request(int most) {
+    while (ahead.size() < most && batches.hasNext()) {
+      long[] indices = batches.next();
+      ahead.add(
+          CompletableFuture.supplyAsync(
+              () -> samples.read(indices, shape, loader, () -> closed), threads));
+    }
+  }
+
+  /** One in use, one on its way to the user, the others read ahead. */
+  private int slots() {
+    return depth + 2;
+  }
+
+  @Override
+  public void close() {
+    if (closed) {
+      return;
+    }
+    closed = true;
+    wantedSlots.addAndGet(-slots());
+    threads.shutdown();
+    for (CompletableFuture<SampleBatch> one : ahead) {
+      // A read that failed has freed everything itself, and its error is nobody's any more.
+      CompletableFuture<Void> unused = one.thenAccept(SampleBatch::close);
+    }
+    ahead.clear();
+  }
+}

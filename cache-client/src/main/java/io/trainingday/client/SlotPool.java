@@ -1,0 +1,249 @@
+package io.trainingday.client;
+
+import io.trainingday.lane.LaneException;
+import io.trainingday.lane.LaneMessage;
+import io.trainingday.lane.LaneMessage.Drop;
+import io.trainingday.lane.LaneMessage.Mapped;
+import io.trainingday.lane.LaneMessage.SegmentReply;
+import java.io.IOException;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
+import java.nio.channels.FileChannel;
+import java.nio.channels.FileChannel.MapMode;
+import java.nio.file.Path;
+import java.nio.file.StandardOpenOption;
+import java.util.ArrayDeque;
+import java.util.concurrent.Executor;
+import java.util.function.IntSupplier;
+import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * The shared memory of one connection, cut into slots for one batch each. It is asked for when a
+ * batch's size is known, and again, larger, when a batch does not fit; the smaller segment is
+ * dropped when its last slot is back. When there is none to be had, batches come through the
+ * socket, and it is asked for again some seconds later.
+ *
+ * <p>Mapped memory is never unmapped by hand: a tensor may still lie over it. The garbage collector
+ * does so when the last view is gone. A pool ends with its connection; slots given back later are
+ * of no use to anybody, which is what keeps a node's late copy out of the next batch.
+ */
+final class SlotPool {
+  private static final Logger LOG = LoggerFactory.getLogger(SlotPool.class);
+  private static final long RETRY_NANOS = 5_000_000_000L;
+  private static final int PAGE_BYTES = 4 << 10;
+
+  private final Session session;
+  private final IntSupplier wantedSlots;
+  private final Executor background;
+
+  // Guarded by this.
+  private @Nullable Segment current;
+  private boolean growing;
+  private boolean refusedBefore;
+  private long retryAtNanos;
+  private boolean retryLater;
+
+  /** One mapped segment. */
+  private static final class Segment {
+    final int id;
+    final long slotBytes;
+    final int slots;
+    final ArrayDeque<Slot> free = new ArrayDeque<>();
+    boolean retired;
+
+    Segment(int id, long slotBytes, int slots) {
+      this.id = id;
+      this.slotBytes = slotBytes;
+      this.slots = slots;
+    }
+
+    boolean isUnused() {
+      return free.size() == slots;
+    }
+  }
+
+  /** Memory for one batch, the caller's until it is released. */
+  final class Slot implements BatchMemory {
+    private final Segment segment;
+    private final int number;
+    private final ByteBuffer buffer;
+
+    private Slot(Segment segment, int number, ByteBuffer buffer) {
+      this.segment = segment;
+      this.number = number;
+      this.buffer = buffer;
+    }
+
+    int segment() {
+      return segment.id;
+    }
+
+    int number() {
+      return number;
+    }
+
+    @Override
+    public ByteBuffer buffer() {
+      return buffer;
+    }
+
+    @Override
+    public void release() {
+      giveBack(this);
+    }
+  }
+
+  SlotPool(Session session, IntSupplier wantedSlots, Executor background) {
+    this.session = session;
+    this.wantedSlots = wantedSlots;
+    this.background = background;
+  }
+
+  /**
+   * A slot of at least that many bytes, or null when the batch is to come through the socket.
+   *
+   * @throws IOException if the connection is gone
+   */
+  @Nullable Slot take(long bytes) throws IOException {
+    Segment old;
+    synchronized (this) {
+      old = current;
+      if (old != null && old.slotBytes >= bytes) {
+        Slot slot = old.free.pollLast();
+        if (slot != null || old.slots >= wantedSlots.getAsInt()) {
+          return slot;
+        }
+      }
+      if (growing || (retryLater && System.nanoTime() - retryAtNanos < 0)) {
+        return null;
+      }
+      growing = true;
+    }
+    Segment fresh = null;
+    try {
+      fresh = grow(bytes, old);
+    } finally {
+      synchronized (this) {
+        growing = false;
+        retryLater = fresh == null;
+        retryAtNanos = System.nanoTime() + RETRY_NANOS;
+      }
+    }
+    synchronized (this) {
+      if (fresh == null) {
+        return null;
+      }
+      refusedBefore = false;
+      current = fresh;
+      if (old != null && !old.retired) {
+        retire(old);
+      }
+      return fresh.free.pollLast();
+    }
+  }
+
+  private @Nullable Segment grow(long bytes, @Nullable Segment old) throws IOException {
+    long slotBytes = Math.max(bytes, old == null ? 0 : old.slotBytes);
+    slotBytes = (Math.max(slotBytes, 1) + PAGE_BYTES - 1) / PAGE_BYTES * PAGE_BYTES;
+    long limit = session.limits().maxSegmentBytes();
+    if (slotBytes > Math.min(limit, Integer.MAX_VALUE)) {
+      refused(
+          "a batch of %d bytes passes the node's limit of %d bytes a connection"
+              .formatted(bytes, limit));
+      return null;
+    }
+    long most = Math.min(limit / slotBytes, LaneMessage.MAX_SLOTS);
+    int slots = (int) Math.min(most, wantedSlots.getAsInt());
+    if (old != null && old.slotBytes * old.slots + slotBytes * slots > limit) {
+      if (!retireIfUnused(old)) {
+        return null; // It is in use; when its slots are back there is room.
+      }
+      session.call(new Drop(old.id));
+    }
+    // Half of the slots serve better than none where shared memory is small.
+    for (int count = slots; count >= 1; count /= 2) {
+      try {
+        SegmentReply reply =
+            (SegmentReply) session.call(new LaneMessage.Segment(slotBytes, count)).message();
+        return map(reply, slotBytes, count);
+      } catch (LaneException e) {
+        if (e.code() != LaneException.Code.NO_SEGMENT && e.code() != LaneException.Code.TOO_MANY) {
+          refused(String.valueOf(e.getMessage()));
+          return null;
+        }
+        if (count == 1) {
+          refused(String.valueOf(e.getMessage()));
+        }
+      }
+    }
+    return null;
+  }
+
+  private @Nullable Segment map(SegmentReply reply, long slotBytes, int slots) throws IOException {
+    Segment segment = new Segment(reply.segment(), slotBytes, slots);
+    Path path = Path.of(reply.path());
+    try (FileChannel file =
+        FileChannel.open(path, StandardOpenOption.READ, StandardOpenOption.WRITE)) {
+      if (file.size() != slotBytes * slots) {
+        throw new IOException(
+            "it has %d bytes, expected %d".formatted(file.size(), slotBytes * slots));
+      }
+      for (int k = slots - 1; k >= 0; k--) {
+        // One by one: a mapping ends at 2 GiB, a segment need not.
+        ByteBuffer buffer = file.map(MapMode.READ_WRITE, k * slotBytes, slotBytes);
+        segment.free.addLast(new Slot(segment, k, buffer.order(ByteOrder.LITTLE_ENDIAN)));
+      }
+    } catch (IOException e) {
+      refused("%s cannot be mapped: %s".formatted(path, e));
+      session.call(new Drop(segment.id));
+      return null;
+    }
+    session.call(new Mapped(segment.id));
+    return segment;
+  }
+
+  private synchronized boolean retireIfUnused(Segment old) {
+    if (!old.isUnused()) {
+      return false;
+    }
+    old.retired = true;
+    if (current == old) {
+      current = null;
+    }
+    return true;
+  }
+
+  private synchronized void giveBack(Slot slot) {
+    Segment segment = slot.segment;
+    segment.free.addLast(slot);
+    if (segment.retired && segment.isUnused()) {
+      drop(segment);
+    }
+  }
+
+  private void retire(Segment old) {
+    old.retired = true;
+    if (old.isUnused()) {
+      drop(old);
+    }
+  }
+
+  private void drop(Segment segment) {
+    if (session.isOpen()) {
+      background.execute(() -> session.tell(new Drop(segment.id)));
+    }
+  }
+
+  private void refused(String why) {
+    boolean first;
+    synchronized (this) {
+      first = !refusedBefore;
+      refusedBefore = true;
+    }
+    if (first) {
+      LOG.warn("no shared memory, batches come through the socket, which is slower: {}", why);
+    }
+  }
+}

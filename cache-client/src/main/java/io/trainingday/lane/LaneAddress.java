@@ -1,0 +1,121 @@
+package io.trainingday.lane;
+
+import java.io.IOException;
+import java.net.InetSocketAddress;
+import java.net.SocketAddress;
+import java.net.UnixDomainSocketAddress;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.Map;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * Where a node listens: {@code unix:PATH} or {@code tcp://HOST:PORT}.
+ *
+ * @param text as written
+ * @param source who said so, for messages
+ */
+public record LaneAddress(String text, String source) {
+  /** The environment variable that names an address. */
+  public static final String VARIABLE = "TRAINING_DAY_ADDRESS";
+
+  private static final Path HOST_SOCKET = Path.of("/run/training-day/lane.sock");
+  private static final String UNIX = "unix:";
+  private static final String TCP = "tcp://";
+
+  /** What {@code sockaddr_un} holds on Linux, without the final zero. */
+  private static final int MAX_PATH_BYTES = 107;
+
+  /**
+   * Checks an address.
+   *
+   * @throws IllegalArgumentException if {@code text} is none; the message names {@code source}
+   */
+  public LaneAddress {
+    if (text.startsWith(UNIX)) {
+      int bytes = text.substring(UNIX.length()).getBytes(StandardCharsets.UTF_8).length;
+      if (bytes < 1 || bytes > MAX_PATH_BYTES || text.indexOf('\0') >= 0) {
+        throw refusal(
+            text, source, "the path has %d bytes, allowed: 1–%d".formatted(bytes, MAX_PATH_BYTES));
+      }
+    } else if (text.startsWith(TCP)) {
+      String rest = text.substring(TCP.length());
+      int colon = rest.lastIndexOf(':');
+      if (colon < 1 || port(rest.substring(colon + 1)) < 0) {
+        throw refusal(text, source, "expected tcp://HOST:PORT with a port of 1–65535");
+      }
+    } else {
+      throw refusal(text, source, "expected unix:PATH or tcp://HOST:PORT");
+    }
+  }
+
+  /**
+   * The node to talk to, by the order of {@code contract/lane.md}.
+   *
+   * @param argument what the caller asked for, null for nothing in particular
+   * @param environment of the process
+   * @throws IllegalArgumentException if the value that counts is no address
+   */
+  public static LaneAddress find(@Nullable String argument, Map<String, String> environment) {
+    if (argument != null) {
+      return new LaneAddress(argument, "the address given");
+    }
+    String variable = environment.get(VARIABLE);
+    if (variable != null && !variable.isEmpty()) {
+      return new LaneAddress(variable, VARIABLE);
+    }
+    Path socket =
+        Files.exists(HOST_SOCKET)
+            ? HOST_SOCKET
+            : Path.of("/tmp/training-day-" + userId() + "/lane.sock");
+    return new LaneAddress(UNIX + socket, "the default");
+  }
+
+  /** Whether it is a Unix socket, so that node and caller are on one host. */
+  public boolean isLocal() {
+    return text.startsWith(UNIX);
+  }
+
+  /** Resolves the host name; the result may be unresolved. */
+  SocketAddress resolve() {
+    if (isLocal()) {
+      return UnixDomainSocketAddress.of(text.substring(UNIX.length()));
+    }
+    String rest = text.substring(TCP.length());
+    int colon = rest.lastIndexOf(':');
+    String host = rest.substring(0, colon);
+    if (host.startsWith("[") && host.endsWith("]")) {
+      host = host.substring(1, host.length() - 1);
+    }
+    return new InetSocketAddress(host, port(rest.substring(colon + 1)));
+  }
+
+  private static int port(String digits) {
+    if (!digits.matches("[0-9]{1,5}")) {
+      return -1;
+    }
+    int port = Integer.parseInt(digits);
+    return port >= 1 && port <= 65_535 ? port : -1;
+  }
+
+  /** The numeric user id; a file of the process stands in for getuid, which Java lacks. */
+  private static Object userId() {
+    Path process = Path.of("/proc/self");
+    Path own = Files.exists(process) ? process : Path.of(System.getProperty("user.home", "/"));
+    try {
+      return Files.getAttribute(own, "unix:uid");
+    } catch (IOException | UnsupportedOperationException e) {
+      return System.getProperty("user.name", "0"); // No Unix: no node has made a default socket.
+    }
+  }
+
+  private static IllegalArgumentException refusal(String text, String source, String why) {
+    return new IllegalArgumentException("address '%s' (from %s): %s".formatted(text, source, why));
+  }
+
+  @Override
+  public String toString() {
+    return text;
+  }
+}
