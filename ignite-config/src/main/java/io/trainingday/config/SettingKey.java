@@ -3,7 +3,9 @@ package io.trainingday.config;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
+import java.util.Collection;
 import java.util.Collections;
+import java.util.Comparator;
 import java.util.List;
 import java.util.Locale;
 import java.util.Optional;
@@ -32,6 +34,7 @@ public final class SettingKey<O, T> {
   private static final List<SettingKey<Settings, ?>> KEYS = new ArrayList<>();
   private static final List<SettingKey<Settings.Dataset, ?>> DATASET_KEYS = new ArrayList<>();
   private static final String DATASETS = "datasets.";
+  private static final int MAX_COMPARED = 256;
 
   public static final SettingKey<Settings, String> GRID_NAME =
       key(
@@ -292,6 +295,12 @@ public final class SettingKey<O, T> {
           "What is checked of every record read: its checksum, or nothing.",
           Settings.Dataset::validation);
 
+  private static final List<String> SECTIONS =
+      Stream.concat(KEYS.stream(), DATASET_KEYS.stream())
+          .flatMap(key -> sections(key.name()))
+          .distinct()
+          .toList();
+
   private final String name;
   private final ValueType<T> type;
   private final @Nullable T defaultValue;
@@ -424,24 +433,50 @@ public final class SettingKey<O, T> {
     return type.fits().test(value);
   }
 
-  /** The known key most like an unknown one; what stands for a data set's name is kept. */
+  /**
+   * The known key most like an unknown one, or the section if that is nearer; what stands for a
+   * data set's name is kept.
+   */
   public static String nearest(String unknown) {
-    String cut = unknown.substring(0, Math.min(unknown.length(), 256));
-    String[] parts = cut.split("\\.", 3);
-    String dataset = cut.startsWith(DATASETS) && parts.length == 3 ? parts[1] : "<name>";
-    String best = KEYS.get(0).name();
-    int bestDistance = Integer.MAX_VALUE;
-    for (String known :
-        Stream.concat(KEYS.stream(), DATASET_KEYS.stream())
-            .map(key -> key.name().replace("<name>", dataset))
-            .toList()) {
-      int distance = distance(cut.toLowerCase(Locale.ROOT), known.toLowerCase(Locale.ROOT));
-      if (distance < bestDistance) {
-        best = known;
-        bestDistance = distance;
-      }
-    }
-    return best;
+    String[] parts = unknown.split("\\.", 3);
+    String dataset = unknown.startsWith(DATASETS) && parts.length == 3 ? parts[1] : "<name>";
+    long depth = depth(unknown);
+    return nearest(
+        unknown,
+        Stream.concat(
+                Stream.concat(KEYS.stream(), DATASET_KEYS.stream()).map(SettingKey::name),
+                SECTIONS.stream().filter(section -> depth(section) == depth))
+            .map(known -> known.replace("<name>", dataset))
+            .toList());
+  }
+
+  /**
+   * The name most like an unknown one.
+   *
+   * @param known at least one name
+   */
+  public static String nearest(String unknown, Collection<String> known) {
+    String cut = comparable(unknown);
+    return known.stream()
+        .min(Comparator.comparingInt(name -> distance(cut, comparable(name))))
+        .orElseThrow();
+  }
+
+  private static String comparable(String name) {
+    return name.substring(0, Math.min(name.length(), MAX_COMPARED)).toLowerCase(Locale.ROOT);
+  }
+
+  private static long depth(String name) {
+    return name.chars().filter(c -> c == '.').count();
+  }
+
+  private static Stream<String> sections(String key) {
+    return Stream.iterate(key, name -> name.contains("."), SettingKey::parent)
+        .map(SettingKey::parent);
+  }
+
+  private static String parent(String name) {
+    return name.substring(0, name.lastIndexOf('.'));
   }
 
   /** Insertions, removals and changes of one character that turn one text into the other. */

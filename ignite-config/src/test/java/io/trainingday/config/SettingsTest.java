@@ -154,7 +154,11 @@ class SettingsTest {
     assertThat(SettingKey.nearest("MEMORY.MAXSIZE")).isEqualTo("memory.maxSize");
     assertThat(SettingKey.nearest("datasets.mnist.valdation"))
         .isEqualTo("datasets.mnist.validation");
+    assertThat(SettingKey.nearest("memroy")).isEqualTo("memory");
+    assertThat(SettingKey.nearest("dataset")).isEqualTo("datasets");
+    assertThat(SettingKey.nearest("lane.slot")).isEqualTo("lane.slots");
     assertThat(SettingKey.nearest("")).isNotEmpty();
+    assertThat(SettingKey.nearest("x".repeat(1_000_000))).isNotEmpty();
   }
 
   @Test

@@ -3,10 +3,14 @@ package io.trainingday.config.format;
 import io.trainingday.config.SettingKey;
 import io.trainingday.config.Settings;
 import io.trainingday.config.SettingsException.Problem;
+import io.trainingday.config.format.SourceNode.Entry;
+import io.trainingday.config.format.SourceNode.Section;
+import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.TreeMap;
 import java.util.stream.Collectors;
+import java.util.stream.Stream;
 
 /**
  * Settings from environment variables: {@code memory.maxSize} is {@code
@@ -21,6 +25,9 @@ final class Environment {
   private static final String DATASETS = name(TreeBuilder.DATASETS);
   private static final Map<String, SettingKey<Settings, ?>> KEYS =
       SettingKey.all().stream().collect(Collectors.toMap(key -> name(key.name()), key -> key));
+
+  private static final List<String> KNOWN =
+      Stream.concat(Stream.of(DATASETS), KEYS.keySet().stream().sorted()).toList();
 
   private Environment() {}
 
@@ -44,19 +51,25 @@ final class Environment {
     if (key != null) {
       settings.read(key, value, name);
     } else if (name.equals(DATASETS)) {
-      SettingsReader.readYaml(TreeBuilder.DATASETS + ": " + value, name, settings);
+      readDatasets(value, settings);
     } else {
       settings.refuse(
           new Problem(
               name,
               value,
               "a known key, or none that begins with " + PREFIX,
-              "did you mean " + nearest(name) + "?"));
+              "did you mean " + SettingKey.nearest(name, KNOWN) + "?"));
     }
   }
 
-  private static String nearest(String name) {
-    String known = SettingKey.nearest(name.substring(PREFIX.length()).replace("_", ""));
-    return known.startsWith(TreeBuilder.DATASETS) ? DATASETS : name(known);
+  private static void readDatasets(String value, Settings.Builder settings) {
+    try {
+      SourceNode datasets = SourceParser.yaml(value);
+      SourceNode root = new Section(List.of(new Entry(TreeBuilder.DATASETS, datasets)));
+      Trees.read(TreeBuilder.ofYaml(root, settings), settings);
+    } catch (SourceParser.UnreadableException unreadable) {
+      Problem problem = unreadable.problem();
+      settings.refuse(new Problem(DATASETS, value, problem.allowed(), problem.hint()));
+    }
   }
 }

@@ -1,6 +1,5 @@
 package io.trainingday.config.format;
 
-import com.fasterxml.jackson.databind.JsonNode;
 import io.trainingday.config.SettingKey;
 import io.trainingday.config.Settings;
 import io.trainingday.config.SettingsException;
@@ -113,44 +112,19 @@ public final class SettingsReader {
           new Problem("file", file.toString(), "a name that ends in .yaml, .yml or .xml", ""));
       return;
     }
-    text(file, settings)
-        .ifPresent(
-            text -> {
-              if (yaml) {
-                readYaml(text, "", settings);
-              } else {
-                readXml(text, settings);
-              }
-            });
+    text(file, settings).ifPresent(text -> read(text, yaml, settings));
   }
 
-  /**
-   * Reads YAML text.
-   *
-   * @param source what to call the text if it is no YAML; empty for a file
-   */
-  static void readYaml(String text, String source, Settings.Builder settings) {
+  private static void read(String text, boolean yaml, Settings.Builder settings) {
     try {
-      read(TreeBuilder.ofYaml(SourceParser.yaml(text), settings), settings);
-    } catch (SourceParser.UnreadableException unreadable) {
-      Problem problem = unreadable.problem();
-      settings.refuse(
-          source.isEmpty()
-              ? problem
-              : new Problem(source, problem.value(), problem.allowed(), problem.hint()));
-    }
-  }
-
-  static void readXml(String text, Settings.Builder settings) {
-    try {
-      read(TreeBuilder.ofXml(SourceParser.xml(text), settings), settings);
+      Trees.read(
+          yaml
+              ? TreeBuilder.ofYaml(SourceParser.yaml(text), settings)
+              : TreeBuilder.ofXml(SourceParser.xml(text), settings),
+          settings);
     } catch (SourceParser.UnreadableException unreadable) {
       settings.refuse(unreadable.problem());
     }
-  }
-
-  private static void read(JsonNode tree, Settings.Builder settings) {
-    Trees.read(tree, settings);
   }
 
   private static Optional<String> text(Path file, Settings.Builder settings) {

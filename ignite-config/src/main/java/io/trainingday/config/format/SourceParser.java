@@ -18,10 +18,12 @@ import java.io.IOException;
 import java.io.StringReader;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.stream.Collectors;
 import javax.xml.stream.XMLStreamConstants;
 import javax.xml.stream.XMLStreamException;
 import javax.xml.stream.XMLStreamReader;
 import javax.xml.stream.util.StreamReaderDelegate;
+import org.jspecify.annotations.Nullable;
 
 /** Text to tree. What one file could use to mean something else is refused: anchors, tags, DTDs. */
 final class SourceParser {
@@ -65,7 +67,7 @@ final class SourceParser {
       }
       return root;
     } catch (IOException broken) {
-      throw broken("YAML", broken);
+      throw broken("YAML", text, broken);
     }
   }
 
@@ -87,26 +89,24 @@ final class SourceParser {
         }
         SourceNode tree = new SourceParser(parser).node(0);
         // Reads on to the end, so that what follows the root is checked as well.
-        while (parser.nextToken() != null) {
+        if (parser.nextToken() != null) {
           throw unreadable(parser, parser.getText(), "nothing after </" + XML_ROOT + ">");
         }
         return tree;
       }
     } catch (IOException broken) {
-      throw broken("XML", broken);
+      throw broken("XML", text, broken);
     } catch (XMLStreamException broken) {
-      throw broken("XML", new IOException(broken.getMessage(), broken));
+      throw broken("XML", text, new IOException(broken.getMessage(), broken));
     }
   }
 
   private SourceNode node(int depth) throws IOException, UnreadableException {
     if (depth > MAX_DEPTH) {
-      throw unreadable(parser, "", "at most " + MAX_DEPTH + " levels");
+      throw unreadable(parser, "level " + depth, "at most " + MAX_DEPTH + " levels");
     }
-    if (parser instanceof YAMLParser yaml
-        && (yaml.isCurrentAlias() || parser.getObjectId() != null || parser.getTypeId() != null)) {
-      throw unreadable(
-          parser, String.valueOf(parser.getText()), "YAML without anchors, aliases and tags");
+    if (parser instanceof YAMLParser yaml) {
+      refuseReferences(yaml);
     }
     JsonToken token = parser.currentToken();
     return switch (token) {
@@ -133,9 +133,21 @@ final class SourceParser {
     };
   }
 
+  private static void refuseReferences(YAMLParser yaml) throws IOException, UnreadableException {
+    String found =
+        yaml.isCurrentAlias()
+            ? "*" + yaml.getText()
+            : yaml.getObjectId() != null
+                ? "&" + yaml.getObjectId()
+                : yaml.getTypeId() != null ? "!" + yaml.getTypeId() : "";
+    if (!found.isEmpty()) {
+      throw unreadable(yaml, found, "YAML without anchors, aliases and tags");
+    }
+  }
+
   private static UnreadableException empty() {
     return new UnreadableException(
-        new Problem("file", "", "at least one setting", "leave the file out to take the defaults"));
+        new Problem("file", "", "at least one setting", "leave it out to take the defaults"));
   }
 
   private static UnreadableException unreadable(JsonParser parser, String found, String allowed) {
@@ -143,7 +155,7 @@ final class SourceParser {
         new Problem(place(parser.currentTokenLocation()), found, allowed, ""));
   }
 
-  private static UnreadableException broken(String format, IOException broken) {
+  private static UnreadableException broken(String format, String text, IOException broken) {
     JsonLocation location =
         broken instanceof JsonProcessingException processing
             ? processing.getLocation()
@@ -152,15 +164,19 @@ final class SourceParser {
         broken instanceof JsonProcessingException processing
             ? processing.getOriginalMessage()
             : String.valueOf(broken.getMessage());
+    // Both parsers put where they are, and what is there, on lines that begin with a space.
+    String words =
+        message.lines().filter(line -> !line.startsWith(" ")).collect(Collectors.joining(", "));
     return new UnreadableException(
-        new Problem(
-            place(location),
-            message.lines().limit(2).reduce((one, two) -> one + ": " + two.strip()).orElse(""),
-            format,
-            ""));
+        new Problem(place(location), line(text, location), format, words));
   }
 
-  private static String place(JsonLocation location) {
+  private static String line(String text, @Nullable JsonLocation location) {
+    int number = location == null ? 1 : Math.max(1, location.getLineNr());
+    return text.lines().skip(number - 1L).findFirst().orElse("").strip();
+  }
+
+  private static String place(@Nullable JsonLocation location) {
     return location == null || location.getLineNr() < 1
         ? "file"
         : "line " + location.getLineNr() + ", column " + location.getColumnNr();

@@ -89,6 +89,15 @@ final class TreeBuilder {
   private ObjectNode object(List<Entry> entries, String path) {
     ObjectNode object = NODES.objectNode();
     for (Entry entry : entries) {
+      if (entry.name().isEmpty() && xml) {
+        problems.refuse(
+            new Problem(
+                path.isEmpty() ? SourceParser.XML_ROOT : path,
+                Trees.text(node(entry.value(), path)),
+                "elements without text between them",
+                ""));
+        continue;
+      }
       String name = join(path, entry.name());
       add(
           object,

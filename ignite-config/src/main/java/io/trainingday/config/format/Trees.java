@@ -67,7 +67,7 @@ final class Trees {
   }
 
   private void section(JsonNode node, List<String> path, String name) {
-    if (isDataset(path, 2)) {
+    if (isDataset(path, 2) && node.isEmpty()) {
       settings.readDataset(path.get(1), name);
     }
     for (Map.Entry<String, JsonNode> field : node.properties()) {
