@@ -129,6 +129,16 @@ abstract class BatchRead {
     }
   }
 
+  /** Without leases: what is missing may still be on its way to the store. */
+  final void readPending() {
+    for (int i = 0; i < count() && !tooSmall(); i++) {
+      byte[] record = statuses[i] == Status.MISS ? dataset.fills().pending(keys[i]) : null;
+      if (record != null) {
+        settle(i, place(i, record));
+      }
+    }
+  }
+
   /** Takes the owner's word on sample {@code i}, first or after a wait. */
   final void answered(int i, MissAnswer answer) {
     switch (answer.kind()) {
@@ -273,7 +283,7 @@ abstract class BatchRead {
     Placed place(int i, byte @Nullable [] bytes) {
       int length = pour(i, bytes, sink.at(target.address() + end, room()));
       if (length < 0 && sink.offered() > room()) {
-        long needed = end + (long) sink.offered() * (count() - i);
+        long needed = end + align(sink.offered()) * (count() - i);
         if (!target.ensure(needed) && !target.ensure(end + sink.offered())) {
           return noRoom(needed);
         }

@@ -294,8 +294,10 @@ final class Connection extends ChannelInboundHandlerAdapter {
     boolean answered = false;
     try {
       read.readStored();
-      if (request.lease() && !read.tooSmall()) {
+      if (request.lease()) {
         read.askForMissing(holder);
+      } else {
+        read.readPending();
       }
       if (mayWait(request, read)) {
         answered = true;
