@@ -1,5 +1,6 @@
 package io.trainingday.client;
 
+import io.trainingday.lane.LaneAddress;
 import io.trainingday.lane.LaneException;
 import io.trainingday.lane.LaneMemory;
 import io.trainingday.lane.LaneMessage.StatusReply;
@@ -90,7 +91,10 @@ public final class TrainingCache implements AutoCloseable {
     checkOpen();
     Session session = attachment.session();
     if (session == null) {
-      throw new CacheException("no cache node is attached, start one or check its address");
+      LaneAddress address = LaneAddress.find(config.address, System.getenv());
+      throw new CacheException(
+          "no cache node answers at %s (%s), start one with `training-day serve` or say where it is"
+              .formatted(address, address.source()));
     }
     try {
       return ((StatusReply) session.call(new StatusRequest()).message()).json();
