@@ -15,6 +15,7 @@ public final class LaneEndpoint implements AutoCloseable {
 
   private final SocketFile socket;
   private final Segments segments;
+  private boolean closed;
 
   private LaneEndpoint(SocketFile socket, Segments segments) {
     this.socket = socket;
@@ -55,7 +56,11 @@ public final class LaneEndpoint implements AutoCloseable {
 
   /** Removes socket and shared memory. Safe to call again. */
   @Override
-  public void close() {
+  public synchronized void close() {
+    if (closed) {
+      return;
+    }
+    closed = true;
     try {
       segments.close();
       socket.close();
