@@ -1,0 +1,15 @@
+package io.trainingday.bench;
+
+import picocli.CommandLine.Command;
+
+/** {@code training-day bench}: programs that measure, each a sub-command. */
+@Command(
+    name = "bench",
+    description = "Measure this machine.",
+    mixinStandardHelpOptions = true,
+    subcommands = LocalBenchCommand.class,
+    synopsisSubcommandLabel = "COMMAND")
+public final class BenchCommand {
+  /** Made by picocli. */
+  public BenchCommand() {}
+}

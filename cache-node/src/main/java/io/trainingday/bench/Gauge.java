@@ -1,0 +1,76 @@
+package io.trainingday.bench;
+
+import java.util.ArrayList;
+import java.util.List;
+import org.HdrHistogram.Histogram;
+
+/** Measures one path with batches of one size, slice by slice. */
+final class Gauge {
+  private static final double NANOS_PER_MICRO = 1e3;
+  private static final double NANOS_PER_SECOND = 1e9;
+  private static final int DIGITS = 3;
+  private static final int MIN_BATCHES = 3;
+
+  private final PathKind kind;
+  private final ReadPath path;
+  private final Workload workload;
+  private final long[] indices;
+  private final Histogram nanos = new Histogram(DIGITS);
+  private final List<Double> rates = new ArrayList<>();
+
+  Gauge(PathKind kind, ReadPath path, Workload workload, int batch) {
+    this.kind = kind;
+    this.path = path;
+    this.workload = workload;
+    this.indices = new long[batch];
+  }
+
+  /** Reads without measuring, then proves the last batch right. */
+  void warmUp(long[] order, long sliceNanos) {
+    slice(order, sliceNanos);
+    workload.verify(kind, path, indices);
+    nanos.reset();
+    rates.clear();
+  }
+
+  /**
+   * One round: reads batches in the given order, over and over, for the given time and at least
+   * three of them. Only the reads are timed.
+   */
+  void slice(long[] order, long sliceNanos) {
+    long spent = 0;
+    long batches = 0;
+    int at = 0;
+    while (spent < sliceNanos || batches < MIN_BATCHES) {
+      for (int i = 0; i < indices.length; i++) {
+        indices[i] = order[at];
+        at = at + 1 == order.length ? 0 : at + 1;
+      }
+      long start = System.nanoTime();
+      path.read(indices);
+      long took = System.nanoTime() - start;
+      nanos.recordValue(took);
+      spent += took;
+      batches++;
+    }
+    double bytes = (double) (batches * indices.length) * workload.sampleBytes();
+    rates.add(bytes / spent * NANOS_PER_SECOND);
+  }
+
+  /** What the rounds gave; proves once more that the path delivers what it should. */
+  Row row() {
+    path.read(indices);
+    workload.verify(kind, path, indices);
+    List<Double> sorted = rates.stream().sorted().toList();
+    return new Row(
+        kind.toString(),
+        workload.sampleBytes(),
+        indices.length,
+        sorted.get(sorted.size() / 2),
+        sorted.get(0),
+        sorted.get(sorted.size() - 1),
+        nanos.getValueAtPercentile(50) / NANOS_PER_MICRO,
+        nanos.getValueAtPercentile(99) / NANOS_PER_MICRO,
+        nanos.getTotalCount());
+  }
+}

@@ -1,0 +1,19 @@
+package io.trainingday.bench;
+
+import java.nio.ByteBuffer;
+
+/** One way of reading batches, loaded and ready. For one thread. */
+interface ReadPath extends AutoCloseable {
+  /**
+   * Reads one batch to where this path delivers it, all samples.
+   *
+   * @throws BenchException when a sample is missing
+   */
+  void read(long[] indices);
+
+  /** The {@code i}-th sample of the batch read last, from position to limit. */
+  ByteBuffer sample(int i);
+
+  @Override
+  default void close() {}
+}

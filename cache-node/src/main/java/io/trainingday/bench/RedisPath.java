@@ -1,0 +1,47 @@
+package io.trainingday.bench;
+
+import java.nio.ByteBuffer;
+import java.util.List;
+import redis.clients.jedis.Jedis;
+
+/** Asks a Redis server for a batch and copies its values. */
+final class RedisPath extends BufferedPath {
+  private final RedisServer server;
+  private final Jedis jedis;
+
+  /** Takes over {@code server} and closes it. */
+  RedisPath(RedisServer server, Workload workload, BatchBuffer target) {
+    super(target);
+    this.server = server;
+    this.jedis = server.connect();
+    for (long i = 0; i < workload.count(); i++) {
+      jedis.set(key(i), workload.sample(i));
+    }
+  }
+
+  private static byte[] key(long index) {
+    return ByteBuffer.allocate(Long.BYTES).putLong(index).array();
+  }
+
+  @Override
+  public void read(long[] indices) {
+    if (indices.length == 1) {
+      put(0, indices[0], jedis.get(key(indices[0])));
+      return;
+    }
+    byte[][] keys = new byte[indices.length][];
+    for (int i = 0; i < keys.length; i++) {
+      keys[i] = key(indices[i]);
+    }
+    List<byte[]> samples = jedis.mget(keys);
+    for (int i = 0; i < indices.length; i++) {
+      put(i, indices[i], samples.get(i));
+    }
+  }
+
+  @Override
+  public void close() {
+    jedis.close();
+    server.close();
+  }
+}
