@@ -1,0 +1,106 @@
+package io.trainingday.cli;
+
+import io.trainingday.bench.BenchCommand;
+import io.trainingday.demo.DemoCommand;
+import java.io.PrintStream;
+import java.io.PrintWriter;
+import java.nio.charset.StandardCharsets;
+import picocli.CommandLine;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.ExitCode;
+import picocli.CommandLine.IVersionProvider;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.ScopeType;
+
+/**
+ * {@code training-day}: a verb and its options.
+ *
+ * <p>Exit codes: 0 done; 1 it failed, with one line on standard error; 2 wrong options or settings.
+ * A verb ended by signal n exits with 128 + n after it has stopped in order.
+ */
+@Command(
+    name = "training-day",
+    description = "A cluster-wide cache for preprocessed machine-learning training samples.",
+    mixinStandardHelpOptions = true,
+    scope = ScopeType.INHERIT,
+    versionProvider = Main.Version.class,
+    subcommands = {ServeCommand.class, StatusCommand.class, ConfigCommand.class},
+    synopsisSubcommandLabel = "COMMAND",
+    exitCodeListHeading = "%nExit codes:%n",
+    exitCodeList = {
+      "0:done",
+      "1:it failed; standard error says why",
+      "2:wrong options or settings",
+      "128+n:ended by signal n, after stopping in order"
+    })
+public final class Main {
+  // Present where demo and bench have their libraries; an image leaves them out.
+  private static final String DEMO_LIBRARY = "ai.djl.Model";
+
+  @Option(
+      names = "--debug",
+      scope = ScopeType.INHERIT,
+      description = "Show stack traces of errors.")
+  private boolean debug;
+
+  private Main() {}
+
+  public static void main(String[] args) {
+    System.exit(run(utf8(System.out), utf8(System.err), args));
+  }
+
+  /** UTF-8 whatever the locale: tables hold more than ASCII. */
+  private static PrintWriter utf8(PrintStream stream) {
+    return new PrintWriter(stream, true, StandardCharsets.UTF_8);
+  }
+
+  /** Runs one command line and returns its exit code. */
+  static int run(PrintWriter out, PrintWriter err, String... args) {
+    Main main = new Main();
+    return main.commandLine().setOut(out).setErr(err).execute(args);
+  }
+
+  private CommandLine commandLine() {
+    CommandLine commandLine = new CommandLine(this);
+    if (hasDemoLibraries()) {
+      commandLine.addSubcommand(new DemoCommand()).addSubcommand(new BenchCommand());
+    }
+    return commandLine
+        .setUsageHelpAutoWidth(true)
+        .setCaseInsensitiveEnumValuesAllowed(true)
+        .setParameterExceptionHandler(
+            (wrong, arguments) -> {
+              CommandLine command = wrong.getCommandLine();
+              command.getErr().println("error: " + wrong.getMessage());
+              command
+                  .getErr()
+                  .printf(
+                      "`%s --help` shows what is there.%n",
+                      command.getCommandSpec().qualifiedName());
+              return ExitCode.USAGE;
+            })
+        .setExecutionExceptionHandler(
+            (failure, command, parsed) -> {
+              ErrorText.print(failure, debug, command.getErr());
+              return ErrorText.exitCode(failure);
+            });
+  }
+
+  private static boolean hasDemoLibraries() {
+    return Main.class.getClassLoader().getResource(DEMO_LIBRARY.replace('.', '/') + ".class")
+        != null;
+  }
+
+  /** The version in the jar's manifest. */
+  static final class Version implements IVersionProvider {
+    @Override
+    public String[] getVersion() {
+      return new String[] {"training-day " + text()};
+    }
+
+    static String text() {
+      String version = Main.class.getPackage().getImplementationVersion();
+      return version == null ? "(not packaged)" : version;
+    }
+  }
+}

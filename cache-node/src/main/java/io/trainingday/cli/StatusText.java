@@ -1,0 +1,147 @@
+package io.trainingday.cli;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Locale;
+
+/**
+ * A node's status as text for people. What a node of another version does not tell is shown as 0.
+ */
+final class StatusText {
+  private static final double NANOS_PER_MILLI = 1e6;
+  private static final double PERCENT = 100;
+  private static final String[] UNITS = {"B", "KiB", "MiB", "GiB", "TiB"};
+
+  private StatusText() {}
+
+  static String of(JsonNode status) {
+    List<String> lines = new ArrayList<>();
+    String notReady = status.at("/notReady").asText();
+    lines.add(
+        format(
+            "cache node %s on %s, up %s, %s",
+            status.at("/version").asText(),
+            status.at("/hostId").asText(),
+            duration(status.at("/uptimeMillis").asLong()),
+            notReady.isEmpty() ? "ready" : "not ready: " + notReady));
+    memory(status.at("/memory"), lines);
+    lane(status.at("/lane"), lines);
+    fills(status.at("/fills"), lines);
+    datasets(status.at("/datasets"), lines);
+    return String.join(System.lineSeparator(), lines);
+  }
+
+  private static void memory(JsonNode memory, List<String> lines) {
+    long max = memory.path("maxBytes").asLong();
+    lines.add(
+        format(
+            "memory   %s of %s used (%s), %s of it kept free",
+            bytes(memory.path("usedBytes")),
+            bytes(memory.path("maxBytes")),
+            percent(memory.path("usedBytes").asLong(), max),
+            bytes(memory.path("headroomBytes"))));
+    String closed = memory.path("closedReason").asText();
+    if (!closed.isEmpty()) {
+      lines.add("         takes no more samples: " + closed);
+    }
+  }
+
+  private static void lane(JsonNode lane, List<String> lines) {
+    long batches = lane.path("batches").asLong();
+    double millis =
+        batches == 0 ? 0 : (double) lane.path("batchNanos").asLong() / batches / NANOS_PER_MILLI;
+    lines.add(
+        format(
+            "lane     %,d of %,d connections, %s of %s shared memory",
+            lane.path("connections").asLong(),
+            lane.path("maxConnections").asLong(),
+            bytes(lane.path("slotsBytes")),
+            bytes(lane.path("slotsMaxBytes"))));
+    lines.add(
+        format(
+            "         %,d batches (%.3f ms each), %,d of them through the socket, %,d refusals",
+            batches, millis, lane.path("inlineBatches").asLong(), lane.path("refusals").asLong()));
+  }
+
+  private static void fills(JsonNode fills, List<String> lines) {
+    JsonNode results = fills.path("results");
+    lines.add(
+        format(
+            "fills    %,d written (%s), %s of %s on their way, %,d leases",
+            results.path("written").asLong(),
+            bytes(fills.path("writtenBytes")),
+            bytes(fills.path("inFlightBytes")),
+            bytes(fills.path("maxInFlightBytes")),
+            fills.path("leases").asLong()));
+    List<String> others = new ArrayList<>();
+    results
+        .properties()
+        .forEach(
+            result -> {
+              if (!result.getKey().equals("written") && result.getValue().asLong() > 0) {
+                others.add(
+                    format(
+                        "%,d %s", result.getValue().asLong(), result.getKey().replace('_', ' ')));
+              }
+            });
+    if (!others.isEmpty()) {
+      lines.add("         " + String.join(", ", others));
+    }
+  }
+
+  private static void datasets(JsonNode datasets, List<String> lines) {
+    lines.add("");
+    if (datasets.isEmpty()) {
+      lines.add("no data set has been opened");
+      return;
+    }
+    lines.add(
+        format(
+            "%-30s %10s %14s %14s %8s %12s %8s",
+            "data set", "generation", "hits", "misses", "hit rate", "read", "damaged"));
+    for (JsonNode dataset : datasets) {
+      long hits = dataset.path("hits").asLong();
+      long misses = dataset.path("misses").asLong();
+      lines.add(
+          format(
+              "%-30s %10d %,14d %,14d %8s %12s %,8d",
+              dataset.path("name").asText(),
+              dataset.path("generation").asLong(),
+              hits,
+              misses,
+              percent(hits, hits + misses),
+              bytes(dataset.path("hitBytes")),
+              dataset.path("damaged").asLong()));
+    }
+  }
+
+  private static String percent(long part, long whole) {
+    return whole == 0 ? "–" : format("%.1f %%", PERCENT * part / whole);
+  }
+
+  private static String bytes(JsonNode value) {
+    double rest = value.asDouble();
+    int unit = 0;
+    while (rest >= 1024 && unit < UNITS.length - 1) {
+      rest /= 1024;
+      unit++;
+    }
+    return format(unit == 0 ? "%.0f %s" : "%.1f %s", rest, UNITS[unit]);
+  }
+
+  private static String duration(long millis) {
+    Duration up = Duration.ofMillis(millis);
+    if (up.toHours() > 0) {
+      return format("%d h %d min", up.toHours(), up.toMinutesPart());
+    }
+    return up.toMinutes() > 0
+        ? format("%d min %d s", up.toMinutes(), up.toSecondsPart())
+        : format("%d s", up.toSeconds());
+  }
+
+  private static String format(String format, Object... values) {
+    return String.format(Locale.ROOT, format, values);
+  }
+}
