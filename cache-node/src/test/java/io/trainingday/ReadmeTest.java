@@ -28,8 +28,7 @@ class ReadmeTest {
 
   @Test
   void javaBlocks_areTheCompiledSnippets() throws Exception {
-    Path snippets =
-        Path.of("src", "test", "java", "io", "trainingday", "ReadmeSnippets.java");
+    Path snippets = Path.of("src", "test", "java", "io", "trainingday", "ReadmeSnippets.java");
 
     assertThat(blocks(FENCED, Path.of("..", "README.md")))
         .isNotEmpty()

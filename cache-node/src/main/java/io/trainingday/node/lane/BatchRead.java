@@ -49,10 +49,11 @@ abstract class BatchRead {
       ServedDataset dataset,
       Target target,
       Scratch scratch,
-      RecordChecksum checksum) {
+      RecordChecksum checksum,
+      Copiers copiers) {
     return switch (request.shape()) {
       case RECORDS -> new RecordsRead(request, dataset, target, scratch, checksum);
-      case COLLATED -> new CollatedRead(request, dataset, target, scratch, checksum);
+      case COLLATED -> new CollatedRead(request, dataset, target, scratch, checksum, copiers);
       case RAGGED -> new RaggedRead(request, dataset, target, scratch, checksum);
     };
   }
@@ -114,10 +115,14 @@ abstract class BatchRead {
   }
 
   /** Reads what the store has. Stops early when the target is too small. */
-  final void readStored() {
+  void readStored() {
     for (int i = 0; i < count() && !tooSmall(); i++) {
-      settle(i, place(i, null));
+      readStored(i);
     }
+  }
+
+  final void readStored(int i) {
+    settle(i, place(i, null));
   }
 
   /** Asks the owner about every miss; the statuses then say who loads what. */
@@ -153,7 +158,7 @@ abstract class BatchRead {
     }
   }
 
-  private void settle(int i, Placed placed) {
+  final void settle(int i, Placed placed) {
     switch (placed) {
       case HIT -> statuses[i] = Status.HIT;
       case ABSENT, NO_ROOM -> statuses[i] = Status.MISS;
@@ -313,104 +318,6 @@ abstract class BatchRead {
     @Override
     long payloadBytes() {
       return Math.min(end, target.bytes().capacity());
-    }
-  }
-
-  /** Each field one contiguous array; the first hit decides the schema. */
-  private static final class CollatedRead extends BatchRead {
-    private @Nullable Collation collation;
-    private byte @Nullable [] head;
-
-    CollatedRead(
-        LaneMessage.Read request,
-        ServedDataset dataset,
-        Target target,
-        Scratch scratch,
-        RecordChecksum checksum) {
-      super(request, dataset, target, scratch, checksum);
-    }
-
-    @Override
-    Placed place(int i, byte @Nullable [] bytes) {
-      Collation expected = collation;
-      if (expected == null && dataset.expectedLayout() != null) {
-        expected = new Collation(dataset.expectedLayout(), count());
-        collation = expected;
-      }
-      if (expected == null) {
-        return placeWhole(i, bytes);
-      }
-      if (target.bytes().capacity() < expected.totalBytes()) {
-        // Only a batch with a hit needs the room: look before asking for it.
-        if (bytes == null && !dataset.store().contains(key(i))) {
-          return Placed.ABSENT;
-        }
-        if (!target.ensure(expected.totalBytes())) {
-          return noRoom(expected.totalBytes());
-        }
-      }
-      Sinks.Scatter sink = expected.scatter(i, scratch.address(), target.address());
-      int length = pour(i, bytes, sink);
-      if (length < 0) {
-        return sink.refused() ? placeWhole(i, bytes) : Placed.ABSENT;
-      }
-      if (!expected.fits(scratch.bytes())) {
-        return placeWhole(i, bytes);
-      }
-      if (dataset.verify() && !expected.verify(checksum, scratch.bytes(), target.bytes(), i)) {
-        return Placed.DAMAGED;
-      }
-      keepHead(expected.layout());
-      return hit(length);
-    }
-
-    /** The way of a record whose layout is not the expected one. */
-    private Placed placeWhole(int i, byte @Nullable [] bytes) {
-      int length = readToScratch(i, bytes);
-      if (length < 0) {
-        return Placed.ABSENT;
-      }
-      // Without the checksum the layout could not be trusted.
-      if (!checksum.matches(scratch.bytes(), 0, length)) {
-        return Placed.DAMAGED;
-      }
-      RecordLayout layout = RecordLayout.parse(scratch.bytes(), length);
-      Collation expected = collation;
-      if (expected == null
-          || (!hasHit() && layout.schemaHash() != expected.layout().schemaHash())) {
-        expected = new Collation(layout, count());
-        collation = expected;
-        head = null;
-        dataset.expectLayout(layout);
-      } else if (layout.schemaHash() != expected.layout().schemaHash()) {
-        throw new LaneException(
-            LaneException.Code.NOT_COLLATABLE,
-            "sample %d is (%s) where others of its batch are (%s); read ragged or as records, or resize samples to one shape"
-                .formatted(request.indices()[i], layout, expected.layout()));
-      }
-      if (!target.ensure(expected.totalBytes())) {
-        return noRoom(expected.totalBytes());
-      }
-      expected.place(scratch.bytes(), layout, target.bytes(), i);
-      keepHead(layout);
-      return hit(length);
-    }
-
-    private void keepHead(RecordLayout layout) {
-      if (head == null) {
-        head = new byte[layout.bodyStart()];
-        scratch.bytes().get(0, head);
-      }
-    }
-
-    @Override
-    Table finish() {
-      return head == null || !hasHit() ? new Table.Empty() : new Table.Collated(head);
-    }
-
-    @Override
-    long payloadBytes() {
-      return collation == null || !hasHit() ? 0 : collation.totalBytes();
     }
   }
 }

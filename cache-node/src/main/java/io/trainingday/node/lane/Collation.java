@@ -22,6 +22,17 @@ final class Collation {
     this.scatter = new Scatter(layout.recordLength(), pieceLengths(layout));
   }
 
+  private Collation(Collation other) {
+    layout = other.layout;
+    places = other.places;
+    scatter = new Scatter(other.scatter);
+  }
+
+  /** The same collation, with a sink of its own. */
+  Collation forAnotherThread() {
+    return new Collation(this);
+  }
+
   RecordLayout layout() {
     return layout;
   }

@@ -14,9 +14,7 @@ import io.trainingday.lane.LaneMessage.FillResult;
 import io.trainingday.lane.LaneMessage.Status;
 import io.trainingday.node.fill.Fills;
 import io.trainingday.node.lane.FrameDecoder.Received;
-import io.trainingday.node.lane.Sinks.Scratch;
 import io.trainingday.record.MalformedRecordException;
-import io.trainingday.record.RecordChecksum;
 import io.trainingday.record.RecordLayout;
 import java.io.IOException;
 import java.nio.ByteBuffer;
@@ -42,12 +40,6 @@ final class Connection extends ChannelInboundHandlerAdapter {
   private static final Logger LOG = LoggerFactory.getLogger(Connection.class);
   private static final int MAX_DATASETS = 1_024;
   private static final int MAX_SEGMENTS = 64;
-
-  /** Per event loop: one batch at a time is put together on a thread. */
-  private static final ThreadLocal<Scratch> SCRATCH = ThreadLocal.withInitial(Scratch::new);
-
-  private static final ThreadLocal<RecordChecksum> CHECKSUM =
-      ThreadLocal.withInitial(RecordChecksum::new);
 
   private final LaneServer server;
   private final FrameDecoder decoder;
@@ -284,9 +276,12 @@ final class Connection extends ChannelInboundHandlerAdapter {
         segment == null
             ? new Target.Inline(context().alloc(), maxInlineBytes(request.indices().length))
             : segment.target(request.slot());
+    Copiers.Tools tools = Copiers.tools();
     BatchRead read;
     try {
-      read = BatchRead.of(request, dataset, target, SCRATCH.get(), CHECKSUM.get());
+      read =
+          BatchRead.of(
+              request, dataset, target, tools.scratch(), tools.checksum(), server.copiers());
     } catch (LaneException e) {
       free(target, segment, request.slot());
       throw e;
@@ -429,7 +424,7 @@ final class Connection extends ChannelInboundHandlerAdapter {
     ByteBuffer bytes = ByteBuffer.wrap(record);
     try {
       RecordLayout layout = RecordLayout.parse(bytes, record.length);
-      if (CHECKSUM.get().matches(bytes, 0, record.length)) {
+      if (Copiers.tools().checksum().matches(bytes, 0, record.length)) {
         return layout;
       }
     } catch (MalformedRecordException e) {

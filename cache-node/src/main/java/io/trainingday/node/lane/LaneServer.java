@@ -63,6 +63,7 @@ public final class LaneServer implements AutoCloseable {
   private final LaneEndpoint endpoint;
   private final EventLoopGroup threads;
   private final ThreadPoolExecutor blocking;
+  private final Copiers copiers = new Copiers(Runtime.getRuntime().availableProcessors());
   private final Channel listening;
   private final ChannelGroup channels = new DefaultChannelGroup(GlobalEventExecutor.INSTANCE);
   private final Set<Connection> connections = ConcurrentHashMap.newKeySet();
@@ -208,6 +209,7 @@ public final class LaneServer implements AutoCloseable {
     blocking.shutdown();
     var unused = threads.shutdownGracefully(0, CLOSE_TIMEOUT.toMillis(), TimeUnit.MILLISECONDS);
     threads.terminationFuture().awaitUninterruptibly(2 * CLOSE_TIMEOUT.toMillis());
+    copiers.close();
     endpoint.close();
   }
 
@@ -225,6 +227,10 @@ public final class LaneServer implements AutoCloseable {
 
   Segments segments() {
     return endpoint.segments();
+  }
+
+  Copiers copiers() {
+    return copiers;
   }
 
   Executor blocking() {

@@ -116,6 +116,10 @@ final class Sinks {
       this.pieceAddresses = new long[pieceLengths.length];
     }
 
+    Scatter(Scatter other) {
+      this(other.recordLength, other.pieceLengths);
+    }
+
     /** Where a piece of the next record goes; 0 lets it go by. */
     void place(int piece, long address) {
       pieceAddresses[piece] = address;

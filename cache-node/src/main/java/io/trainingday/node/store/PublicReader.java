@@ -10,12 +10,13 @@ import org.slf4j.LoggerFactory;
 /**
  * Reads through {@code localPeek}: one more copy, on the heap, and no Ignite internals.
  *
- * <p>Unlike the page reader it also finds records of a partition that is still arriving. Nobody can
- * tell: a record never changes under its key.
+ * <p>Reads primary copies only. A backup may be a partition that is still arriving, which the
+ * public interface does not tell, and there a peek does harm: with Ignite 2.18.0, one or two
+ * records in a hundred were lost on their way into a partition that was peeked at meanwhile. A
+ * primary is complete.
  */
 final class PublicReader implements RecordReader {
   private static final Logger LOG = LoggerFactory.getLogger(PublicReader.class);
-  private static final CachePeekMode[] ANY_COPY = {CachePeekMode.PRIMARY, CachePeekMode.BACKUP};
 
   private final IgniteCache<SampleKey, byte[]> cache;
 
@@ -52,7 +53,7 @@ final class PublicReader implements RecordReader {
   private byte @Nullable [] peek(SampleKey key) {
     try {
       // Declared byte[], but whatever was put under the key comes back.
-      Object value = cache.localPeek(key, ANY_COPY);
+      Object value = cache.localPeek(key, CachePeekMode.PRIMARY);
       return value instanceof byte[] record ? record : null;
     } catch (RuntimeException failure) {
       // A partition that leaves while it is read, or a node that stops: both are misses.

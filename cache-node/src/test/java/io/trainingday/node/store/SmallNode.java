@@ -1,5 +1,8 @@
 package io.trainingday.node.store;
 
+import java.io.IOException;
+import java.net.InetAddress;
+import java.net.ServerSocket;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.concurrent.CopyOnWriteArrayList;
@@ -18,6 +21,8 @@ import org.apache.ignite.failure.FailureContext;
 import org.apache.ignite.spi.communication.tcp.TcpCommunicationSpi;
 import org.apache.ignite.spi.discovery.DiscoverySpi;
 import org.apache.ignite.spi.discovery.isolated.IsolatedDiscoverySpi;
+import org.apache.ignite.spi.discovery.tcp.TcpDiscoverySpi;
+import org.apache.ignite.spi.discovery.tcp.ipfinder.vm.TcpDiscoveryVmIpFinder;
 
 /** An Ignite node with one small region of samples, for tests; notes what Ignite calls failures. */
 public final class SmallNode implements AutoCloseable {
@@ -42,7 +47,25 @@ public final class SmallNode implements AutoCloseable {
     return start(workDirectory, regionBytes, new IsolatedDiscoverySpi());
   }
 
-  static SmallNode start(Path workDirectory, long regionBytes, DiscoverySpi discovery) {
+  /** A node that finds others on {@code discoveryPort} and the few ports after it. */
+  static SmallNode join(Path workDirectory, long regionBytes, int discoveryPort) {
+    String addresses = "127.0.0.1:%d..%d".formatted(discoveryPort, discoveryPort + 5);
+    return start(
+        workDirectory,
+        regionBytes,
+        new TcpDiscoverySpi()
+            .setLocalPort(discoveryPort)
+            .setLocalPortRange(5)
+            .setIpFinder(new TcpDiscoveryVmIpFinder(true).setAddresses(List.of(addresses))));
+  }
+
+  static int freePort() throws IOException {
+    try (ServerSocket socket = new ServerSocket(0, 1, InetAddress.getLoopbackAddress())) {
+      return socket.getLocalPort();
+    }
+  }
+
+  private static SmallNode start(Path workDirectory, long regionBytes, DiscoverySpi discovery) {
     String name = "small-" + STARTED.incrementAndGet();
     List<String> failures = new CopyOnWriteArrayList<>();
     IgniteConfiguration configuration =

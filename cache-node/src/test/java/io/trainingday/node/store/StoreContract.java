@@ -3,9 +3,11 @@ package io.trainingday.node.store;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatExceptionOfType;
 import static org.assertj.core.api.Assertions.assertThatIllegalArgumentException;
+import static org.awaitility.Awaitility.await;
 
 import io.trainingday.grid.SampleKey;
 import java.nio.file.Path;
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
@@ -206,7 +208,7 @@ abstract class StoreContract {
     try {
       List<Future<Integer>> readers = new ArrayList<>();
       for (int reader = 0; reader < 2; reader++) {
-        readers.add(threads.submit(wholeOrMiss(keys, lengths, stop)));
+        readers.add(threads.submit(wholeOrMiss(store, keys, lengths, stop)));
       }
       Random random = new Random(6);
       for (int i = 0; i < 6_000; i++) {
@@ -235,7 +237,8 @@ abstract class StoreContract {
     }
   }
 
-  private Callable<Integer> wholeOrMiss(int keys, int[] lengths, AtomicBoolean stop) {
+  private static Callable<Integer> wholeOrMiss(
+      RecordStore store, int keys, int[] lengths, AtomicBoolean stop) {
     return () -> {
       CollectingSink own = new CollectingSink(LARGEST);
       int hits = 0;
@@ -251,6 +254,58 @@ abstract class StoreContract {
       }
       return hits;
     };
+  }
+
+  /** A second node takes over half of the partitions while they are read on both. */
+  @Test
+  void read_whilePartitionsMove_wholeOrMissAndInTheEndOnOneNode(@TempDir Path directory)
+      throws Exception {
+    int keys = 120;
+    int[] lengths = {40_000};
+    AtomicBoolean stop = new AtomicBoolean();
+    int port = SmallNode.freePort();
+    ExecutorService threads = Executors.newFixedThreadPool(2);
+    try (SmallNode first = SmallNode.join(directory.resolve("first"), 64 << 20, port)) {
+      RecordStore here = open(first.ignite(), SmallNode.CACHE);
+      for (int i = 0; i < keys; i++) {
+        byte[] record = new byte[lengths[0]];
+        Arrays.fill(record, (byte) i);
+        here.write(key(1_000 + i), record);
+      }
+      Future<Integer> hereReader = threads.submit(wholeOrMiss(here, keys, lengths, stop));
+      try (SmallNode second = SmallNode.join(directory.resolve("second"), 64 << 20, port)) {
+        RecordStore there = open(second.ignite(), SmallNode.CACHE);
+        Future<Integer> thereReader = threads.submit(wholeOrMiss(there, keys, lengths, stop));
+        await()
+            .atMost(Duration.ofMinutes(1))
+            .untilAsserted(
+                () -> {
+                  assertThat(held(here, keys)).isBetween(1, keys - 1);
+                  assertThat(held(here, keys) + held(there, keys)).isEqualTo(keys);
+                });
+        for (int i = 0; i < keys; i++) {
+          assertThat(here.contains(key(1_000 + i))).isNotEqualTo(there.contains(key(1_000 + i)));
+        }
+        stop.set(true);
+        assertThat(hereReader.get()).isPositive();
+        assertThat(thereReader.get()).isPositive();
+        there.drain();
+        here.drain();
+        assertThat(second.failures()).isEmpty();
+      }
+      assertThat(first.failures()).isEmpty();
+    } finally {
+      stop.set(true);
+      threads.shutdown();
+    }
+  }
+
+  private static int held(RecordStore store, int keys) {
+    int held = 0;
+    for (int i = 0; i < keys; i++) {
+      held += store.contains(key(1_000 + i)) ? 1 : 0;
+    }
+    return held;
   }
 
   @Test

@@ -1,0 +1,74 @@
+package io.trainingday.cli;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import com.fasterxml.jackson.databind.json.JsonMapper;
+import io.trainingday.node.metrics.NodeStats;
+import java.util.List;
+import java.util.Map;
+import org.junit.jupiter.api.Test;
+
+final class StatusTextTest {
+  @Test
+  void status_isATableOfTheNodesFigures() throws Exception {
+    NodeStats stats =
+        new NodeStats(
+            "1.2.3",
+            "host-a",
+            3_720_000,
+            "",
+            new NodeStats.Memory(1 << 30, 2L << 30, 64 << 20, ""),
+            new NodeStats.Lane(3, 1_024, 38_535_168, 1 << 30, 2_000, 1_600_000_000L, 2, 7),
+            new NodeStats.Fills(
+                Map.of("written", 1_437L, "already_stored", 4L, "busy", 0L),
+                5_885_952,
+                0,
+                256 << 20,
+                6,
+                Map.of()),
+            List.of(new NodeStats.Dataset("digits", 2, 12_933, 1_437, 52_973_568, 1)));
+
+    assertThat(text(stats).lines())
+        .containsExactly(
+            "cache node 1.2.3 on host-a, up 1 h 2 min, ready",
+            "memory   1.0 GiB of 2.0 GiB used (50.0 %), 64.0 MiB of it kept free",
+            "lane     3 of 1,024 connections, 36.8 MiB of 1.0 GiB shared memory",
+            "         2,000 batches (0.800 ms each), 2 of them through the socket, 7 refusals",
+            "fills    1,437 written (5.6 MiB), 0 B of 256.0 MiB on their way, 6 leases",
+            "         4 already stored",
+            "",
+            "data set                       generation           hits         misses hit rate"
+                + "         read  damaged",
+            "digits                                  2         12,933          1,437   90.0 %"
+                + "     50.5 MiB        1");
+  }
+
+  @Test
+  void status_ofAnEmptyNodeThatStops_saysSo() throws Exception {
+    NodeStats stats =
+        new NodeStats(
+            "1.2.3",
+            "host-a",
+            61_000,
+            "the node is stopping",
+            new NodeStats.Memory(0, 0, 0, "out of memory"),
+            new NodeStats.Lane(0, 0, 0, 0, 0, 0, 0, 0),
+            new NodeStats.Fills(Map.of(), 0, 0, 0, 0, Map.of()),
+            List.of());
+
+    assertThat(text(stats).lines())
+        .startsWith("cache node 1.2.3 on host-a, up 1 min 1 s, not ready: the node is stopping")
+        .contains("         takes no more samples: out of memory")
+        .endsWith("no data set has been opened");
+  }
+
+  @Test
+  void status_ofAnotherVersion_isShownAsFarAsItGoes() throws Exception {
+    assertThat(StatusText.of(new JsonMapper().readTree("{\"version\":\"9\"}")))
+        .startsWith("cache node 9 on ");
+  }
+
+  private static String text(NodeStats stats) throws Exception {
+    return StatusText.of(new JsonMapper().readTree(stats.toJson()));
+  }
+}
