@@ -3,6 +3,7 @@ package io.trainingday.node.versions;
 import io.trainingday.node.versions.DatasetRefusedException.Reason;
 import io.trainingday.node.versions.VersionKey.Request;
 import java.security.SecureRandom;
+import java.util.Arrays;
 import java.util.Collections;
 import java.util.Map;
 import java.util.SortedMap;
@@ -14,6 +15,7 @@ import java.util.function.Supplier;
 import java.util.function.ToLongFunction;
 import javax.cache.Cache;
 import javax.cache.event.CacheEntryEvent;
+import javax.cache.event.EventType;
 import org.apache.ignite.Ignite;
 import org.apache.ignite.IgniteCache;
 import org.apache.ignite.cache.query.ContinuousQuery;
@@ -122,7 +124,11 @@ public final class VersionKeys implements AutoCloseable {
     query.setLocalListener(
         events -> {
           for (CacheEntryEvent<? extends Long, ? extends byte[]> event : events) {
-            follow(event.getKey(), event.getValue());
+            if (event.getEventType() == EventType.REMOVED) {
+              forget(event.getKey());
+            } else {
+              follow(event.getKey(), event.getValue());
+            }
           }
         });
     // The listener stands before the scan begins, so what changes meanwhile comes twice, not never.
@@ -132,14 +138,17 @@ public final class VersionKeys implements AutoCloseable {
     return cursor;
   }
 
-  private void follow(long dataset, byte @Nullable [] bytes) {
-    ViewCell cell = cell(dataset);
-    if (bytes == null) {
-      cell.fail(
+  private void forget(long dataset) {
+    ViewCell dropped = cells.remove(dataset);
+    if (dropped != null) {
+      dropped.fail(
           new DatasetRefusedException(
               Reason.UNKNOWN_DATASET, "the data set was dropped, open it again"));
-      return;
     }
+  }
+
+  private void follow(long dataset, byte[] bytes) {
+    ViewCell cell = cell(dataset);
     try {
       cell.advance(new DatasetView(Layout.decodeVersionKey(bytes)));
     } catch (RuntimeException e) {
@@ -323,6 +332,8 @@ public final class VersionKeys implements AutoCloseable {
     for (long index : changed) {
       indices.addLong(index);
     }
+    long least = Arrays.stream(changed).min().orElse(0);
+    long most = Arrays.stream(changed).max().orElse(0);
     indices.runOptimize();
     long content = Checks.hash(Layout.encode(indices));
     return publish(
@@ -331,10 +342,11 @@ public final class VersionKeys implements AutoCloseable {
         requestId,
         content,
         (key, request) -> {
-          // An index out of range is refused by the view, which knows how to say it.
-          DatasetView view = new DatasetView(key);
-          for (long index : changed) {
-            view.sampleVersion(index);
+          if (changed.length > 0) {
+            // The view refuses an index that is out of range, and knows how to say it.
+            DatasetView view = new DatasetView(key);
+            view.sampleVersion(least);
+            view.sampleVersion(most);
           }
           return changed.length == 0 ? key : key.changed(request, indices, MAX_CHANGED_SETS);
         });

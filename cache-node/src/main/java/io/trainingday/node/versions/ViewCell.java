@@ -27,6 +27,7 @@ final class ViewCell {
     }
   }
 
+  /** Ends this cell for good. */
   void fail(RuntimeException failure) {
     unreadable = failure;
   }

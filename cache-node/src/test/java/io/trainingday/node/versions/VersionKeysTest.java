@@ -1,0 +1,526 @@
+package io.trainingday.node.versions;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.assertj.core.api.Assertions.catchThrowableOfType;
+
+import io.trainingday.node.versions.DatasetRefusedException.Reason;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.concurrent.Callable;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
+import java.util.concurrent.Future;
+import java.util.concurrent.atomic.AtomicBoolean;
+import java.util.concurrent.atomic.AtomicLong;
+import java.util.stream.LongStream;
+import org.apache.ignite.Ignite;
+import org.apache.ignite.IgniteCache;
+import org.apache.ignite.Ignition;
+import org.apache.ignite.cache.CacheAtomicityMode;
+import org.apache.ignite.cache.CacheMode;
+import org.apache.ignite.cache.CacheWriteSynchronizationMode;
+import org.apache.ignite.cache.affinity.rendezvous.RendezvousAffinityFunction;
+import org.apache.ignite.configuration.CacheConfiguration;
+import org.apache.ignite.configuration.DataRegionConfiguration;
+import org.apache.ignite.configuration.DataStorageConfiguration;
+import org.apache.ignite.configuration.IgniteConfiguration;
+import org.apache.ignite.spi.communication.tcp.TcpCommunicationSpi;
+import org.apache.ignite.spi.discovery.tcp.TcpDiscoverySpi;
+import org.apache.ignite.spi.discovery.tcp.ipfinder.vm.TcpDiscoveryVmIpFinder;
+import org.assertj.core.api.ThrowableAssert.ThrowingCallable;
+import org.junit.jupiter.api.AfterAll;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.TestInfo;
+
+class VersionKeysTest {
+  private static final SourceIdentity SOURCE = new SourceIdentity(1_000, "aa11");
+  private static final Map<String, String> DEFAULTS = Map.of("validation", "checksum");
+
+  private static Ignite ignite;
+
+  private final AtomicLong freeBytes = new AtomicLong(1L << 30);
+  private VersionKeys keys;
+  private String name;
+
+  @BeforeAll
+  static void startNode() {
+    IgniteConfiguration configuration =
+        new IgniteConfiguration()
+            .setIgniteInstanceName("versions-test")
+            .setWorkDirectory(Path.of("target", "ignite-versions").toAbsolutePath().toString())
+            .setLocalHost("127.0.0.1")
+            .setMetricsLogFrequency(0)
+            .setDiscoverySpi(
+                new TcpDiscoverySpi()
+                    .setLocalPort(48_730)
+                    .setLocalPortRange(9)
+                    .setIpFinder(
+                        new TcpDiscoveryVmIpFinder()
+                            .setAddresses(List.of("127.0.0.1:48730..48739"))))
+            .setCommunicationSpi(new TcpCommunicationSpi().setLocalPort(48_740))
+            .setDataStorageConfiguration(
+                new DataStorageConfiguration()
+                    .setPageSize(16_384)
+                    .setDefaultDataRegionConfiguration(
+                        new DataRegionConfiguration()
+                            .setName("meta")
+                            .setInitialSize(64L << 20)
+                            .setMaxSize(64L << 20)))
+            .setCacheConfiguration(cache("versions"), cache("pipelines"));
+    configuration.setClientConnectorConfiguration(null);
+    configuration.setConnectorConfiguration(null);
+    ignite = Ignition.start(configuration);
+  }
+
+  private static CacheConfiguration<Object, Object> cache(String name) {
+    return new CacheConfiguration<>(name)
+        .setCacheMode(CacheMode.REPLICATED)
+        .setAtomicityMode(CacheAtomicityMode.TRANSACTIONAL)
+        .setWriteSynchronizationMode(CacheWriteSynchronizationMode.FULL_SYNC)
+        .setAffinity(new RendezvousAffinityFunction(false, 8));
+  }
+
+  @AfterAll
+  static void stopNode() {
+    ignite.close();
+  }
+
+  @BeforeEach
+  void follow(TestInfo test) {
+    name = test.getTestMethod().orElseThrow().getName();
+    keys = newKeys();
+  }
+
+  private VersionKeys newKeys() {
+    return new VersionKeys(ignite, "versions", "pipelines", DEFAULTS, freeBytes::get);
+  }
+
+  @AfterEach
+  void stopFollowing() {
+    keys.close();
+  }
+
+  @Test
+  void open_firstAndSecondTime_giveTheSameIncarnationAndDefaults() {
+    OpenDataset first = open();
+    OpenDataset second = open();
+
+    assertThat(first.view().incarnation()).isEqualTo(second.view().incarnation());
+    assertThat(first.view().generation()).isZero();
+    assertThat(first.settings()).containsExactly(Map.entry("validation", "checksum"));
+    assertThat(first.key(first.view(), 5, 2)).isEqualTo(second.key(second.view(), 5, 2));
+    assertThat(first.scopedName()).isEqualTo("alice/" + name);
+  }
+
+  @Test
+  void open_otherTenantOrPipeline_isAnotherKeySpace() {
+    OpenDataset alice = open();
+    OpenDataset bob = keys.open("bob", name, SOURCE, "resize 32", Map.of());
+    OpenDataset other = keys.open("alice", name, SOURCE, "resize 64", Map.of());
+
+    assertThat(bob.datasetHash()).isNotEqualTo(alice.datasetHash());
+    assertThat(other.datasetHash()).isEqualTo(alice.datasetHash());
+    assertThat(other.pipelineHash()).isNotEqualTo(alice.pipelineHash());
+  }
+
+  @Test
+  void open_manyThreadsAtOnce_makeOneIncarnation() throws Exception {
+    ExecutorService threads = Executors.newFixedThreadPool(8);
+    try {
+      List<Callable<Long>> opens = new ArrayList<>();
+      for (int i = 0; i < 16; i++) {
+        String pipeline = "pipeline " + i % 4;
+        opens.add(() -> keys.open("alice", name, SOURCE, pipeline, Map.of()).view().incarnation());
+      }
+      List<Long> incarnations = new ArrayList<>();
+      for (Future<Long> opened : threads.invokeAll(opens)) {
+        incarnations.add(opened.get());
+      }
+      assertThat(incarnations).hasSize(16).containsOnly(incarnations.get(0));
+    } finally {
+      threads.shutdown();
+    }
+  }
+
+  @Test
+  void open_otherSource_isRefusedNamingBoth() {
+    open();
+
+    assertRefused(
+        Reason.SOURCE_MISMATCH,
+        () -> keys.open("alice", name, new SourceIdentity(900, ""), "resize 32", Map.of()),
+        "data set \"alice/"
+            + name
+            + "\": source length=900 digest=(none), but it is kept with length=1000 digest=aa11,"
+            + " publish the new source if it replaced the old one, else take another name");
+  }
+
+  @Test
+  void open_otherSettings_isRefusedNamingBoth() {
+    open();
+    assertThat(keys.open("alice", name, SOURCE, "resize 32", DEFAULTS).settings())
+        .isEqualTo(DEFAULTS);
+
+    assertRefused(
+        Reason.SETTINGS_MISMATCH,
+        () -> keys.open("alice", name, SOURCE, "resize 32", Map.of("validation", "none")),
+        "data set \"alice/"
+            + name
+            + "\": validation=none, but it is kept with validation=checksum, state the same or leave"
+            + " it out");
+  }
+
+  @Test
+  void open_statedSettings_areKept() {
+    keys.open("alice", name, SOURCE, "resize 32", Map.of("validation", "none"));
+
+    assertThat(open().settings()).containsExactly(Map.entry("validation", "none"));
+  }
+
+  @Test
+  void open_equalHashes_areRefusedNamingBoth() {
+    try (VersionKeys colliding =
+        new VersionKeys(
+            ignite,
+            "versions",
+            "pipelines",
+            DEFAULTS,
+            freeBytes::get,
+            text -> text.contains("/") ? 42 : 43)) {
+      colliding.open("alice", "one", SOURCE, "resize 32", Map.of());
+      assertRefused(
+          Reason.COLLISION,
+          () -> colliding.open("alice", "two", SOURCE, "resize 32", Map.of()),
+          "data sets \"alice/two\" and \"alice/one\" have the same 64-bit hash, take another name");
+      assertRefused(
+          Reason.COLLISION,
+          () -> colliding.open("alice", "one", SOURCE, "resize 64", Map.of()),
+          "pipeline fingerprints \"resize 64\" and \"resize 32\" have the same 64-bit hash, add"
+              + " anything to the fingerprint");
+      assertRefused(
+          Reason.COLLISION,
+          () -> colliding.publish("alice", "two", "r", SOURCE),
+          "data sets \"alice/two\" and \"alice/one\" have the same 64-bit hash, take another name");
+    }
+  }
+
+  @Test
+  void open_malformedArguments_areRefused() {
+    for (ThrowingCallable open :
+        List.<ThrowingCallable>of(
+            () -> keys.open("al/ice", name, SOURCE, "p", Map.of()),
+            () -> keys.open("", name, SOURCE, "p", Map.of()),
+            () -> keys.open("alice", "", SOURCE, "p", Map.of()),
+            () -> keys.open("alice", "a\nb", SOURCE, "p", Map.of()),
+            () -> keys.open("alice", "x".repeat(256), SOURCE, "p", Map.of()),
+            () -> keys.open("alice", name, SOURCE, "", Map.of()),
+            () -> keys.open("alice", name, SOURCE, "ä".repeat(16_385), Map.of()),
+            () -> keys.open("alice", name, SOURCE, "p", Map.of("validatoin", "none")),
+            () -> keys.open("alice", name, SOURCE, "p", Map.of("validation", "")),
+            () -> new SourceIdentity(-1, ""),
+            () -> new SourceIdentity(1, "x".repeat(1_025)))) {
+      assertThat(catchThrowableOfType(DatasetRefusedException.class, open).reason())
+          .isEqualTo(Reason.MALFORMED);
+    }
+  }
+
+  @Test
+  void open_metaRegionNearlyFull_refusesWhatIsNewAndServesWhatIsThere() {
+    open();
+    freeBytes.set(1_000);
+
+    assertThat(open().view().generation()).isZero();
+    assertRefused(
+        Reason.LIMIT,
+        () -> keys.open("alice", name + "2", SOURCE, "resize 32", Map.of()),
+        "1000 bytes free for version keys < 8388608, raise memory.metaMaxSize");
+  }
+
+  @Test
+  void publish_source_raisesEverySampleAndRefusesOlderHandles() {
+    OpenDataset before = open();
+    SourceIdentity longer = new SourceIdentity(2_000, "bb22");
+
+    assertThat(keys.publish("alice", name, "r1", longer)).isEqualTo(1);
+
+    assertRefused(
+        Reason.SOURCE_REPLACED,
+        before::view,
+        "the source of data set \"alice/"
+            + name
+            + "\" was replaced while it was open: opened with length=1000 digest=aa11, now"
+            + " length=2000 digest=bb22, open it again with the new source");
+    OpenDataset after = keys.open("alice", name, longer, "resize 32", Map.of());
+    assertThat(after.view().sampleVersion(1_999)).isEqualTo(1);
+    assertThat(after.view().incarnation()).isEqualTo(before.key(after.view(), 0, 0).incarnation());
+  }
+
+  @Test
+  void publish_sameSource_keepsHandlesOpen() {
+    OpenDataset open = open();
+
+    keys.publish("alice", name, "r1", SOURCE);
+
+    assertThat(open.view().sampleVersion(0)).isEqualTo(1);
+  }
+
+  @Test
+  void publishChanged_someSamples_raisesOnlyThose() {
+    OpenDataset open = open();
+    DatasetView former = open.view();
+
+    assertThat(keys.publishChanged("alice", name, "r1", new long[] {7, 3, 999})).isEqualTo(1);
+
+    DatasetView now = open.view();
+    assertThat(now.generation()).isEqualTo(1);
+    assertThat(LongStream.range(0, 1_000).filter(i -> now.sampleVersion(i) == 1))
+        .containsExactly(3L, 7L, 999L);
+    assertThat(former.sampleVersion(7)).isZero();
+    assertThat(open.keyAt(now, 0, 7, 0)).isEqualTo(open.key(former, 7, 0));
+    assertThat(open.keyLoadedAt(now, 0, 7, 0)).isNull();
+    assertThat(open.keyLoadedAt(now, 0, 8, 0)).isEqualTo(open.key(now, 8, 0));
+    assertRefused(
+        Reason.MALFORMED,
+        () -> open.keyAt(now, 1, 8, 0),
+        "sampleVersion=1 of index 8 of data set \"alice/" + name + "\", take 0 to 0");
+  }
+
+  @Test
+  void publishChanged_nothing_changesNothing() {
+    OpenDataset open = open();
+
+    assertThat(keys.publishChanged("alice", name, "r1", new long[0])).isZero();
+    assertThat(open.view().generation()).isZero();
+  }
+
+  @Test
+  void publishChanged_indexOutOfRange_isRefusedAndChangesNothing() {
+    OpenDataset open = open();
+
+    for (long index : new long[] {-1, 1_000, Long.MIN_VALUE, Long.MAX_VALUE}) {
+      assertRefused(
+          Reason.INDEX_OUT_OF_RANGE,
+          () -> keys.publishChanged("alice", name, "r1", new long[] {1, index, 2}),
+          "index=" + index + " of data set \"alice/" + name + "\", take 0 to 999");
+      assertRefused(
+          Reason.INDEX_OUT_OF_RANGE,
+          () -> open.view().sampleVersion(index),
+          "index=" + index + " of data set \"alice/" + name + "\", take 0 to 999");
+    }
+    assertThat(open.view().generation()).isZero();
+  }
+
+  @Test
+  void publish_repeatedRequest_returnsTheSameGeneration() {
+    OpenDataset open = open();
+    long[] changed = {1, 2};
+
+    assertThat(keys.publishChanged("alice", name, "r1", changed)).isEqualTo(1);
+    assertThat(keys.publish("alice", name, "r2", SOURCE)).isEqualTo(2);
+    assertThat(keys.publishChanged("alice", name, "r1", new long[] {2, 1})).isEqualTo(1);
+    assertThat(open.view().generation()).isEqualTo(2);
+    assertRefused(
+        Reason.REQUEST_REUSED,
+        () -> keys.publishChanged("alice", name, "r1", new long[] {3}),
+        "request id \"r1\" already made generation 1 of data set \"alice/"
+            + name
+            + "\" with another content, take a new id for a new publish");
+  }
+
+  @Test
+  void publish_unknownDataset_isRefused() {
+    assertRefused(
+        Reason.UNKNOWN_DATASET,
+        () -> keys.publish("alice", "nobody", "r1", SOURCE),
+        "data set \"alice/nobody\" is unknown, open it before publishing");
+  }
+
+  @Test
+  void publishChanged_metaRegionNearlyFull_collapsesInsteadOfGrowing() {
+    OpenDataset open = open();
+    freeBytes.set(1_000);
+
+    keys.publishChanged("alice", name, "r".repeat(64), new long[] {1, 500});
+
+    assertThat(open.view().floor()).isEqualTo(1);
+    assertThat(open.view().sampleVersion(2)).isEqualTo(1);
+  }
+
+  @Test
+  void publishChanged_manyTimes_mergesOldSetsAndNeverLosesAChange() {
+    OpenDataset open = open();
+    for (int i = 0; i < 200; i++) {
+      keys.publishChanged("alice", name, "r" + i, new long[] {i, i + 300});
+    }
+    DatasetView view = open.view();
+    assertThat(view.generation()).isEqualTo(200);
+    assertThat(view.floor()).isZero();
+    for (int i = 0; i < 200; i++) {
+      assertThat(view.sampleVersion(i)).isGreaterThanOrEqualTo(i + 1);
+      assertThat(view.sampleVersion(i + 300)).isGreaterThanOrEqualTo(i + 1);
+    }
+    assertThat(view.sampleVersion(999)).isZero();
+  }
+
+  @Test
+  void publish_whileReading_isSeenByEveryReadThatStartsAfterItReturned() throws Exception {
+    OpenDataset open = open();
+    AtomicLong returned = new AtomicLong();
+    AtomicBoolean done = new AtomicBoolean();
+    ExecutorService readers = Executors.newFixedThreadPool(2);
+    try {
+      Callable<Long> reader =
+          () -> {
+            long reads = 0;
+            while (!done.get()) {
+              long before = returned.get();
+              assertThat(open.view().sampleVersion(17)).isGreaterThanOrEqualTo(before);
+              reads++;
+            }
+            return reads;
+          };
+      List<Future<Long>> reading = List.of(readers.submit(reader), readers.submit(reader));
+      for (int i = 1; i <= 100; i++) {
+        returned.set(keys.publishChanged("alice", name, "r" + i, new long[] {17}));
+      }
+      done.set(true);
+      for (Future<Long> reads : reading) {
+        assertThat(reads.get()).isPositive();
+      }
+    } finally {
+      done.set(true);
+      readers.shutdown();
+    }
+  }
+
+  @Test
+  void publish_throughAnotherFollower_reachesThisOne() {
+    OpenDataset open = open();
+    try (VersionKeys other = newKeys()) {
+      other.publishChanged("alice", name, "r1", new long[] {4});
+      // On one node the replica's listeners run inside the commit.
+      assertThat(open.view().sampleVersion(4)).isEqualTo(1);
+    }
+  }
+
+  @Test
+  void open_afterTheFollowerStartsLate_findsTheCurrentGeneration() {
+    open();
+    keys.publishChanged("alice", name, "r1", new long[] {4});
+
+    try (VersionKeys late = newKeys()) {
+      assertThat(late.open("alice", name, SOURCE, "resize 32", Map.of()).view().sampleVersion(4))
+          .isEqualTo(1);
+    }
+  }
+
+  @Test
+  void follow_unreadableVersionKey_stopsServingTheDataset() {
+    OpenDataset open = open();
+    IgniteCache<Long, byte[]> cache = ignite.cache("versions");
+    byte[] newer = cache.get(open.datasetHash()).clone();
+    newer[1] = 9;
+    cache.put(open.datasetHash(), newer);
+
+    assertRefused(
+        Reason.NEWER_LAYOUT,
+        open::view,
+        "version key has layout 9, this node reads 1, upgrade this node");
+    cache.remove(open.datasetHash());
+  }
+
+  @Test
+  void follow_removedVersionKey_endsOpenHandlesAndMakesAnotherIncarnation() {
+    OpenDataset former = open();
+    long incarnation = former.view().incarnation();
+    ignite.cache("versions").remove(former.datasetHash());
+
+    assertRefused(Reason.UNKNOWN_DATASET, former::view, "the data set was dropped, open it again");
+    assertThat(open().view().incarnation()).isNotEqualTo(incarnation);
+    assertThatThrownBy(former::view).isInstanceOf(DatasetRefusedException.class);
+  }
+
+  @Test
+  void checkSchema_otherFamily_isRefusedNamingTheFields() {
+    OpenDataset open = open();
+    open.checkSchema(
+        11, "image: u8, 3 dimensions\nlabel: i64, 0 dimensions\nid: i32, 0 dimensions");
+    open.checkSchema(11, "image: u8, 3 dimensions");
+
+    for (OpenDataset each : List.of(open, open())) {
+      assertRefused(
+          Reason.SCHEMA_MISMATCH,
+          () ->
+              each.checkSchema(
+                  12,
+                  "image: f32, 3 dimensions\nlabel: i64, 0 dimensions\nweight: f32, 0 dimensions"),
+          "a record of data set \"alice/"
+              + name
+              + "\" does not fit its pipeline: field \"image\" is f32, 3 dimensions, not u8, 3"
+              + " dimensions, field \"id\" (i32, 0 dimensions) is missing, field \"weight\" (f32, 0"
+              + " dimensions) is new; a preprocessing that makes other fields needs another pipeline"
+              + " fingerprint");
+    }
+    keys.open("alice", name, SOURCE, "another", Map.of()).checkSchema(12, "image: f32");
+  }
+
+  @Test
+  void checkSchema_twoFirstRecordsAtOnce_keepOne() throws Exception {
+    ExecutorService threads = Executors.newFixedThreadPool(8);
+    try {
+      List<Callable<Boolean>> fills = new ArrayList<>();
+      for (int i = 0; i < 8; i++) {
+        long family = i;
+        OpenDataset open = open();
+        fills.add(
+            () -> {
+              try {
+                open.checkSchema(family, "field" + family + ": u8");
+                return true;
+              } catch (DatasetRefusedException e) {
+                assertThat(e.reason()).isEqualTo(Reason.SCHEMA_MISMATCH);
+                return false;
+              }
+            });
+      }
+      int accepted = 0;
+      for (Future<Boolean> fill : threads.invokeAll(fills)) {
+        accepted += fill.get() ? 1 : 0;
+      }
+      assertThat(accepted).isEqualTo(1);
+    } finally {
+      threads.shutdown();
+    }
+  }
+
+  @Test
+  void checkSchema_afterEverythingWasPublished_isLearnedAnew() {
+    OpenDataset open = open();
+    open.checkSchema(11, "image: u8");
+    keys.publishChanged("alice", name, "r1", new long[] {1});
+    assertThatThrownBy(() -> open.checkSchema(12, "image: f32"))
+        .isInstanceOf(DatasetRefusedException.class);
+
+    keys.publish("alice", name, "r2", SOURCE);
+
+    open.checkSchema(12, "image: f32");
+    assertThatThrownBy(() -> open.checkSchema(11, "image: u8"))
+        .isInstanceOf(DatasetRefusedException.class);
+  }
+
+  private OpenDataset open() {
+    return keys.open("alice", name, SOURCE, "resize 32", Map.of());
+  }
+
+  private static void assertRefused(Reason reason, ThrowingCallable call, String message) {
+    DatasetRefusedException refused = catchThrowableOfType(DatasetRefusedException.class, call);
+    assertThat(refused).isNotNull().hasMessage(message);
+    assertThat(refused.reason()).isEqualTo(reason);
+  }
+}
