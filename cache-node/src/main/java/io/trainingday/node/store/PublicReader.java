@@ -11,9 +11,9 @@ import org.slf4j.LoggerFactory;
  * Reads through {@code localPeek}: one more copy, on the heap, and no Ignite internals.
  *
  * <p>Reads primary copies only. A backup may be a partition that is still arriving, which the
- * public interface does not tell, and there a peek does harm: with Ignite 2.18.0, one or two
- * records in a hundred were lost on their way into a partition that was peeked at meanwhile. A
- * primary is complete.
+ * public interface does not tell, and there a peek does harm: with Ignite 2.18.0, in some runs, one
+ * or two records in a hundred were lost on their way into a partition that was peeked at meanwhile.
+ * A primary is complete.
  */
 final class PublicReader implements RecordReader {
   private static final Logger LOG = LoggerFactory.getLogger(PublicReader.class);
