@@ -17,6 +17,7 @@ final class Gauge {
   private final long[] indices;
   private final Histogram nanos = new Histogram(DIGITS);
   private final List<Double> rates = new ArrayList<>();
+  private long inlineBefore;
 
   Gauge(PathKind kind, ReadPath path, Workload workload, int batch) {
     this.kind = kind;
@@ -29,6 +30,7 @@ final class Gauge {
   void warmUp(long[] order, long sliceNanos) {
     slice(order, sliceNanos);
     workload.verify(kind, path, indices);
+    inlineBefore = path.inlineBatches();
     nanos.reset();
     rates.clear();
   }
@@ -59,6 +61,7 @@ final class Gauge {
 
   /** What the rounds gave; proves once more that the path delivers what it should. */
   Row row() {
+    long inlineBatches = path.inlineBatches() - inlineBefore;
     path.read(indices);
     workload.verify(kind, path, indices);
     List<Double> sorted = rates.stream().sorted().toList();
@@ -71,6 +74,7 @@ final class Gauge {
         sorted.get(sorted.size() - 1),
         nanos.getValueAtPercentile(50) / NANOS_PER_MICRO,
         nanos.getValueAtPercentile(99) / NANOS_PER_MICRO,
-        nanos.getTotalCount());
+        nanos.getTotalCount(),
+        inlineBatches);
   }
 }

@@ -97,8 +97,8 @@ final class LanePath implements ReadPath {
         : batch.record(i).field(FIELD).data();
   }
 
-  /** How many batches came through the socket for want of a slot. */
-  long inlineBatches() {
+  @Override
+  public long inlineBatches() {
     return samples.stats().inlineBatches();
   }
 

@@ -34,6 +34,9 @@ final class LocalBenchCommand implements Callable<Integer> {
   private static final DataSize MIN_WORKING_SET = DataSize.ofMiB(64);
   private static final DataSize MAX_WORKING_SET = DataSize.ofMiB(1024);
 
+  private static final int COPIES = 6;
+  private static final long OTHER_MEMORY_BYTES = 1L << 30;
+
   @Spec private @Nullable CommandSpec spec;
 
   @Option(
@@ -183,7 +186,28 @@ final class LocalBenchCommand implements Callable<Integer> {
       throw wrong(
           "--working-set=%s is outside %s..%s".formatted(size, MIN_WORKING_SET, MAX_WORKING_SET));
     }
+    checkMemory(size);
     return size.bytes();
+  }
+
+  /** Samples are kept up to six times: by memcpy, heap-map, lane, both of Ignite's, Redis. */
+  private void checkMemory(DataSize size) {
+    DataSize heap = DataSize.ofBytes(Runtime.getRuntime().maxMemory());
+    if (heap.bytes() / 2 < size.bytes()) {
+      throw wrong(
+          "--working-set=%s > half of the heap=%s, lower it or raise the heap with"
+                  .formatted(size, heap)
+              + " TRAINING_DAY_JAVA_OPTS=-Xmx…");
+    }
+    DataSize needed = DataSize.ofBytes(COPIES * size.bytes() + OTHER_MEMORY_BYTES);
+    HostMemory.available()
+        .filter(available -> available.compareTo(needed) < 0)
+        .ifPresent(
+            available -> {
+              throw wrong(
+                  "--working-set=%s needs %s of memory > available=%s, lower it"
+                      .formatted(size, needed, available));
+            });
   }
 
   private void check(String option, long value, long min, long max) {

@@ -14,6 +14,11 @@ interface ReadPath extends AutoCloseable {
   /** The {@code i}-th sample of the batch read last, from position to limit. */
   ByteBuffer sample(int i);
 
+  /** How many batches so far came through a socket though shared memory was meant. */
+  default long inlineBatches() {
+    return 0;
+  }
+
   @Override
   default void close() {}
 }

@@ -9,6 +9,7 @@ package io.trainingday.bench;
  * @param medianMicros of a batch, over all rounds
  * @param p99Micros of a batch, over all rounds
  * @param batches read in all rounds
+ * @param inlineBatches of them, through a socket though shared memory was meant
  */
 record Row(
     String path,
@@ -19,4 +20,5 @@ record Row(
     double maxBytesPerSecond,
     double medianMicros,
     double p99Micros,
-    long batches) {}
+    long batches,
+    long inlineBatches) {}

@@ -99,6 +99,17 @@ final class Table {
       line(out, "  %-14s %s", path.path(), path.does());
     }
     line(out, "`the buffer` is one direct buffer, used again for every batch. %s", method.node());
+    for (Row row : report.rows()) {
+      if (row.inlineBatches() > 0) {
+        line(
+            out,
+            "%s, %s: %,d of %,d batches came through the socket for want of shared memory.",
+            row.path(),
+            caption(row),
+            row.inlineBatches(),
+            row.batches());
+      }
+    }
     for (Report.Skipped skipped : report.skipped()) {
       line(out, "Left out: %s (%s).", skipped.path(), skipped.reason());
     }

@@ -57,6 +57,7 @@ final class LocalBenchTest {
         .allSatisfy(
             row -> {
               assertThat(row.batches()).isGreaterThanOrEqualTo(2 * 3);
+              assertThat(row.inlineBatches()).isZero();
               assertThat(row.minBytesPerSecond()).isPositive();
               assertThat(row.bytesPerSecond())
                   .isBetween(row.minBytesPerSecond(), row.maxBytesPerSecond());
@@ -105,8 +106,8 @@ final class LocalBenchTest {
 
   @Test
   void rates_areMedianAndSpreadOfTheRounds() {
-    Row slow = new Row("memcpy", 4_096, 1, 1e9, 0.5e9, 2e9, 4.1, 9, 100);
-    Row lane = new Row("lane-collated", 4_096, 1, 0.6e9, 0.5e9, 0.7e9, 6.8, 12, 100);
+    Row slow = new Row("memcpy", 4_096, 1, 1e9, 0.5e9, 2e9, 4.1, 9, 100, 0);
+    Row lane = new Row("lane-collated", 4_096, 1, 0.6e9, 0.5e9, 0.7e9, 6.8, 12, 100, 3);
     Report report =
         new Report(
             new Report.Machine(2, "jvm", "os", 1),
@@ -120,6 +121,8 @@ final class LocalBenchTest {
             "  memcpy               1.00   0.50–2.00                4.1          9.0     1.000",
             "  lane-collated        0.60   0.50–0.70                6.8         12.0     0.600",
             "lane-collated, 1 × 4,096 B: 0.60 × memcpy",
+            "lane-collated, 1 × 4,096 B: 3 of 100 batches came through the socket for want of shared"
+                + " memory.",
             "Left out: redis-mget (no redis-server on the PATH).");
   }
 
@@ -156,7 +159,8 @@ final class LocalBenchTest {
             "maxBytesPerSecond",
             "medianMicros",
             "p99Micros",
-            "batches");
+            "batches",
+            "inlineBatches");
     assertThat(json.at("/machine/cores").asInt()).isPositive();
     assertThat(json.at("/method/rounds").asInt()).isEqualTo(1);
   }
