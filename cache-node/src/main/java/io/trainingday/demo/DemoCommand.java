@@ -1,7 +1,7 @@
 package io.trainingday.demo;
 
-import ai.djl.training.dataset.RandomAccessDataset;
 import ai.djl.translate.TranslateException;
+import io.trainingday.client.SampleLoadException;
 import java.io.IOException;
 import java.io.PrintWriter;
 import java.nio.file.Path;
@@ -65,6 +65,19 @@ public final class DemoCommand implements Callable<Integer> {
   private @Nullable Path images;
 
   @Option(
+      names = "--no-cache",
+      description = "load every sample in every epoch; losses and weights are the same")
+  private boolean noCache;
+
+  @Option(
+      names = "--socket",
+      paramLabel = "PATH",
+      description =
+          "the socket of a node that runs already, see `training-day serve` (default: a node of its"
+              + " own, in this process)")
+  private @Nullable Path socket;
+
+  @Option(
       names = "--report",
       paramLabel = "FILE",
       description = "write the numbers as JSON to this file")
@@ -77,6 +90,9 @@ public final class DemoCommand implements Callable<Integer> {
   public Integer call() throws IOException, TranslateException {
     check("--epochs", epochs, MAX_EPOCHS);
     check("--batch-size", batchSize, MAX_BATCH_SIZE);
+    if (noCache && socket != null) {
+      throw wrong("--no-cache and --socket=" + socket + " exclude each other, leave one out");
+    }
     PyTorch.engine();
     DemoInput input = input();
     ReportFile reportFile = report == null ? null : reportFile(report);
@@ -84,9 +100,9 @@ public final class DemoCommand implements Callable<Integer> {
     out.println(input.description());
     out.flush();
     TrainingResult result;
-    try {
-      result = train(input, input.train());
-    } catch (IllegalStateException e) {
+    try (SampleSource source = source(input)) {
+      result = train(input, source);
+    } catch (RuntimeException e) {
       commandLine().getErr().println("error: " + loadFailure(e).getMessage());
       return CommandLine.ExitCode.SOFTWARE;
     }
@@ -98,14 +114,28 @@ public final class DemoCommand implements Callable<Integer> {
     return CommandLine.ExitCode.OK;
   }
 
-  private TrainingResult train(DemoInput input, RandomAccessDataset data)
+  private SampleSource source(DemoInput input) throws IOException, TranslateException {
+    if (noCache) {
+      return SampleSource.origin(input);
+    }
+    if (socket == null) {
+      return SampleSource.embedded(input);
+    }
+    try {
+      return SampleSource.attached(input, socket);
+    } catch (IllegalArgumentException e) {
+      throw wrong(e.getMessage());
+    }
+  }
+
+  private TrainingResult train(DemoInput input, SampleSource source)
       throws IOException, TranslateException {
     try (Training training = new Training(input, seed, batchSize)) {
       List<EpochResult> results = new ArrayList<>();
       for (int epoch = 1; epoch <= epochs; epoch++) {
         String task = "epoch %d/%d".formatted(epoch, epochs);
-        try (Progress progress = Progress.start(task, data.size())) {
-          results.add(training.epoch(epoch, data, () -> null, progress));
+        try (Progress progress = Progress.start(task, source.data().size())) {
+          results.add(training.epoch(epoch, source, progress));
         }
       }
       return new TrainingResult(results, training.accuracy(input.test()), training.weightsSha256());
@@ -151,10 +181,10 @@ public final class DemoCommand implements Callable<Integer> {
   }
 
   /** Finds what could not be loaded inside the layers that data loading wraps it in. */
-  private static IOException loadFailure(IllegalStateException failure) {
+  private static Exception loadFailure(RuntimeException failure) {
     for (Throwable cause = failure; cause != null; cause = cause.getCause()) {
-      if (cause instanceof IOException found) {
-        return found;
+      if (cause instanceof SampleLoadException || cause instanceof IOException) {
+        return (Exception) cause;
       }
     }
     throw failure;

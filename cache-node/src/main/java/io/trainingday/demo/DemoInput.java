@@ -8,6 +8,8 @@ import java.nio.file.Path;
 /**
  * What the demo trains on.
  *
+ * @param name of the training set in the cache; another source has another name
+ * @param pipelineTag what the preprocessing is; changes with it
  * @param description one line for the user
  * @param train the samples to train on, in no particular order
  * @param test the held-out samples
@@ -15,12 +17,20 @@ import java.nio.file.Path;
  * @param network an uninitialised network for this data
  */
 record DemoInput(
-    String description, ImageDataset train, ImageDataset test, Shape sampleShape, Block network) {
+    String name,
+    String pipelineTag,
+    String description,
+    ImageDataset train,
+    ImageDataset test,
+    Shape sampleShape,
+    Block network) {
 
   static DemoInput digits() {
     Digits digits = Digits.read();
     HeldOutSplit split = HeldOutSplit.of(digits.size());
     return new DemoInput(
+        "demo-digits-train",
+        "bilinear 32x32 f32 -1..1, v1",
         "%,d handwritten digits (UCI), %,d to train on, %,d held out for the test"
             .formatted(digits.size(), split.train().length, split.test().length),
         new DigitsDataset(digits, split.train()),
@@ -36,6 +46,8 @@ record DemoInput(
     ImageFolder images = ImageFolder.scan(folder);
     HeldOutSplit split = HeldOutSplit.of(images.size());
     return new DemoInput(
+        "demo-pictures-train-" + images.digest(),
+        "ImageIO thinned bilinear 3x224x224 u8, v1",
         "%,d pictures in %d classes from %s (%,d other files skipped), %,d to train on, %,d held out"
             .formatted(
                 images.size(),

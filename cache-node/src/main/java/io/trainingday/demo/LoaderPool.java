@@ -9,12 +9,15 @@ final class LoaderPool {
   /** Batches that are loaded ahead of the one the model works on. */
   static final int BATCHES_AHEAD = 4;
 
+  /** Threads that load samples, with and without a cache. */
+  static final int THREADS = Math.max(2, Runtime.getRuntime().availableProcessors());
+
   private LoaderPool() {}
 
   static ExecutorService start() {
     AtomicInteger number = new AtomicInteger();
     return Executors.newFixedThreadPool(
-        Math.max(2, Runtime.getRuntime().availableProcessors()),
+        THREADS,
         task -> {
           Thread thread = new Thread(task, "loader-" + number.incrementAndGet());
           thread.setDaemon(true);

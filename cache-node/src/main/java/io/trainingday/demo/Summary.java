@@ -56,6 +56,10 @@ final class Summary {
               + " compare.",
           first.originLoads());
     }
+    if (first.originLoads() == 0) {
+      return "The cache had every sample before the first epoch: nothing was loaded; run it with"
+          + " --no-cache to compare.";
+    }
     if (later.isEmpty()) {
       return "One epoch only fills the cache; run two or more to see what it buys.";
     }

@@ -19,13 +19,10 @@ import ai.djl.translate.TranslateException;
 import ai.djl.util.Pair;
 import java.io.IOException;
 import java.security.MessageDigest;
-import java.security.NoSuchAlgorithmException;
 import java.util.Comparator;
 import java.util.HexFormat;
 import java.util.Iterator;
 import java.util.concurrent.ExecutorService;
-import java.util.function.Supplier;
-import org.jspecify.annotations.Nullable;
 
 /**
  * One network in training.
@@ -67,13 +64,11 @@ final class Training implements AutoCloseable {
    * Trains once on every sample.
    *
    * @param epoch number from 1; decides the order together with the seed
-   * @param data the samples as the model gets them: the origin itself, or a cache before it
-   * @param reads running totals of that cache, or its absence
+   * @param source of the samples that the training was made for
    */
-  EpochResult epoch(
-      int epoch, RandomAccessDataset data, Supplier<@Nullable CacheReads> reads, Progress progress)
+  EpochResult epoch(int epoch, SampleSource source, Progress progress)
       throws IOException, TranslateException {
-    CacheReads readsBefore = reads.get();
+    CacheReads readsBefore = source.reads();
     long loadsBefore = origin.loads();
     long samples = 0;
     double lossSum = 0;
@@ -82,7 +77,10 @@ final class Training implements AutoCloseable {
     try (NDManager epochManager = model.getNDManager().newSubManager()) {
       long waitStart = System.nanoTime();
       Iterator<Batch> batches =
-          data.getData(epochManager, new EpochOrder(seed, epoch, batchSize), loaders).iterator();
+          source
+              .data()
+              .getData(epochManager, new EpochOrder(seed, epoch, batchSize), loaders)
+              .iterator();
       while (batches.hasNext()) {
         try (Batch batch = batches.next()) {
           waitNanos += System.nanoTime() - waitStart;
@@ -95,7 +93,7 @@ final class Training implements AutoCloseable {
       waitNanos += System.nanoTime() - waitStart;
     }
     long nanos = System.nanoTime() - start;
-    CacheReads readsAfter = reads.get();
+    CacheReads readsAfter = source.reads();
     return new EpochResult(
         epoch,
         samples,
@@ -134,12 +132,7 @@ final class Training implements AutoCloseable {
 
   /** Returns the lower-case hex digest of all parameters' bytes in the order of their names. */
   String weightsSha256() {
-    MessageDigest digest;
-    try {
-      digest = MessageDigest.getInstance("SHA-256");
-    } catch (NoSuchAlgorithmException e) {
-      throw new IllegalStateException("every Java runtime has SHA-256", e);
-    }
+    MessageDigest digest = Sha256.start();
     model.getBlock().getParameters().stream()
         .sorted(Comparator.comparing(Pair<String, Parameter>::getKey))
         .forEach(parameter -> digest.update(parameter.getValue().getArray().toByteArray()));

@@ -44,6 +44,14 @@ final class SummaryTest {
   }
 
   @Test
+  void of_warmCache_saysThatNothingWasLoaded() {
+    assertThat(summary(epoch(1, 1, 0.05, new CacheReads(2_000, 0))))
+        .endsWith(
+            "The cache had every sample before the first epoch: nothing was loaded; run it with"
+                + " --no-cache to compare.\n");
+  }
+
+  @Test
   void of_runWithoutCache_hasNoHitsAndSaysSo() {
     assertThat(summary(epoch(1, 4, 3, null)))
         .contains("3.00 s (75 %)          -          -         2,000")

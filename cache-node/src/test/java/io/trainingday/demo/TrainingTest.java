@@ -40,6 +40,8 @@ final class TrainingTest {
   private static TrainingResult run(long seed) throws IOException, TranslateException {
     DemoInput input =
         new DemoInput(
+            "digits-300",
+            "v1",
             "300 digits",
             new DigitsDataset(DIGITS, IntStream.range(0, 300).toArray()),
             new DigitsDataset(DIGITS, IntStream.range(300, 400).toArray()),
@@ -49,7 +51,7 @@ final class TrainingTest {
         Progress progress = Progress.start("test", 300)) {
       List<EpochResult> epochs = new ArrayList<>();
       for (int epoch = 1; epoch <= 2; epoch++) {
-        epochs.add(training.epoch(epoch, input.train(), () -> null, progress));
+        epochs.add(training.epoch(epoch, SampleSource.origin(input), progress));
       }
       return new TrainingResult(epochs, training.accuracy(input.test()), training.weightsSha256());
     }

@@ -1,0 +1,57 @@
+package io.trainingday.demo;
+
+import io.trainingday.config.SettingKey;
+import io.trainingday.config.Settings;
+import io.trainingday.node.CacheNode;
+import java.io.IOException;
+import java.net.InetAddress;
+import java.net.ServerSocket;
+import java.nio.file.DirectoryStream;
+import java.nio.file.Files;
+import java.nio.file.Path;
+
+/**
+ * A cache node in this process with default settings, but a socket, ports and a grid of its own: it
+ * can run beside a node that serves this host.
+ */
+final class EmbeddedNode implements AutoCloseable {
+  private final CacheNode node;
+
+  private EmbeddedNode(CacheNode node) {
+    this.node = node;
+  }
+
+  static EmbeddedNode launch() throws IOException {
+    Path directory = Files.createTempDirectory("training-day-demo");
+    Settings settings =
+        Settings.builder()
+            .set(SettingKey.GRID_NAME, "training-day-demo")
+            .set(SettingKey.GRID_PORT, freePort())
+            .set(SettingKey.GRID_COMMUNICATION_PORT, freePort())
+            .set(SettingKey.LANE_SOCKET, directory.resolve("lane.sock"))
+            .set(SettingKey.METRICS_ENABLED, false)
+            .build();
+    CacheNode node = CacheNode.launch(settings);
+    // At exit the node has stopped, after Ctrl-C too. Last registered is deleted first.
+    directory.toFile().deleteOnExit();
+    try (DirectoryStream<Path> files = Files.newDirectoryStream(directory)) {
+      files.forEach(file -> file.toFile().deleteOnExit());
+    }
+    return new EmbeddedNode(node);
+  }
+
+  private static int freePort() throws IOException {
+    try (ServerSocket socket = new ServerSocket(0, 1, InetAddress.getLoopbackAddress())) {
+      return socket.getLocalPort();
+    }
+  }
+
+  Path socket() {
+    return node.socket();
+  }
+
+  @Override
+  public void close() {
+    node.close();
+  }
+}

@@ -1,0 +1,83 @@
+package io.trainingday.demo;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import ai.djl.Device;
+import ai.djl.ndarray.NDManager;
+import ai.djl.training.dataset.Batch;
+import ai.djl.training.dataset.RandomAccessDataset;
+import ai.djl.translate.TranslateException;
+import io.trainingday.client.CacheStats;
+import io.trainingday.client.TrainingCache;
+import io.trainingday.djl.CachedDataset;
+import io.trainingday.node.CacheNode;
+import io.trainingday.node.TestNodes;
+import java.io.IOException;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import java.util.stream.IntStream;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+/** A DJL data set over a real node and shared memory, with released memory overwritten. */
+final class CachedDatasetIT {
+  private static final int SAMPLES = 200;
+  private static final int BATCH = 32;
+
+  private final Path folder;
+
+  CachedDatasetIT(@TempDir Path folder) {
+    this.folder = folder;
+  }
+
+  @Test
+  void getData_batchesChangedInPlace_neverReachTheCache() throws Exception {
+    DigitsDataset raw = new DigitsDataset(Digits.read(), IntStream.range(0, SAMPLES).toArray());
+    try (CacheNode node = CacheNode.launch(TestNodes.settings(folder).build());
+        TrainingCache cache =
+            TrainingCache.connect(
+                TrainingCache.Config.builder()
+                    .address("unix:" + node.socket())
+                    .poisonReleased(true)
+                    .build());
+        CachedDataset cached =
+            CachedDataset.builder()
+                .setDataset(raw)
+                .setName("digits")
+                .setCache(cache)
+                .optPipelineTag("v1")
+                .build();
+        NDManager manager = PyTorch.engine().newBaseManager(Device.cpu())) {
+      List<String> expected = contents(raw, manager);
+      long loadsBefore = raw.loads();
+
+      for (int pass = 1; pass <= 4; pass++) {
+        assertThat(contents(cached, manager)).as("pass " + pass).isEqualTo(expected);
+      }
+
+      assertThat(raw.loads() - loadsBefore).isEqualTo(SAMPLES);
+      CacheStats stats = cached.stats();
+      assertThat(stats.misses()).isEqualTo(SAMPLES);
+      assertThat(stats.hits()).isEqualTo(3 * SAMPLES);
+      assertThat(stats.inlineBatches()).as("batches without shared memory").isLessThan(10);
+      assertThat(stats.slotBatches()).isGreaterThan(3 * SAMPLES / BATCH - 10);
+    }
+  }
+
+  /** Reads everything and spoils each batch after looking at it. */
+  private static List<String> contents(RandomAccessDataset dataset, NDManager manager)
+      throws IOException, TranslateException {
+    List<String> contents = new ArrayList<>();
+    for (Batch batch : dataset.getData(manager, new EpochOrder(1, 1, BATCH))) {
+      byte[] data = batch.getData().singletonOrThrow().toByteArray();
+      byte[] labels = batch.getLabels().singletonOrThrow().toByteArray();
+      contents.add(Arrays.hashCode(data) + " " + Arrays.toString(labels));
+      batch.getData().singletonOrThrow().muli(0).addi(7);
+      batch.getLabels().singletonOrThrow().muli(0);
+      batch.close();
+    }
+    return contents;
+  }
+}
