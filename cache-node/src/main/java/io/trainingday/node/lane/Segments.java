@@ -39,14 +39,13 @@ final class Segments implements AutoCloseable {
   private static final int RESERVE_CHUNK_BYTES = 1 << 20;
 
   private final Path directory;
-  private final FileChannel lockFile;
+  private final LockFile lockFile;
   private final long maxBytes;
   private final long maxBytesPerConnection;
   private final AtomicLong bytes = new AtomicLong();
   private final AtomicLong lastId = new AtomicLong();
 
-  private Segments(
-      Path directory, FileChannel lockFile, long maxBytes, long maxBytesPerConnection) {
+  private Segments(Path directory, LockFile lockFile, long maxBytes, long maxBytesPerConnection) {
     this.directory = directory;
     this.lockFile = lockFile;
     this.maxBytes = maxBytes;
@@ -72,13 +71,20 @@ final class Segments implements AutoCloseable {
             "lane.segmentDirectory=%s: %s belongs to another user; remove it or give another directory"
                 .formatted(segmentDirectory, base));
       }
-      try (FileChannel guard = openLock(base.resolve("lock"))) {
-        guard.lock();
-        sweep(base);
-        Path own = Files.createDirectory(base.resolve("node-" + UUID.randomUUID()), PRIVATE);
-        FileChannel lockFile = openLock(own.resolve("lock"));
-        lockFile.lock();
-        return new Segments(own, lockFile, maxBytes, maxBytesPerConnection);
+      // The lock keeps out other processes, the monitor other threads of this one.
+      synchronized (Segments.class) {
+        try (FileChannel guard =
+            FileChannel.open(
+                base.resolve("lock"), StandardOpenOption.CREATE, StandardOpenOption.WRITE)) {
+          guard.lock();
+          sweep(base);
+          Path own = Files.createDirectory(base.resolve("node-" + UUID.randomUUID()), PRIVATE);
+          LockFile lockFile = LockFile.tryHold(own.resolve("lock"));
+          if (lockFile == null) {
+            throw new IllegalStateException(own + " is new, yet somebody has locked it");
+          }
+          return new Segments(own, lockFile, maxBytes, maxBytesPerConnection);
+        }
       }
     } catch (IOException e) {
       throw new LaneStartException(
@@ -172,8 +178,8 @@ final class Segments implements AutoCloseable {
   private static void sweep(Path base) throws IOException {
     try (DirectoryStream<Path> nodes = Files.newDirectoryStream(base, "node-*")) {
       for (Path node : nodes) {
-        try (FileChannel lock = openLock(node.resolve("lock"))) {
-          if (SocketFile.tryLock(lock) != null) {
+        try (LockFile lock = LockFile.tryHold(node.resolve("lock"))) {
+          if (lock != null) {
             deleteTree(node);
             LOG.info("Removed the shared memory a crashed cache node had left in {}", node);
           }
@@ -182,10 +188,6 @@ final class Segments implements AutoCloseable {
         }
       }
     }
-  }
-
-  private static FileChannel openLock(Path file) throws IOException {
-    return FileChannel.open(file, StandardOpenOption.CREATE, StandardOpenOption.WRITE);
   }
 
   private static void deleteTree(Path directory) throws IOException {

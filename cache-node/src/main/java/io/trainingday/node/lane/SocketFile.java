@@ -1,15 +1,10 @@
 package io.trainingday.node.lane;
 
 import java.io.IOException;
-import java.nio.ByteBuffer;
-import java.nio.channels.FileChannel;
-import java.nio.channels.FileLock;
-import java.nio.channels.OverlappingFileLockException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.LinkOption;
 import java.nio.file.Path;
-import java.nio.file.StandardOpenOption;
 import java.nio.file.attribute.PosixFilePermissions;
 import org.jspecify.annotations.Nullable;
 
@@ -24,9 +19,9 @@ final class SocketFile implements AutoCloseable {
   private static final int MAX_PATH_BYTES = 107;
 
   private final Path path;
-  private final FileChannel lockFile;
+  private final LockFile lockFile;
 
-  private SocketFile(Path path, FileChannel lockFile) {
+  private SocketFile(Path path, LockFile lockFile) {
     this.path = path;
     this.lockFile = lockFile;
   }
@@ -45,26 +40,18 @@ final class SocketFile implements AutoCloseable {
           "lane.socket=%s has %d bytes > %d, the most a Unix socket's path may have; give a shorter one"
               .formatted(path, bytes, MAX_PATH_BYTES));
     }
-    FileChannel lockFile = null;
+    LockFile lockFile = null;
     try {
       createDirectory(path);
-      lockFile =
-          FileChannel.open(
-              path.resolveSibling(path.getFileName() + ".lock"),
-              StandardOpenOption.CREATE,
-              StandardOpenOption.READ,
-              StandardOpenOption.WRITE);
-      if (tryLock(lockFile) == null) {
+      Path lock = path.resolveSibling(path.getFileName() + ".lock");
+      lockFile = LockFile.tryHold(lock);
+      if (lockFile == null) {
         throw new LaneStartException(
             "lane.socket=%s is served by another cache node%s; stop that one, attach to it, or give this one another lane.socket"
-                .formatted(path, owner(lockFile)));
+                .formatted(path, owner(lock)));
       }
+      lockFile.sign();
       removeStale(path);
-      lockFile.truncate(0);
-      lockFile.write(
-          ByteBuffer.wrap(
-              Long.toString(ProcessHandle.current().pid()).getBytes(StandardCharsets.US_ASCII)),
-          0);
       return new SocketFile(path, lockFile);
     } catch (IOException e) {
       closeQuietly(lockFile, e);
@@ -87,15 +74,6 @@ final class SocketFile implements AutoCloseable {
   public void close() throws IOException {
     try (lockFile) {
       Files.deleteIfExists(path);
-    }
-  }
-
-  static @Nullable FileLock tryLock(FileChannel file) throws IOException {
-    try {
-      return file.tryLock();
-    } catch (OverlappingFileLockException e) {
-      // Held by this very process, which is somebody else all the same.
-      return null;
     }
   }
 
@@ -122,22 +100,19 @@ final class SocketFile implements AutoCloseable {
     Files.delete(path);
   }
 
-  private static String owner(FileChannel lockFile) throws IOException {
-    ByteBuffer pid = ByteBuffer.allocate(20);
-    int length = lockFile.read(pid, 0);
-    return length <= 0
-        ? ""
-        : " (process " + new String(pid.array(), 0, length, StandardCharsets.US_ASCII) + ")";
+  private static String owner(Path lock) throws IOException {
+    String pid = LockFile.owner(lock);
+    return pid.isEmpty() ? "" : " (process " + pid + ")";
   }
 
   private static String reason(IOException e) {
     return e.getClass().getSimpleName() + " " + e.getMessage();
   }
 
-  private static void closeQuietly(@Nullable FileChannel channel, Exception cause) {
+  private static void closeQuietly(@Nullable LockFile lockFile, Exception cause) {
     try {
-      if (channel != null) {
-        channel.close();
+      if (lockFile != null) {
+        lockFile.close();
       }
     } catch (IOException e) {
       cause.addSuppressed(e);
