@@ -95,6 +95,30 @@ final class RawClient implements AutoCloseable {
     return channel.read(ByteBuffer.allocate(1)) < 0;
   }
 
+  /**
+   * Sends bytes, however wrong, and says that there are no more; then takes what the node still
+   * says, which must be whole messages up to the end.
+   */
+  void sendAndReceiveToTheEnd(ByteBuffer bytes) throws IOException {
+    try {
+      write(bytes);
+      channel.shutdownOutput();
+      ByteBuffer head = ByteBuffer.allocate(Frame.HEADER_BYTES);
+      while (channel.read(head) >= 0) {
+        if (!head.hasRemaining()) {
+          Frame frame = Frame.read(head.flip(), Integer.MAX_VALUE);
+          LaneMessage.decode(frame.type(), read(frame.bodyBytes()));
+          head.clear();
+        }
+      }
+    } catch (IOException e) {
+      // What the kernel says of a node that closed before it had read everything.
+      if (!"Connection reset".equals(e.getMessage()) && !"Broken pipe".equals(e.getMessage())) {
+        throw e;
+      }
+    }
+  }
+
   Reply read(int handle, Shape shape, boolean lease, int waitMillis, long... indices)
       throws IOException {
     return call(
