@@ -1,6 +1,7 @@
 package io.trainingday.node.lane;
 
 import io.trainingday.lane.Frame;
+import io.trainingday.lane.LaneException;
 import io.trainingday.lane.LaneMessage;
 import io.trainingday.lane.LaneMessage.Batch;
 import io.trainingday.lane.LaneMessage.Shape;
@@ -97,7 +98,7 @@ final class RawClient implements AutoCloseable {
 
   /**
    * Sends bytes, however wrong, and says that there are no more; then takes what the node still
-   * says, which must be whole messages up to the end.
+   * says, which must be whole messages up to the end, none of them of a failure inside the node.
    */
   void sendAndReceiveToTheEnd(ByteBuffer bytes) throws IOException {
     try {
@@ -107,7 +108,11 @@ final class RawClient implements AutoCloseable {
       while (channel.read(head) >= 0) {
         if (!head.hasRemaining()) {
           Frame frame = Frame.read(head.flip(), Integer.MAX_VALUE);
-          LaneMessage.decode(frame.type(), read(frame.bodyBytes()));
+          LaneMessage message = LaneMessage.decode(frame.type(), read(frame.bodyBytes()));
+          if (message instanceof LaneMessage.Failure failure
+              && failure.code() == LaneException.Code.FAILED) {
+            throw new AssertionError("the node was not prepared for this: " + failure.message());
+          }
           head.clear();
         }
       }
