@@ -11,6 +11,7 @@ import org.jspecify.annotations.Nullable;
  * @param dataWaitSeconds the part of it in which the model had no batch to work on
  * @param reads the cache's answers in this epoch, null without a cache
  * @param originLoads samples decoded and preprocessed in this epoch
+ * @param originSeconds time that took, of all loader threads together
  * @param loss mean loss over the samples
  */
 record EpochResult(
@@ -20,6 +21,7 @@ record EpochResult(
     double dataWaitSeconds,
     @Nullable CacheReads reads,
     long originLoads,
+    double originSeconds,
     double loss) {
 
   double samplesPerSecond() {

@@ -15,6 +15,7 @@ import java.util.concurrent.atomic.AtomicLong;
 abstract class ImageDataset extends RandomAccessDataset {
   private final int[] rows;
   private final AtomicLong loads = new AtomicLong();
+  private final AtomicLong loadNanos = new AtomicLong();
 
   ImageDataset(int[] rows) {
     // Every epoch brings its own sampler; DJL insists on one here.
@@ -28,12 +29,22 @@ abstract class ImageDataset extends RandomAccessDataset {
   @Override
   public final Record get(NDManager manager, long index) throws IOException {
     loads.incrementAndGet();
-    return load(manager, rows[Math.toIntExact(index)]);
+    long start = System.nanoTime();
+    try {
+      return load(manager, rows[Math.toIntExact(index)]);
+    } finally {
+      loadNanos.addAndGet(System.nanoTime() - start);
+    }
   }
 
   /** Number of calls of {@link #get} so far, failed ones included. */
   final long loads() {
     return loads.get();
+  }
+
+  /** Time spent in {@link #get} so far, of all threads together. */
+  final double loadSeconds() {
+    return loadNanos.get() / 1e9;
   }
 
   @Override

@@ -15,6 +15,10 @@ import java.util.stream.Stream;
  * A folder of pictures: every sub-folder is a class, every PNG or JPEG at any depth below it a
  * sample of that class. Classes and pictures are sorted by name, so an index means the same picture
  * in every run. Other files are counted and skipped; sub-folders without a picture are no class.
+ *
+ * <p>A folder to try it on: Debian's {@code openclipart-png}, about 6,900 public-domain PNG files
+ * in a folder per category: {@code apt-get download openclipart-png && dpkg-deb -x
+ * openclipart-png_*.deb clip}, then {@code --images clip/usr/share/openclipart/png}.
  */
 final class ImageFolder {
   /** Fewer cannot be split into pictures to train and to test on in a way that says anything. */

@@ -8,6 +8,9 @@ import java.util.function.ToDoubleFunction;
 final class Summary {
   private static final String ROW = "%5s  %9s  %9s  %18s  %9s  %9s  %12s  %8s%n";
 
+  /** Less of epoch 1 than this share is not worth a cache. */
+  private static final double NOTEWORTHY = 0.05;
+
   private Summary() {}
 
   static String of(TrainingResult result) {
@@ -46,7 +49,10 @@ final class Summary {
         format("%.4f", epoch.loss()));
   }
 
-  /** One sentence: what the cache bought. Only time waited for data is put down to the cache. */
+  /**
+   * One sentence: what the cache bought. That is waiting of epoch 1 which later epochs were spared,
+   * and no more than loading the samples took: the rest is a process that was still warming up.
+   */
   private static String bought(TrainingResult result) {
     EpochResult first = result.epochs().get(0);
     List<EpochResult> later = result.epochs().subList(1, result.epochs().size());
@@ -64,21 +70,21 @@ final class Summary {
       return "One epoch only fills the cache; run two or more to see what it buys.";
     }
     double laterWait = mean(later, EpochResult::dataWaitSeconds);
-    double laterSpeed = mean(later, EpochResult::samplesPerSecond);
-    double saved = first.dataWaitSeconds() - laterWait;
-    String waits =
+    double saved = Math.min(first.dataWaitSeconds() - laterWait, first.originSeconds());
+    String epochs =
         format(
-            "epoch 1 waited %.2f s for data, later ones %.2f s on average",
-            first.dataWaitSeconds(), laterWait);
-    if (saved < 0.05 * first.seconds()) {
+            "epoch 1 waited %.2f s for data and ran at %,.0f samples/s, later ones %.2f s at %,.0f",
+            first.dataWaitSeconds(),
+            first.samplesPerSecond(),
+            laterWait,
+            mean(later, EpochResult::samplesPerSecond));
+    if (saved < NOTEWORTHY * first.seconds()) {
       return format(
-          "The cache bought little here: %s; loading these samples was never what the model waited"
-              + " for.",
-          waits);
+          "The cache bought little here: loading all samples takes %.2f s of loader time, hardly"
+              + " what the model waits for (%s, which is mostly warming up).",
+          first.originSeconds(), epochs);
     }
-    return format(
-        "The cache bought %.2f s an epoch: %s; %,.0f -> %,.0f samples/s.",
-        saved, waits, first.samplesPerSecond(), laterSpeed);
+    return format("The cache bought %.2f s an epoch: %s.", saved, epochs);
   }
 
   private static double mean(List<EpochResult> epochs, ToDoubleFunction<EpochResult> figure) {

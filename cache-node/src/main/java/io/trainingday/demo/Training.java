@@ -70,6 +70,7 @@ final class Training implements AutoCloseable {
       throws IOException, TranslateException {
     CacheReads readsBefore = source.reads();
     long loadsBefore = origin.loads();
+    double loadSecondsBefore = origin.loadSeconds();
     long samples = 0;
     double lossSum = 0;
     long waitNanos = 0;
@@ -101,6 +102,7 @@ final class Training implements AutoCloseable {
         waitNanos / 1e9,
         readsBefore == null || readsAfter == null ? null : readsAfter.minus(readsBefore),
         origin.loads() - loadsBefore,
+        origin.loadSeconds() - loadSecondsBefore,
         lossSum / samples);
   }
 

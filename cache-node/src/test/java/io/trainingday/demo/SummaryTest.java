@@ -22,7 +22,7 @@ final class SummaryTest {
                 3     1.00 s      2,000       0.15 s (15 %)      2,000          0             0    0.3333
 
             test accuracy 97.5 %
-            The cache bought 2.90 s an epoch: epoch 1 waited 3.00 s for data, later ones 0.10 s on average; 500 -> 2,000 samples/s.
+            The cache bought 2.90 s an epoch: epoch 1 waited 3.00 s for data and ran at 500 samples/s, later ones 0.10 s at 2,000.
             """);
   }
 
@@ -30,11 +30,12 @@ final class SummaryTest {
   void of_loadingThatNeverLimited_saysThatTheCacheBoughtLittle() {
     assertThat(
             summary(
-                epoch(1, 4, 0.12, new CacheReads(0, 2_000)),
+                epoch(1, 4, 1.5, 0.03, new CacheReads(0, 2_000)),
                 epoch(2, 1, 0.02, new CacheReads(2_000, 0))))
         .endsWith(
-            "The cache bought little here: epoch 1 waited 0.12 s for data, later ones 0.02 s on"
-                + " average; loading these samples was never what the model waited for.\n");
+            "The cache bought little here: loading all samples takes 0.03 s of loader time, hardly"
+                + " what the model waits for (epoch 1 waited 1.50 s for data and ran at 500"
+                + " samples/s, later ones 0.02 s at 2,000, which is mostly warming up).\n");
   }
 
   @Test
@@ -66,7 +67,12 @@ final class SummaryTest {
 
   private static EpochResult epoch(
       int number, double seconds, double wait, @Nullable CacheReads reads) {
+    return epoch(number, seconds, wait, 6, reads);
+  }
+
+  private static EpochResult epoch(
+      int number, double seconds, double wait, double loading, @Nullable CacheReads reads) {
     long loads = reads == null ? 2_000 : reads.misses();
-    return new EpochResult(number, 2_000, seconds, wait, reads, loads, 1.0 / number);
+    return new EpochResult(number, 2_000, seconds, wait, reads, loads, loading, 1.0 / number);
   }
 }
