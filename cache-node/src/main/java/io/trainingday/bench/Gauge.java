@@ -69,7 +69,7 @@ final class Gauge {
         kind.toString(),
         workload.sampleBytes(),
         indices.length,
-        sorted.get(sorted.size() / 2),
+        (sorted.get((sorted.size() - 1) / 2) + sorted.get(sorted.size() / 2)) / 2,
         sorted.get(0),
         sorted.get(sorted.size() - 1),
         nanos.getValueAtPercentile(50) / NANOS_PER_MICRO,
