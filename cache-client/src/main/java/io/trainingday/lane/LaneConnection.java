@@ -485,7 +485,7 @@ public final class LaneConnection implements AutoCloseable {
     lock.lock();
     try {
       if (failure != null) {
-        return e;
+        return new IOException(failure.getMessage(), failure); // What comes after says less.
       }
       failure = e;
       open = false;

@@ -491,6 +491,7 @@ class LaneServerTest {
   @Test
   void damagedRecord_isAMissThatCanBeRepaired() throws Exception {
     int handle = filled(2);
+    await().until(() -> node.stats().fills().inFlightBytes() == 0);
     Damage.flipABit(name, 1);
 
     for (Shape shape : Shape.values()) {
