@@ -106,9 +106,13 @@ public final class Fills implements AutoCloseable {
   /** Starts the writers and the timer that ends leases whose holder went silent. */
   public Fills(FillLimits limits, RecordStore store, Admission admission) {
     this(limits, store, admission, System::nanoTime, true);
+    startWriters();
   }
 
-  /** Without the timer, {@link #expire} is called by the test that owns the clock. */
+  /**
+   * Without writers until {@link #startWriters}; without the timer, {@link #expire} is called by
+   * the test that owns the clock.
+   */
   Fills(
       FillLimits limits,
       RecordStore store,
@@ -131,8 +135,16 @@ public final class Fills implements AutoCloseable {
             limits.writers(),
             counters,
             this::removePending);
-    writeBehind.start();
     timer = withTimer ? startTimer(limits.leaseTimeoutNanos()) : null;
+  }
+
+  final void startWriters() {
+    writeBehind.start();
+  }
+
+  /** Does one turn of a writer; false when nothing is queued. */
+  boolean writeNext() {
+    return writeBehind.writeNext();
   }
 
   private ScheduledExecutorService startTimer(long leaseTimeoutNanos) {

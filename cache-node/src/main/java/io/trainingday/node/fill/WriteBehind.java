@@ -149,21 +149,35 @@ final class WriteBehind {
 
   private void writeAll() {
     for (Fill fill; (fill = take()) != null; ) {
-      try {
-        write(fill);
-      } catch (RuntimeException | Error e) {
-        // A writer outlives any failure: the record is a miss again, and that is all.
-        counters.writesFailed.increment();
-        if (loggedFailures.add(e.getClass())) {
-          LOG.warn(
-              "Could not write {}; it will be loaded again. Further failures of this kind are only"
-                  + " counted.",
-              fill.key,
-              e);
-        }
-      } finally {
-        done(fill);
+      writeOrDrop(fill);
+    }
+  }
+
+  /** Does one turn of a writer without waiting; false when nothing is queued. */
+  boolean writeNext() {
+    Fill fill = poll();
+    if (fill == null) {
+      return false;
+    }
+    writeOrDrop(fill);
+    return true;
+  }
+
+  private void writeOrDrop(Fill fill) {
+    try {
+      write(fill);
+    } catch (RuntimeException | Error e) {
+      // A writer outlives any failure: the record is a miss again, and that is all.
+      counters.writesFailed.increment();
+      if (loggedFailures.add(e.getClass())) {
+        LOG.warn(
+            "Could not write {}; it will be loaded again. Further failures of this kind are only"
+                + " counted.",
+            fill.key,
+            e);
       }
+    } finally {
+      done(fill);
     }
   }
 

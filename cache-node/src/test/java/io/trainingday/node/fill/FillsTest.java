@@ -32,8 +32,15 @@ class FillsTest {
   private final long carol = fills.openHolder();
 
   private Fills newFills(long maxInFlightBytes) {
-    return new Fills(
-        new FillLimits(TIMEOUT, 4, 6, maxInFlightBytes, 1), store, admission, clock::get, false);
+    Fills created =
+        new Fills(
+            new FillLimits(TIMEOUT, 4, 6, maxInFlightBytes, 1),
+            store,
+            admission,
+            clock::get,
+            false);
+    created.startWriters();
+    return created;
   }
 
   @AfterEach

@@ -110,12 +110,15 @@ class SingleFlightStressTest {
   }
 
   private Fills newFills(long maxInFlightBytes) {
-    return new Fills(
-        new FillLimits(TIMEOUT, KEYS, THREADS * KEYS, maxInFlightBytes, 2),
-        store,
-        new Admission(1L << 30, 0, 4_096, 4_096, () -> 0),
-        clock::get,
-        false);
+    Fills created =
+        new Fills(
+            new FillLimits(TIMEOUT, KEYS, THREADS * KEYS, maxInFlightBytes, 2),
+            store,
+            new Admission(1L << 30, 0, 4_096, 4_096, () -> 0),
+            clock::get,
+            false);
+    created.startWriters();
+    return created;
   }
 
   /** Runs the readers, and the clock by {@code tick} until they end; returns what each has read. */

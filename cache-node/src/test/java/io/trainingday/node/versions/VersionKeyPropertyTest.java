@@ -35,7 +35,7 @@ class VersionKeyPropertyTest {
         .ofMaxSize(30);
   }
 
-  @Property
+  @Property(tries = 300)
   void sampleVersion_afterPublishes_isNeverOlderThanTheLastChangeAndNeverGoesBack(
       @ForAll("publishes") List<Set<Integer>> publishes,
       @ForAll @IntRange(min = 1, max = 5) int maxSets) {
@@ -62,7 +62,7 @@ class VersionKeyPropertyTest {
     }
   }
 
-  @Property
+  @Property(tries = 300)
   void sampleVersion_withoutMerging_isExactlyTheLastChange(
       @ForAll("publishes") List<Set<Integer>> publishes) {
     VersionKey key = first();
@@ -74,7 +74,7 @@ class VersionKeyPropertyTest {
     assertThat(versions(key)).isEqualTo(lastChange);
   }
 
-  @Property
+  @Property(tries = 300)
   void collapsed_anyKey_raisesEverySampleToTheGeneration(
       @ForAll("publishes") List<Set<Integer>> publishes) {
     VersionKey key = first();
@@ -84,7 +84,7 @@ class VersionKeyPropertyTest {
     assertThat(versions(key.collapsed())).containsOnly(key.generation());
   }
 
-  @Property
+  @Property(tries = 300)
   void layout_anyKey_survivesTheRoundTrip(
       @ForAll("publishes") List<Set<Integer>> publishes, @ForAll String digest) {
     // Unpaired surrogates have no UTF-8 form.
