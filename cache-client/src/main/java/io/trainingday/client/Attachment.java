@@ -123,7 +123,7 @@ final class Attachment implements AutoCloseable {
     }
     if (mayWarn()) {
       LOG.warn(
-          "the cache node is gone: {}. Samples come from the origin until it is back",
+          "the connection to the cache node is lost: {}. Samples come from the origin until it is back",
           e.getMessage());
     }
     retry();

@@ -11,6 +11,7 @@ import io.trainingday.lane.LaneMessage.Read;
 import io.trainingday.lane.LaneMessage.Table;
 import io.trainingday.record.MalformedRecordException;
 import io.trainingday.record.RecordCodec;
+import io.trainingday.record.RecordLayout;
 import io.trainingday.record.SampleRecord;
 import java.io.IOException;
 import java.nio.ByteBuffer;
@@ -161,14 +162,20 @@ final class BatchRead {
       }
       generation = batch.generation();
       opened.sawGeneration(generation);
+      boolean hits = Assembly.hasHits(batch);
       if (block == null && slot == null) {
-        if (Assembly.hasHits(batch)) {
+        if (hits) {
           throw opened.session().breakOff("hits without payload");
         }
         return batch;
       }
+      if (!hits && (block != null || assembly.keepsRecords())) {
+        return batch; // Only a collated batch has a use for an empty slot.
+      }
       BatchMemory payload = block != null ? BatchMemory.of(block) : Objects.requireNonNull(slot);
-      (block != null ? counters.inlineBatches : counters.slotBatches).increment();
+      if (hits) {
+        (block != null ? counters.inlineBatches : counters.slotBatches).increment();
+      }
       kept = true;
       if (block != null && slot != null) {
         slot.release();
@@ -391,7 +398,9 @@ final class BatchRead {
 
   /** Fills and places; what is kept is our own copy, the loader may use its buffers again. */
   private void deliver(Want want, SampleRecord record) {
-    int bytes = encodedLength(want, record);
+    RecordLayout layout = layout(want, record);
+    int bytes = layout.recordLength();
+    samples.sizes().learn(layout);
     Opened opened = node;
     boolean fills = opened != null && want.duty() != Want.Duty.FOR_US_ALONE;
     if (opened != null && fills && bytes > opened.session().limits().maxRecordBytes()) {
@@ -424,9 +433,9 @@ final class BatchRead {
     }
   }
 
-  private int encodedLength(Want want, SampleRecord record) {
+  private RecordLayout layout(Want want, SampleRecord record) {
     try {
-      return RecordCodec.encodedLength(record);
+      return RecordLayout.of(record);
     } catch (IllegalArgumentException e) {
       throw new CacheException(
           "sample index=%d of %s cannot be stored: %s"

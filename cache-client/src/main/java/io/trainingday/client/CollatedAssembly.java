@@ -84,7 +84,6 @@ final class CollatedAssembly extends Assembly {
       }
       memory = fresh;
     }
-    sizes.learn(own);
     layout = own;
     layoutOf = index;
     places = batch;

@@ -129,7 +129,6 @@ final class RaggedAssembly extends Assembly {
           "sample index=%d has %s, but index=%d of the same batch has %s; a ragged read needs equal names, dtypes and ranks: use ReadShape.RECORDS, or give all samples the same fields"
               .formatted(index, own, layoutOf, first));
     }
-    sizes.learn(own.recordLength());
     anyPlaced = true;
     for (int position : positions) {
       placed[position] = record;
