@@ -12,6 +12,12 @@ import static io.trainingday.config.SettingKey.LANE_MAX_FRAME_SIZE;
 import static io.trainingday.config.SettingKey.LANE_MAX_RECORD_SIZE;
 import static io.trainingday.config.SettingKey.LANE_SLOTS_MAX_BYTES;
 import static io.trainingday.config.SettingKey.LANE_SLOTS_MAX_BYTES_PER_CONNECTION;
+import static io.trainingday.config.SettingKey.LANE_TCP_ENABLED;
+import static io.trainingday.config.SettingKey.LANE_TCP_PORT;
+import static io.trainingday.config.SettingKey.LANE_TLS_CERTIFICATE;
+import static io.trainingday.config.SettingKey.LANE_TLS_ENABLED;
+import static io.trainingday.config.SettingKey.LANE_TLS_KEY;
+import static io.trainingday.config.SettingKey.LANE_TLS_TRUST;
 import static io.trainingday.config.SettingKey.MEMORY_HEADROOM;
 import static io.trainingday.config.SettingKey.MEMORY_MAX_SIZE;
 import static io.trainingday.config.SettingKey.METRICS_PORT;
@@ -84,6 +90,7 @@ final class Rules {
     if (usable(GRID_DISCOVERY_ADDRESSES, GRID_DISCOVERY_DNS_NAME)) {
       discovery(settings).ifPresent(problems::add);
     }
+    checkTcp(settings);
     differ(GRID_COMMUNICATION_PORT, grid.communicationPort(), GRID_PORT, grid.port());
     if (metrics.enabled()) {
       differ(METRICS_PORT, metrics.port(), GRID_PORT, grid.port());
@@ -124,6 +131,41 @@ final class Rules {
           LANE_ANSWER_TIMEOUT.format(lane.answerTimeout()),
           "less than " + FILL_LEASE_TIMEOUT + "=" + FILL_LEASE_TIMEOUT.format(fill.leaseTimeout()),
           FILL_LEASE_TIMEOUT);
+    }
+  }
+
+  private void checkTcp(Settings settings) {
+    Settings.Grid grid = settings.grid();
+    Settings.Lane lane = settings.lane();
+    if (lane.tcp().enabled()) {
+      differ(LANE_TCP_PORT, lane.tcp().port(), GRID_PORT, grid.port());
+      differ(LANE_TCP_PORT, lane.tcp().port(), GRID_COMMUNICATION_PORT, grid.communicationPort());
+      if (settings.metrics().enabled() && lane.tcp().port() != 0) {
+        differ(METRICS_PORT, settings.metrics().port(), LANE_TCP_PORT, lane.tcp().port());
+      }
+    } else if (!grid.discovery().addresses().isEmpty() || grid.discovery().dnsName().isPresent()) {
+      problems.add(
+          new Problem(
+              LANE_TCP_ENABLED.name(),
+              "false",
+              "true in a grid of several nodes",
+              "set it, or leave out "
+                  + GRID_DISCOVERY_ADDRESSES
+                  + " and "
+                  + GRID_DISCOVERY_DNS_NAME));
+    }
+    if (lane.tls().enabled()) {
+      required(LANE_TLS_CERTIFICATE, lane.tls().certificate());
+      required(LANE_TLS_KEY, lane.tls().key());
+      required(LANE_TLS_TRUST, lane.tls().trust());
+    }
+  }
+
+  private void required(SettingKey<Settings, ?> key, Optional<?> value) {
+    if (value.isEmpty() && usable(key, LANE_TLS_ENABLED)) {
+      problems.add(
+          new Problem(
+              key.name(), "unset", key.allowed(), "set it, or " + LANE_TLS_ENABLED + " to false"));
     }
   }
 

@@ -52,6 +52,15 @@ public final class SettingKey<O, T> {
           "Names the host this node runs on; unset: the host name. In Kubernetes the node's name.",
           s -> s.grid().hostId().orElse(null));
 
+  public static final SettingKey<Settings, String> GRID_ZONE =
+      key(
+          "grid.zone",
+          ValueType.host(),
+          null,
+          "The failure domain of this host, such as a rack or an availability zone. Copies of a sample"
+              + " are kept in different zones where the grid has several.",
+          s -> s.grid().zone().orElse(null));
+
   public static final SettingKey<Settings, String> GRID_LOCAL_ADDRESS =
       key(
           "grid.localAddress",
@@ -231,6 +240,81 @@ public final class SettingKey<O, T> {
           "The part of lane.slots.maxBytes that one connection may take.",
           s -> s.lane().slots().maxBytesPerConnection());
 
+  public static final SettingKey<Settings, Boolean> LANE_TCP_ENABLED =
+      key(
+          "lane.tcp.enabled",
+          ValueType.bool(),
+          false,
+          "Whether the lane is served over TCP too: for other nodes of the grid, and for trainers"
+              + " without a node on their host. A grid of several nodes needs it.",
+          s -> s.lane().tcp().enabled());
+
+  public static final SettingKey<Settings, String> LANE_TCP_ADDRESS =
+      key(
+          "lane.tcp.address",
+          ValueType.host(),
+          null,
+          "The address it is served at, which other hosts reach; unset: grid.localAddress.",
+          s -> s.lane().tcp().address().orElse(null));
+
+  public static final SettingKey<Settings, Integer> LANE_TCP_PORT =
+      key(
+          "lane.tcp.port",
+          ValueType.integer(0, 65_535),
+          9463,
+          "The port it is served at; 0: any free one.",
+          s -> s.lane().tcp().port());
+
+  public static final SettingKey<Settings, Boolean> LANE_TLS_ENABLED =
+      key(
+          "lane.tls.enabled",
+          ValueType.bool(),
+          false,
+          "Whether the lane over TCP speaks TLS 1.3, with trainers and between nodes.",
+          s -> s.lane().tls().enabled());
+
+  public static final SettingKey<Settings, Path> LANE_TLS_CERTIFICATE =
+      key(
+          "lane.tls.certificate",
+          ValueType.path(),
+          null,
+          "This node's certificate and the ones it was signed with, PEM.",
+          s -> s.lane().tls().certificate().orElse(null));
+
+  public static final SettingKey<Settings, Path> LANE_TLS_KEY =
+      key(
+          "lane.tls.key",
+          ValueType.path(),
+          null,
+          "The key of that certificate, PEM, PKCS #8.",
+          s -> s.lane().tls().key().orElse(null));
+
+  public static final SettingKey<Settings, Path> LANE_TLS_TRUST =
+      key(
+          "lane.tls.trust",
+          ValueType.path(),
+          null,
+          "The certificates that sign those of nodes and clients, PEM.",
+          s -> s.lane().tls().trust().orElse(null));
+
+  public static final SettingKey<Settings, Boolean> LANE_TLS_CLIENT_CERTIFICATES =
+      key(
+          "lane.tls.clientCertificates",
+          ValueType.bool(),
+          false,
+          "Whether whoever connects must show a certificate that lane.tls.trust signed.",
+          s -> s.lane().tls().clientCertificates());
+
+  public static final SettingKey<Settings, Path> LANE_TOKENS_FILE =
+      key(
+          "lane.tokensFile",
+          ValueType.path(),
+          null,
+          "A file of tokens that TCP connections must show, one a line: TOKEN TENANT ROLE[,ROLE],"
+              + " roles are trainer, peer and admin. Nodes of one grid share a peer token. Unset:"
+              + " whoever reaches the port may do all.",
+          s -> s.lane().tokensFile().orElse(null));
+
   public static final SettingKey<Settings, DataSize> FILL_MAX_IN_FLIGHT =
       key(
           "fill.maxInFlight",
@@ -254,6 +338,33 @@ public final class SettingKey<O, T> {
           2,
           "Threads that store fills.",
           s -> s.fill().writers());
+
+  public static final SettingKey<Settings, DataSize> REBALANCE_MAX_RATE =
+      key(
+          "rebalance.maxRate",
+          ValueType.size(DataSize.ofMiB(1), DataSize.ofGiB(64)),
+          DataSize.ofMiB(256),
+          "Bytes of records a second that this node takes over from others when nodes come or go.",
+          s -> s.rebalance().maxRate());
+
+  public static final SettingKey<Settings, Duration> VERSIONS_SERVING_LEASE =
+      key(
+          "versions.servingLease",
+          ValueType.duration(Duration.ofMillis(200), Duration.ofMinutes(1)),
+          Duration.ofSeconds(2),
+          "A node that has not heard from a majority of the grid for so long stops serving until it"
+              + " has. After a node failed, a publish waits this long.",
+          s -> s.versions().servingLease());
+
+  public static final SettingKey<Settings, Settings.SmallGrids> VERSIONS_SMALL_GRIDS =
+      key(
+          "versions.smallGrids",
+          ValueType.choice(Settings.SmallGrids.class),
+          Settings.SmallGrids.SERVE,
+          "What a node does in a grid of two when the other one is lost, where a failure and a cut"
+              + " network look the same: serve (and miss what is published on the other side of a"
+              + " cut), or stop serving until it is back.",
+          s -> s.versions().smallGrids());
 
   public static final SettingKey<Settings, Boolean> METRICS_ENABLED =
       key(
@@ -294,6 +405,15 @@ public final class SettingKey<O, T> {
           Settings.Validation.CHECKSUM,
           "What is checked of every record read: its checksum, or nothing.",
           Settings.Dataset::validation);
+
+  public static final SettingKey<Settings.Dataset, Integer> DATASET_BACKUPS =
+      datasetKey(
+          "datasets.<name>.backups",
+          ValueType.integer(0, 2),
+          0,
+          "On how many nodes beside the first each record is kept. With 0 what a dead node held is"
+              + " loaded again.",
+          Settings.Dataset::backups);
 
   private static final List<String> SECTIONS =
       Stream.concat(KEYS.stream(), DATASET_KEYS.stream())

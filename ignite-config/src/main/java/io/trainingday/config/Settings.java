@@ -33,6 +33,8 @@ public record Settings(
     Memory memory,
     Lane lane,
     Fill fill,
+    Rebalance rebalance,
+    Versions versions,
     Metrics metrics,
     Log log,
     Map<String, Dataset> datasets) {
@@ -83,6 +85,7 @@ public record Settings(
   public record Grid(
       String name,
       Optional<String> hostId,
+      Optional<String> zone,
       String localAddress,
       int port,
       int communicationPort,
@@ -134,7 +137,10 @@ public record Settings(
       DataSize maxFrameSize,
       DataSize maxRecordSize,
       Duration answerTimeout,
-      Slots slots) {
+      Slots slots,
+      Tcp tcp,
+      Tls tls,
+      Optional<Path> tokensFile) {
     private static final Path RUN = Path.of("/run/training-day");
 
     /**
@@ -170,8 +176,35 @@ public record Settings(
   /** Limits of the memory shared with trainers. */
   public record Slots(DataSize maxBytes, DataSize maxBytesPerConnection) {}
 
+  /** The lane over TCP. */
+  public record Tcp(boolean enabled, Optional<String> address, int port) {}
+
+  /** How the lane over TCP is encrypted. Certificate, key and trust are there if it is enabled. */
+  public record Tls(
+      boolean enabled,
+      Optional<Path> certificate,
+      Optional<Path> key,
+      Optional<Path> trust,
+      boolean clientCertificates) {}
+
   /** How missing samples get in. */
   public record Fill(DataSize maxInFlight, Duration leaseTimeout, int writers) {}
+
+  /**
+   * How records move when nodes come and go.
+   *
+   * @param maxRate bytes a second
+   */
+  public record Rebalance(DataSize maxRate) {}
+
+  /** What keeps old versions from being served. */
+  public record Versions(Duration servingLease, SmallGrids smallGrids) {}
+
+  /** What a node of a grid of two does without the other one. */
+  public enum SmallGrids {
+    SERVE,
+    STOP
+  }
 
   /** Where the node's figures are served. */
   public record Metrics(boolean enabled, String address, int port) {}
@@ -189,7 +222,7 @@ public record Settings(
   }
 
   /** What is set for one data set. */
-  public record Dataset(Validation validation) {
+  public record Dataset(Validation validation, int backups) {
     private static final Dataset DEFAULTS = new Values().toDataset("");
   }
 

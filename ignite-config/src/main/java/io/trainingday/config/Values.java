@@ -76,6 +76,7 @@ final class Values {
         new Settings.Grid(
             get(SettingKey.GRID_NAME),
             find(map, SettingKey.GRID_HOST_ID),
+            find(map, SettingKey.GRID_ZONE),
             get(SettingKey.GRID_LOCAL_ADDRESS),
             get(SettingKey.GRID_PORT),
             get(SettingKey.GRID_COMMUNICATION_PORT),
@@ -100,11 +101,25 @@ final class Values {
             get(SettingKey.LANE_ANSWER_TIMEOUT),
             new Settings.Slots(
                 get(SettingKey.LANE_SLOTS_MAX_BYTES),
-                get(SettingKey.LANE_SLOTS_MAX_BYTES_PER_CONNECTION))),
+                get(SettingKey.LANE_SLOTS_MAX_BYTES_PER_CONNECTION)),
+            new Settings.Tcp(
+                get(SettingKey.LANE_TCP_ENABLED),
+                find(map, SettingKey.LANE_TCP_ADDRESS),
+                get(SettingKey.LANE_TCP_PORT)),
+            new Settings.Tls(
+                get(SettingKey.LANE_TLS_ENABLED),
+                find(map, SettingKey.LANE_TLS_CERTIFICATE),
+                find(map, SettingKey.LANE_TLS_KEY),
+                find(map, SettingKey.LANE_TLS_TRUST),
+                get(SettingKey.LANE_TLS_CLIENT_CERTIFICATES)),
+            find(map, SettingKey.LANE_TOKENS_FILE)),
         new Settings.Fill(
             get(SettingKey.FILL_MAX_IN_FLIGHT),
             get(SettingKey.FILL_LEASE_TIMEOUT),
             get(SettingKey.FILL_WRITERS)),
+        new Settings.Rebalance(get(SettingKey.REBALANCE_MAX_RATE)),
+        new Settings.Versions(
+            get(SettingKey.VERSIONS_SERVING_LEASE), get(SettingKey.VERSIONS_SMALL_GRIDS)),
         new Settings.Metrics(
             get(SettingKey.METRICS_ENABLED),
             get(SettingKey.METRICS_ADDRESS),
@@ -116,7 +131,8 @@ final class Values {
   /** The settings of a data set; of one that is not there, the defaults. */
   Settings.Dataset toDataset(String name) {
     Map<SettingKey<?, ?>, Object> values = datasets.getOrDefault(name, Map.of());
-    return new Settings.Dataset(get(values, SettingKey.DATASET_VALIDATION));
+    return new Settings.Dataset(
+        get(values, SettingKey.DATASET_VALIDATION), get(values, SettingKey.DATASET_BACKUPS));
   }
 
   private Map<SettingKey<?, ?>, Object> dataset(String name) {

@@ -36,9 +36,10 @@ final class FailureRelay extends AbstractFailureHandler {
     if (failed.compareAndSet(false, true)) {
       log.error("The grid node {} fails and is stopped: {}", ignite.name(), cause);
       String name = ignite.name();
+      // Told first: the stop begins at once, and whoever hears of it should know why.
+      listener.failed(cause);
       // Ignite calls from a thread that stopping waits for.
       new Thread(() -> Ignition.stop(name, true), "training-day-grid-stop").start();
-      listener.failed(cause);
     }
     return true;
   }

@@ -31,6 +31,7 @@ class SettingsTest {
             .set(SettingKey.GRID_HOST_ID, "host-1")
             .set(SettingKey.GRID_DISCOVERY_ADDRESSES, List.of("10.0.0.1:47500", "[::1]:1"))
             .set(SettingKey.LANE_READER, Settings.Reader.PUBLIC)
+            .set(SettingKey.LANE_TCP_ENABLED, true)
             .setDataset("a/b c", SettingKey.DATASET_VALIDATION, Settings.Validation.NONE)
             .build();
     assertThat(settings.toBuilder().build()).isEqualTo(settings);
@@ -142,6 +143,8 @@ class SettingsTest {
             good.memory(),
             good.lane(),
             new Settings.Fill(DataSize.ofMiB(256), Duration.ofSeconds(10), 0),
+            good.rebalance(),
+            good.versions(),
             good.metrics(),
             good.log(),
             Map.of());

@@ -326,6 +326,7 @@ class IgniteConfigurationsTest {
   private static Settings.Builder small() throws IOException {
     List<Integer> ports = freePorts(2);
     return Settings.builder()
+        .set(SettingKey.LANE_TCP_ENABLED, true)
         .set(SettingKey.GRID_PORT, ports.get(0))
         .set(SettingKey.GRID_COMMUNICATION_PORT, ports.get(1))
         .set(SettingKey.GRID_PARTITIONS, 32)

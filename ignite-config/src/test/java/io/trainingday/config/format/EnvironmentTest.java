@@ -41,6 +41,7 @@ class EnvironmentTest {
         read(
             Map.of(
                 "TRAINING_DAY_CONFIG_GRID_DISCOVERY_ADDRESSES", "a:1, b:2",
+                "TRAINING_DAY_CONFIG_LANE_TCP_ENABLED", "true",
                 "TRAINING_DAY_CONFIG_DATASETS", "{imagenet: {validation: none}, mnist: }"));
     assertThat(settings.grid().discovery().addresses()).containsExactly("a:1", "b:2");
     assertThat(settings.dataset("imagenet").validation()).isEqualTo(Settings.Validation.NONE);

@@ -47,6 +47,7 @@ abstract class FormatKit {
         Settings.builder()
             .set(SettingKey.GRID_NAME, "my-grid")
             .set(SettingKey.GRID_HOST_ID, "host-7")
+            .set(SettingKey.GRID_ZONE, "rack-3")
             .set(SettingKey.GRID_LOCAL_ADDRESS, "10.1.2.3")
             .set(SettingKey.GRID_PORT, 48_500)
             .set(SettingKey.GRID_COMMUNICATION_PORT, 48_100)
@@ -67,14 +68,27 @@ abstract class FormatKit {
             .set(SettingKey.LANE_ANSWER_TIMEOUT, Duration.ofMillis(1500))
             .set(SettingKey.LANE_SLOTS_MAX_BYTES, DataSize.ofGiB(4))
             .set(SettingKey.LANE_SLOTS_MAX_BYTES_PER_CONNECTION, DataSize.ofGiB(1))
+            .set(SettingKey.LANE_TCP_ENABLED, true)
+            .set(SettingKey.LANE_TCP_ADDRESS, "10.1.2.4")
+            .set(SettingKey.LANE_TCP_PORT, 9000)
+            .set(SettingKey.LANE_TLS_ENABLED, true)
+            .set(SettingKey.LANE_TLS_CERTIFICATE, Path.of("/etc/training-day/node.pem"))
+            .set(SettingKey.LANE_TLS_KEY, Path.of("/etc/training-day/node.key"))
+            .set(SettingKey.LANE_TLS_TRUST, Path.of("/etc/training-day/ca.pem"))
+            .set(SettingKey.LANE_TLS_CLIENT_CERTIFICATES, true)
+            .set(SettingKey.LANE_TOKENS_FILE, Path.of("/etc/training-day/tokens"))
             .set(SettingKey.FILL_MAX_IN_FLIGHT, DataSize.ofMiB(128))
             .set(SettingKey.FILL_LEASE_TIMEOUT, Duration.ofMinutes(1))
             .set(SettingKey.FILL_WRITERS, 8)
+            .set(SettingKey.REBALANCE_MAX_RATE, DataSize.ofGiB(1))
+            .set(SettingKey.VERSIONS_SERVING_LEASE, Duration.ofSeconds(3))
+            .set(SettingKey.VERSIONS_SMALL_GRIDS, Settings.SmallGrids.STOP)
             .set(SettingKey.METRICS_ENABLED, false)
             .set(SettingKey.METRICS_ADDRESS, "0.0.0.0")
             .set(SettingKey.METRICS_PORT, 0)
             .set(SettingKey.LOG_LEVEL, Settings.LogLevel.DEBUG)
             .setDataset("imagenet", SettingKey.DATASET_VALIDATION, Settings.Validation.NONE)
+            .setDataset("imagenet", SettingKey.DATASET_BACKUPS, 1)
             .setDataset("a b/c.d", SettingKey.DATASET_VALIDATION, Settings.Validation.CHECKSUM)
             .build();
     Settings read = SettingsReader.read(valid("everything"));
@@ -96,7 +110,7 @@ abstract class FormatKit {
   @Test
   void dataset_withNothingSet_hasTheDefaults() {
     assertThat(SettingsReader.read(valid("dataset-with-defaults")).datasets())
-        .isEqualTo(Map.of("mnist", new Settings.Dataset(Settings.Validation.CHECKSUM)));
+        .isEqualTo(Map.of("mnist", new Settings.Dataset(Settings.Validation.CHECKSUM, 0)));
   }
 
   @Test
