@@ -15,6 +15,7 @@ import io.trainingday.lane.LaneMessage.Status;
 import io.trainingday.node.fill.Fills;
 import io.trainingday.node.lane.FrameDecoder.Received;
 import io.trainingday.record.MalformedRecordException;
+import io.trainingday.record.RecordChecksum;
 import io.trainingday.record.RecordLayout;
 import java.io.IOException;
 import java.nio.ByteBuffer;
@@ -406,7 +407,7 @@ final class Connection extends ChannelInboundHandlerAdapter {
     }
     byte[] record = new byte[length];
     fill.record().get(record);
-    RecordLayout layout = inspect(fill.index(), record);
+    RecordLayout layout = inspectAndSeal(fill.index(), record);
     if (dataset.knowsSchema(layout)) {
       send(requestId, submit(dataset, fill, record));
     } else {
@@ -420,11 +421,13 @@ final class Connection extends ChannelInboundHandlerAdapter {
     }
   }
 
-  private static RecordLayout inspect(long index, byte[] record) {
+  private static RecordLayout inspectAndSeal(long index, byte[] record) {
     ByteBuffer bytes = ByteBuffer.wrap(record);
+    RecordChecksum checksum = Copiers.tools().checksum();
     try {
       RecordLayout layout = RecordLayout.parse(bytes, record.length);
-      if (Copiers.tools().checksum().matches(bytes, 0, record.length)) {
+      if (checksum.matches(bytes, 0, record.length)) {
+        checksum.seal(bytes, 0, record.length);
         return layout;
       }
     } catch (MalformedRecordException e) {
