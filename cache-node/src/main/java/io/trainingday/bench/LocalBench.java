@@ -4,6 +4,7 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Collections;
 import java.util.List;
+import java.util.Locale;
 import java.util.Optional;
 import java.util.concurrent.TimeUnit;
 import java.util.function.Consumer;
@@ -44,11 +45,15 @@ final class LocalBench {
     int maxBatch = Collections.max(plan.batches());
     for (Workload workload : plan.workloads()) {
       progress.accept(
-          "loading %,d samples of %,d B into each path"
-              .formatted(workload.count(), workload.sampleBytes()));
+          String.format(
+              Locale.ROOT,
+              "loading %,d samples of %,d B into each path",
+              workload.count(),
+              workload.sampleBytes()));
       try (OpenPaths open = OpenPaths.open(plan.kinds(), workload, maxBatch, plan.socket())) {
         for (int batch : plan.batches()) {
-          progress.accept("measuring %d × %,d B".formatted(batch, workload.sampleBytes()));
+          progress.accept(
+              String.format(Locale.ROOT, "measuring %d × %,d B", batch, workload.sampleBytes()));
           rows.addAll(measure(open, workload, batch));
         }
       }

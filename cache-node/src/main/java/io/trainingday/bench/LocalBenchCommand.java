@@ -10,6 +10,7 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import java.util.Locale;
 import java.util.Optional;
 import java.util.concurrent.Callable;
 import org.jspecify.annotations.Nullable;
@@ -212,7 +213,7 @@ final class LocalBenchCommand implements Callable<Integer> {
 
   private void check(String option, long value, long min, long max) {
     if (value < min || value > max) {
-      throw wrong("%s=%d is outside %d..%,d".formatted(option, value, min, max));
+      throw wrong(String.format(Locale.ROOT, "%s=%d is outside %d..%,d", option, value, min, max));
     }
   }
 
