@@ -40,10 +40,11 @@ import org.jspecify.annotations.Nullable;
  *       attempts.
  * </ol>
  *
- * <p>A majority is enough. A node that left in order serves no more and is taken out of all counts.
- * So are two exceptions: with {@link SmallGrids#SERVE}, one node is enough of two; and of an even
- * number, half is enough when a node of the other half is back as another process, for then the
- * other half can no longer be one.
+ * <p>An attempt that one of its nodes, now in this view, did not make was not formed, and is
+ * forgotten. A majority is enough. A node that left in order serves no more and is taken out of all
+ * counts. So are two exceptions: with {@link SmallGrids#SERVE}, one node is enough of two; and of
+ * an even number, half is enough when a node of the other half is back as another process, for then
+ * the other half can no longer be one.
  *
  * <h2>What follows</h2>
  *
@@ -128,6 +129,7 @@ final class Agreement {
     if (isFormed()) {
       return;
     }
+    attempts.removeIf(attempt -> attempt.version() < view.version() && isDisproved(attempt));
     if (!attempted && allSay(note -> true) && isEligible()) {
       attempted = true;
       attempts.add(view);
@@ -169,7 +171,21 @@ final class Agreement {
     long version = newest.version();
     return possible.stream()
         .filter(attempt -> attempt.version() > version && attempt.version() < view.version())
+        .filter(attempt -> !isDisproved(attempt))
         .allMatch(this::isEnoughOf);
+  }
+
+  /**
+   * Whether a former attempt was surely not formed, and never will be: someone in it, who has moved
+   * on to this view, did not make it.
+   */
+  private boolean isDisproved(Membership attempt) {
+    return attempt.ids().stream()
+        .anyMatch(
+            id -> {
+              Letter.Note note = id.equals(self) ? note() : notes.get(id);
+              return note != null && !note.mayHaveFormed(attempt.version());
+            });
   }
 
   private boolean isEnoughOf(Membership other) {
@@ -212,10 +228,13 @@ final class Agreement {
       electorates.addAll(attempts);
     }
     return new MembershipState(
-        view,
-        List.copyOf(electorates),
-        electorates.stream().filter(e -> !isEnoughOf(e)).findFirst().orElse(null),
-        outsidersServeUntilNanos,
-        false);
+        view, List.copyOf(electorates), lostMajorityOf(), outsidersServeUntilNanos, false);
+  }
+
+  private @Nullable Membership lostMajorityOf() {
+    if (formed != null && !isEnoughOf(formed)) {
+      return formed;
+    }
+    return attempts.stream().filter(attempt -> !isEnoughOf(attempt)).findFirst().orElse(null);
   }
 }

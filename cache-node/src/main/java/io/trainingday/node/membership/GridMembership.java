@@ -127,11 +127,9 @@ public final class GridMembership implements AutoCloseable {
 
   private void follow(DiscoveryEvent event) {
     if (event.type() == EventType.EVT_NODE_SEGMENTED) {
-      LOG.warn("The grid has taken this node for dead: it serves no more.");
-      end();
-      return;
+      expelled();
     }
-    if (event.topologyVersion() <= agreement.view().version()) {
+    if (ended || event.topologyVersion() <= agreement.view().version()) {
       return;
     }
     agreement.viewChanged(
@@ -143,7 +141,7 @@ public final class GridMembership implements AutoCloseable {
   }
 
   private void read(UUID from, Letter letter) {
-    if (!contains(from)) {
+    if (ended || !contains(from)) {
       return;
     }
     if (letter instanceof Letter.Note note) {
@@ -162,6 +160,9 @@ public final class GridMembership implements AutoCloseable {
   }
 
   private void heard(UUID from, Letter.Note note) {
+    if (ended) {
+      return;
+    }
     Letter.Note before = agreement.note();
     agreement.heard(from, note, System.nanoTime());
     moved(!agreement.note().equals(before));
@@ -205,6 +206,14 @@ public final class GridMembership implements AutoCloseable {
           "For 10 s the nodes {} have not agreed that they are the grid. {}",
           names(agreement.view()),
           trouble().orElse("Publishing may wait for them."));
+    }
+  }
+
+  /** The others have taken this node for dead: it is out, and so is whoever joins it now. */
+  void expelled() {
+    if (!ended) {
+      LOG.warn("The grid has taken this node for dead: it serves no more, restart it.");
+      end();
     }
   }
 

@@ -39,6 +39,10 @@ final class LeaseRound {
     answers.put(node, answer);
   }
 
+  boolean hasAnswerOf(UUID node) {
+    return answers.containsKey(node);
+  }
+
   /**
    * @param view who could be pinged
    * @param electorates as they are now, not as they were when the pings were sent
@@ -60,8 +64,8 @@ final class LeaseRound {
   }
 
   /**
-   * Whether the other node of a grid of two has refused. It was in a view with this node, so that
-   * it has seen it fail: this node is out of the grid for good, and silence says nothing any more.
+   * Whether the other node of a grid of two has refused. It was in a view with this node, so it has
+   * seen it fail: this node is out of the grid for good, and silence says nothing any more.
    */
   boolean isExpelled(List<Membership> electorates, SmallGrids smallGrids) {
     return electorates.stream()

@@ -21,6 +21,12 @@ sealed interface Letter {
     boolean isFormed() {
       return formed != null && formed.version() == view.version();
     }
+
+    /** Whether the sender attempted the membership of this version, as far as it remembers. */
+    boolean mayHaveFormed(long version) {
+      return (formed != null && formed.version() >= version)
+          || attempts.stream().anyMatch(attempt -> attempt.version() == version);
+    }
   }
 
   /** Asks whether every read of a node that starts from now on sees a change. */

@@ -28,6 +28,7 @@ import org.slf4j.LoggerFactory;
 public final class ServingLease implements AutoCloseable {
   private static final Logger LOG = LoggerFactory.getLogger(ServingLease.class);
   private static final long DRIFT_DIVISOR = 100;
+  private static final long MAX_INTERVAL_NANOS = TimeUnit.MILLISECONDS.toNanos(500);
 
   private final GridMembership membership;
   private final Function<UUID, CompletableFuture<Boolean>> ping;
@@ -37,7 +38,7 @@ public final class ServingLease implements AutoCloseable {
   private volatile long heldUntilNanos;
 
   @GuardedBy("this")
-  private boolean expelled;
+  private boolean closed;
 
   @GuardedBy("this")
   private boolean heldLately;
@@ -71,7 +72,9 @@ public final class ServingLease implements AutoCloseable {
               made.setDaemon(true);
               return made;
             });
-    var unused = timer.scheduleAtFixedRate(this::renew, 0, termNanos / 4, TimeUnit.NANOSECONDS);
+    // Often enough that a refusal comes before discovery may take the other one for dead.
+    long every = Math.min(termNanos / 4, MAX_INTERVAL_NANOS);
+    var unused = timer.scheduleWithFixedDelay(this::renew, 0, every, TimeUnit.NANOSECONDS);
   }
 
   /**
@@ -143,12 +146,12 @@ public final class ServingLease implements AutoCloseable {
   private synchronized void evaluate(LeaseRound round) {
     // Not the state of when the pings were sent: an attempt made since counts, too.
     MembershipState state = membership.state();
-    expelled |= round.isExpelled(state.electorates(), membership.smallGrids());
-    if (!expelled
-        && round.grants(
-            membership.self(), state.view(), state.electorates(), membership.smallGrids())) {
+    if (round.isExpelled(state.electorates(), membership.smallGrids())) {
+      membership.expelled();
+    } else if (round.grants(
+        membership.self(), state.view(), state.electorates(), membership.smallGrids())) {
       long until = round.sentNanos() + termNanos;
-      if (until - heldUntilNanos > 0) {
+      if (!closed && until - heldUntilNanos > 0) {
         heldUntilNanos = until;
       }
     }
@@ -174,7 +177,7 @@ public final class ServingLease implements AutoCloseable {
   /** Gives the lease up. */
   @Override
   public synchronized void close() {
-    expelled = true;
+    closed = true;
     heldUntilNanos = clock.getAsLong();
     timer.shutdownNow();
   }
