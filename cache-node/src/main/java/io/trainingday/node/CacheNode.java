@@ -10,6 +10,8 @@ import io.trainingday.node.fill.Fills;
 import io.trainingday.node.lane.LaneEndpoint;
 import io.trainingday.node.lane.LaneServer;
 import io.trainingday.node.lane.LaneStats;
+import io.trainingday.node.membership.GridMembership;
+import io.trainingday.node.membership.ServingLease;
 import io.trainingday.node.metrics.MetricsServer;
 import io.trainingday.node.metrics.NodeStats;
 import io.trainingday.node.metrics.ObservedNode;
@@ -18,9 +20,11 @@ import io.trainingday.node.store.RecordStore;
 import io.trainingday.node.versions.VersionKeys;
 import java.io.IOException;
 import java.nio.file.Path;
+import java.time.Duration;
 import java.util.Map;
 import java.util.Optional;
 import java.util.OptionalInt;
+import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.TimeUnit;
 import org.apache.ignite.Ignite;
 import org.apache.ignite.IgniteException;
@@ -52,6 +56,8 @@ public final class CacheNode implements AutoCloseable {
   private final Admission admission;
   private final RecordStore store;
   private final Fills fills;
+  private final GridMembership membership;
+  private final ServingLease lease;
   private final VersionKeys versions;
   private final LaneServer lane;
   private final @Nullable MetricsServer metrics;
@@ -103,15 +109,26 @@ public final class CacheNode implements AutoCloseable {
                   settings.fill().writers()),
               store,
               admission);
+      membership =
+          new GridMembership(
+              ignite, settings.versions().smallGrids(), settings.versions().servingLease());
+      lease =
+          new ServingLease(
+              membership,
+              settings.versions().servingLease(),
+              member ->
+                  CompletableFuture.failedFuture(
+                      new UnsupportedOperationException("no lane between nodes")));
       versions =
           new VersionKeys(
               ignite,
-              GridCaches.VERSIONS,
-              GridCaches.PIPELINES,
-              Map.of("validation", "checksum"),
+              Map.of("validation", "checksum", "backups", "0"),
               () ->
                   settings.memory().metaMaxSize().bytes()
-                      - usedPages(GridCaches.META_REGION) * pageBytes());
+                      - usedPages(GridCaches.META_REGION) * pageBytes(),
+              membership::fence,
+              lease::isHeld,
+              patience(settings));
       lane = LaneServer.open(endpoint, settings, store, fills, versions, () -> stats().toJson());
       stopper.node = this;
       metrics = startMetrics(settings.metrics());
@@ -120,6 +137,16 @@ public final class CacheNode implements AutoCloseable {
       throw e;
     }
     LOG.info("Cache node {} is ready, lane at {}", ignite.name(), lane.socket());
+  }
+
+  /** What the grid needs to notice that nodes failed, one after the other, and then a lease. */
+  private static Duration patience(Settings settings) {
+    return settings
+        .grid()
+        .failureDetectionTimeout()
+        .multipliedBy(3)
+        .plus(settings.versions().servingLease())
+        .plusSeconds(20);
   }
 
   private static Ignite startIgnite(Settings settings, GridListener listener) {
@@ -250,6 +277,9 @@ public final class CacheNode implements AutoCloseable {
   private void drain() {
     stopping = true;
     lane.close();
+    lease.close();
+    versions.close();
+    membership.close();
     fills.close();
     store.drain();
     endpoint.close();

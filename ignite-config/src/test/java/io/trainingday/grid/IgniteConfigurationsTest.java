@@ -99,7 +99,9 @@ class IgniteConfigurationsTest {
         .containsExactly(
             tuple("samples-0", CacheMode.PARTITIONED, CacheAtomicityMode.ATOMIC),
             tuple("versions", CacheMode.REPLICATED, CacheAtomicityMode.TRANSACTIONAL),
-            tuple("pipelines", CacheMode.REPLICATED, CacheAtomicityMode.TRANSACTIONAL));
+            tuple("heads", CacheMode.REPLICATED, CacheAtomicityMode.TRANSACTIONAL),
+            tuple("pipelines", CacheMode.REPLICATED, CacheAtomicityMode.TRANSACTIONAL),
+            tuple("manifests", CacheMode.REPLICATED, CacheAtomicityMode.TRANSACTIONAL));
   }
 
   @Test

@@ -40,7 +40,7 @@ abstract class BatchRead {
   final Status[] statuses;
   private final SampleKey[] keys;
   private final long[] leases;
-  private final long generation;
+  private final ServedDataset.Resolved resolved;
   private long hitBytes;
   private long neededBytes;
 
@@ -74,7 +74,7 @@ abstract class BatchRead {
     Arrays.fill(statuses, Status.MISS);
     keys = new SampleKey[indices.length];
     leases = new long[indices.length];
-    generation = dataset.keys(indices, request.variant(), keys);
+    resolved = dataset.keys(indices, request.variant(), keys);
   }
 
   /** Lays sample {@code i} down from the store, or from {@code bytes} where they are given. */
@@ -88,6 +88,11 @@ abstract class BatchRead {
 
   final int count() {
     return statuses.length;
+  }
+
+  /** Whether anything but a miss may be answered. */
+  final boolean isServable() {
+    return resolved.servable();
   }
 
   final SampleKey key(int i) {
@@ -210,7 +215,7 @@ abstract class BatchRead {
       }
     }
     return new Batch(
-        generation,
+        resolved.generation(),
         request.shape(),
         inline && !tooSmall(),
         tooSmall(),

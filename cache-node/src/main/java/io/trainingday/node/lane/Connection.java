@@ -289,11 +289,13 @@ final class Connection extends ChannelInboundHandlerAdapter {
     }
     boolean answered = false;
     try {
-      read.readStored();
-      if (request.lease()) {
-        read.askForMissing(holder);
-      } else {
-        read.readPending();
+      if (read.isServable()) {
+        read.readStored();
+        if (request.lease()) {
+          read.askForMissing(holder);
+        } else {
+          read.readPending();
+        }
       }
       if (mayWait(request, read)) {
         answered = true;
