@@ -276,10 +276,11 @@ public final class CacheNode implements AutoCloseable {
   /** Ends everything that touches Ignite's memory; runs before Ignite stops. */
   private void drain() {
     stopping = true;
-    lane.close();
+    // Publishes that wait for other nodes end before the lane waits for them.
     lease.close();
     versions.close();
     membership.close();
+    lane.close();
     fills.close();
     store.drain();
     endpoint.close();

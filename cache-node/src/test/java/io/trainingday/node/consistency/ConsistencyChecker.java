@@ -101,8 +101,7 @@ public final class ConsistencyChecker {
     List<Violation> violations = new ArrayList<>();
     for (Read read : reads) {
       if (read.contentIndex() != read.index()) {
-        violations.add(
-            wrong(read, "the content is of sample %d".formatted(read.contentIndex())));
+        violations.add(wrong(read, "the content is of sample %d".formatted(read.contentIndex())));
       } else if (!mayHaveMade(read)) {
         violations.add(
             wrong(read, "no version %d of it had begun".formatted(read.contentVersion())));
@@ -140,9 +139,7 @@ public final class ConsistencyChecker {
   private long required(Read read) {
     Returned ofSample = ofSamples.get(read.index());
     long newest = ofAll.newestBefore(read.startNanos());
-    return ofSample == null
-        ? newest
-        : Math.max(newest, ofSample.newestBefore(read.startNanos()));
+    return ofSample == null ? newest : Math.max(newest, ofSample.newestBefore(read.startNanos()));
   }
 
   private long returned(long version) {

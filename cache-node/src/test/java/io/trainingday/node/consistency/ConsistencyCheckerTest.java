@@ -119,9 +119,7 @@ class ConsistencyCheckerTest {
   @Test
   void publishes_withTheSameVersion_areRefused() {
     assertThatThrownBy(
-            () ->
-                new ConsistencyChecker(
-                    List.of(Publish.ofAll(1, 2, 1), Publish.of(1, 2, 1, 5))))
+            () -> new ConsistencyChecker(List.of(Publish.ofAll(1, 2, 1), Publish.of(1, 2, 1, 5))))
         .isInstanceOf(IllegalArgumentException.class);
   }
 
