@@ -48,6 +48,7 @@ import org.slf4j.LoggerFactory;
  */
 public final class CacheNode implements AutoCloseable {
   private static final Logger LOG = LoggerFactory.getLogger(CacheNode.class);
+  private static final Duration LEASE_WAIT = Duration.ofSeconds(10);
 
   private final Settings settings;
   private final long startNanos = System.nanoTime();
@@ -119,6 +120,7 @@ public final class CacheNode implements AutoCloseable {
               member ->
                   CompletableFuture.failedFuture(
                       new UnsupportedOperationException("no lane between nodes")));
+      awaitLease();
       versions =
           new VersionKeys(
               ignite,
@@ -147,6 +149,18 @@ public final class CacheNode implements AutoCloseable {
         .multipliedBy(3)
         .plus(settings.versions().servingLease())
         .plusSeconds(20);
+  }
+
+  /** Trainers that come before would find nothing; one that has to wait too long may still come. */
+  private void awaitLease() {
+    try {
+      if (!lease.awaitHeld(LEASE_WAIT)) {
+        LOG.warn("The node starts without serving: {}.", lease.trouble().orElse(""));
+      }
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+      throw new NodeStartException("interrupted while the node joined the grid", e);
+    }
   }
 
   private static Ignite startIgnite(Settings settings, GridListener listener) {
@@ -256,7 +270,7 @@ public final class CacheNode implements AutoCloseable {
   }
 
   private Optional<String> notReady() {
-    return stopping ? Optional.of("the node is stopping") : failure();
+    return stopping ? Optional.of("the node is stopping") : failure().or(lease::trouble);
   }
 
   private static String version() {

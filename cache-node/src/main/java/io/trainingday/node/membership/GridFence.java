@@ -35,12 +35,12 @@ import java.util.stream.Collectors;
 final class GridFence implements Fence {
   private static final long ASK_AGAIN_NANOS = TimeUnit.MILLISECONDS.toNanos(100);
 
-  private final GridMembership membership;
+  private final LocalMembership membership;
   private final Predicate<Change> confirms;
   private final AtomicLong lastQuestion = new AtomicLong();
   private final Map<Long, Set<UUID>> unconfirmed = new ConcurrentHashMap<>();
 
-  GridFence(GridMembership membership, Predicate<Change> confirms) {
+  GridFence(LocalMembership membership, Predicate<Change> confirms) {
     this.membership = membership;
     this.confirms = confirms;
   }
@@ -136,7 +136,7 @@ final class GridFence implements Fence {
       nodes.remove(membership.self());
       membership.signal().raise();
     }
-    membership.mail().send(others, question);
+    membership.send(others, question);
   }
 
   private static boolean isSame(MembershipState asked, MembershipState now) {

@@ -213,8 +213,7 @@ public final class GridMembership implements AutoCloseable {
     }
   }
 
-  /** The others have taken this node for dead: it is out, and so is whoever joins it now. */
-  void expelled() {
+  private void expelled() {
     if (!ended) {
       LOG.warn("The grid has taken this node for dead: it serves no more, restart it.");
       end();
@@ -268,7 +267,7 @@ public final class GridMembership implements AutoCloseable {
     if (fence != null) {
       throw new IllegalStateException("a second fence");
     }
-    GridFence made = new GridFence(this, confirms);
+    GridFence made = new GridFence(local(), confirms);
     fence = made;
     return made;
   }
@@ -302,30 +301,56 @@ public final class GridMembership implements AutoCloseable {
         .collect(Collectors.joining(", ", "[", "]"));
   }
 
-  MembershipState state() {
+  private MembershipState state() {
     MembershipState now = state;
     return ended ? now.end() : now;
   }
 
-  UUID self() {
-    return self;
+  /** What the lease and the fence need. */
+  LocalMembership local() {
+    return new Local();
   }
 
-  SmallGrids smallGrids() {
-    return smallGrids;
-  }
+  private final class Local implements LocalMembership {
+    @Override
+    public UUID self() {
+      return self;
+    }
 
-  Mail mail() {
-    return mail;
-  }
+    @Override
+    public SmallGrids smallGrids() {
+      return smallGrids;
+    }
 
-  /** Raised with every new state. */
-  Signal signal() {
-    return signal;
-  }
+    @Override
+    public MembershipState state() {
+      return GridMembership.this.state();
+    }
 
-  boolean isClosed() {
-    return closed;
+    @Override
+    public Signal signal() {
+      return signal;
+    }
+
+    @Override
+    public void send(Collection<UUID> nodes, Letter letter) {
+      mail.send(nodes, letter);
+    }
+
+    @Override
+    public void expelled() {
+      GridMembership.this.expelled();
+    }
+
+    @Override
+    public Optional<String> trouble() {
+      return GridMembership.this.trouble();
+    }
+
+    @Override
+    public boolean isClosed() {
+      return closed;
+    }
   }
 
   /** Stops agreeing: from now on this node serves nothing, and publishes in progress end. */

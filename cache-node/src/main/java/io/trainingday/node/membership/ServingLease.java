@@ -4,6 +4,7 @@ import com.google.errorprone.annotations.concurrent.GuardedBy;
 import io.trainingday.node.membership.LeaseRound.Answer;
 import java.time.Duration;
 import java.util.HashSet;
+import java.util.Optional;
 import java.util.Set;
 import java.util.UUID;
 import java.util.concurrent.CompletableFuture;
@@ -19,18 +20,18 @@ import org.slf4j.LoggerFactory;
  * This node's right to serve what it holds for current. It is renewed by pings to the other nodes
  * of the stable membership, each time for one term counted from when the pings were sent, and ends
  * by itself: a process that was paused wakes up without it, however long it takes to learn that the
- * grid has gone on without it.
+ * grid has gone on without it. {@link LeaseRound} says how many must accept.
  *
  * <p>The term is measured by {@link System#nanoTime}, which goes on while a process is stopped, but
  * not on every system while the whole machine is suspended. Clocks of different hosts may run at
- * different speeds: the lease ends a little before its term to allow for 1 %.
+ * different speeds: the lease ends a hundredth of its term early.
  */
 public final class ServingLease implements AutoCloseable {
   private static final Logger LOG = LoggerFactory.getLogger(ServingLease.class);
   private static final long DRIFT_DIVISOR = 100;
   private static final long MAX_INTERVAL_NANOS = TimeUnit.MILLISECONDS.toNanos(500);
 
-  private final GridMembership membership;
+  private final LocalMembership membership;
   private final Function<UUID, CompletableFuture<Boolean>> ping;
   private final long termNanos;
   private final LongSupplier clock;
@@ -44,7 +45,7 @@ public final class ServingLease implements AutoCloseable {
   private boolean heldLately;
 
   /**
-   * Starts to ask for the lease.
+   * Starts to ask for the lease. A node that is alone in its grid has it at once.
    *
    * @param term as told to {@code membership}
    * @param ping asks another node whether it accepts this one's lease: false if it has seen this
@@ -52,11 +53,16 @@ public final class ServingLease implements AutoCloseable {
    */
   public ServingLease(
       GridMembership membership, Duration term, Function<UUID, CompletableFuture<Boolean>> ping) {
-    this(membership, term, ping, System::nanoTime);
+    this(membership.local(), term, ping, System::nanoTime);
+    renew();
+    // Often enough that a refusal comes before discovery may take the other one for dead.
+    long every = Math.min(termNanos / 4, MAX_INTERVAL_NANOS);
+    var unused = timer.scheduleWithFixedDelay(this::renew, every, every, TimeUnit.NANOSECONDS);
   }
 
+  /** Without a timer. */
   ServingLease(
-      GridMembership membership,
+      LocalMembership membership,
       Duration term,
       Function<UUID, CompletableFuture<Boolean>> ping,
       LongSupplier clock) {
@@ -72,9 +78,6 @@ public final class ServingLease implements AutoCloseable {
               made.setDaemon(true);
               return made;
             });
-    // Often enough that a refusal comes before discovery may take the other one for dead.
-    long every = Math.min(termNanos / 4, MAX_INTERVAL_NANOS);
-    var unused = timer.scheduleWithFixedDelay(this::renew, 0, every, TimeUnit.NANOSECONDS);
   }
 
   /**
@@ -89,27 +92,37 @@ public final class ServingLease implements AutoCloseable {
   /** Waits until the lease is held; false if it is not within the time. */
   public boolean awaitHeld(Duration atMost) throws InterruptedException {
     long deadline = System.nanoTime() + atMost.toNanos();
-    while (!isHeld()) {
+    while (true) {
       long seen = membership.signal().count();
+      if (isHeld()) {
+        return true;
+      }
       long left = deadline - System.nanoTime();
       if (left <= 0) {
         return false;
       }
-      if (!isHeld()) {
-        membership.signal().await(seen, left);
-      }
+      membership.signal().await(seen, left);
     }
-    return true;
   }
 
-  private void renew() {
+  /** Why this node does not serve, empty while it does. */
+  public Optional<String> trouble() {
+    return isHeld()
+        ? Optional.empty()
+        : membership
+            .trouble()
+            .or(() -> Optional.of("this node has not heard from a majority of the grid in time"));
+  }
+
+  /** Sends one round of pings. */
+  void renew() {
     try {
       MembershipState state = membership.state();
       LeaseRound round = new LeaseRound(clock.getAsLong());
+      evaluate(round);
       Set<UUID> others = new HashSet<>(state.mayServe());
       others.retainAll(state.view().ids());
       others.remove(membership.self());
-      evaluate(round);
       for (UUID other : others) {
         var unused = ask(other).thenAccept(answer -> answered(round, other, answer));
       }
@@ -121,12 +134,11 @@ public final class ServingLease implements AutoCloseable {
   private CompletableFuture<Answer> ask(UUID other) {
     CompletableFuture<Boolean> accepted;
     try {
-      accepted = ping.apply(other);
+      accepted = ping.apply(other).copy();
     } catch (RuntimeException e) {
       accepted = CompletableFuture.failedFuture(e);
     }
     return accepted
-        .copy()
         .orTimeout(termNanos / 2, TimeUnit.NANOSECONDS)
         .handle(
             (yes, failure) -> {
@@ -148,10 +160,11 @@ public final class ServingLease implements AutoCloseable {
     MembershipState state = membership.state();
     if (round.isExpelled(state.electorates(), membership.smallGrids())) {
       membership.expelled();
-    } else if (round.grants(
-        membership.self(), state.view(), state.electorates(), membership.smallGrids())) {
+    } else if (!closed
+        && round.grants(
+            membership.self(), state.view(), state.electorates(), membership.smallGrids())) {
       long until = round.sentNanos() + termNanos;
-      if (!closed && until - heldUntilNanos > 0) {
+      if (until - heldUntilNanos > 0) {
         heldUntilNanos = until;
       }
     }
@@ -161,16 +174,15 @@ public final class ServingLease implements AutoCloseable {
   @GuardedBy("this")
   private void report() {
     boolean held = isHeld();
-    if (held != heldLately) {
-      heldLately = held;
-      if (held) {
-        LOG.info("This node serves: it holds the serving lease.");
-        membership.signal().raise();
-      } else {
-        LOG.warn(
-            "This node does not serve, every read is a miss: {}.",
-            membership.trouble().orElse("it has not heard from a majority of the grid in time"));
-      }
+    if (held == heldLately) {
+      return;
+    }
+    heldLately = held;
+    if (held) {
+      LOG.info("This node serves: it holds the serving lease.");
+      membership.signal().raise();
+    } else if (!closed) {
+      LOG.warn("This node does not serve, every read is a miss: {}.", trouble().orElse(""));
     }
   }
 

@@ -25,8 +25,10 @@ import java.util.concurrent.atomic.AtomicLong;
 import java.util.function.LongFunction;
 import java.util.function.ToLongFunction;
 import java.util.stream.LongStream;
+import javax.cache.CacheException;
 import org.apache.ignite.Ignite;
 import org.apache.ignite.IgniteCache;
+import org.apache.ignite.IgniteException;
 import org.apache.ignite.Ignition;
 import org.apache.ignite.cache.CacheAtomicityMode;
 import org.apache.ignite.cache.CacheMode;
@@ -637,6 +639,64 @@ class VersionKeysTest {
   private static LongStream changedAt(OpenDataset open, long generation) {
     DatasetView view = open.view();
     return LongStream.range(0, 1_000).filter(i -> view.sampleVersion(i) == generation);
+  }
+
+  @Test
+  void transaction_thatFails_isRepeatedUntilItSucceeds() {
+    Transactions transactions = new Transactions(ignite, Duration.ofSeconds(20));
+    AtomicLong attempts = new AtomicLong();
+
+    String result =
+        transactions.run(
+            "test",
+            transactions.deadline(),
+            () -> {
+              versions().put(1L, new byte[] {(byte) attempts.incrementAndGet()});
+              if (attempts.get() < 3) {
+                throw new CacheException("primary left");
+              }
+              return "done";
+            });
+
+    assertThat(result).isEqualTo("done");
+    assertThat(versions().getAndRemove(1L)).containsExactly(3);
+  }
+
+  @Test
+  void transaction_thatKeepsFailing_endsInAWordedError() {
+    Transactions transactions = new Transactions(ignite, Duration.ofMillis(100));
+
+    assertThatThrownBy(
+            () ->
+                transactions.run(
+                    "publish of data set \"a/b\"",
+                    transactions.deadline(),
+                    () -> {
+                      throw new IgniteException("primary left");
+                    }))
+        .isInstanceOf(GridUnavailableException.class)
+        .hasMessage(
+            "publish of data set \"a/b\": the grid did not do it in time, repeat it: primary left");
+  }
+
+  @Test
+  void transaction_thatIsRefused_isNotRepeated() {
+    Transactions transactions = new Transactions(ignite, Duration.ofSeconds(20));
+    AtomicLong attempts = new AtomicLong();
+
+    assertThatThrownBy(
+            () ->
+                transactions.run(
+                    "test",
+                    transactions.deadline(),
+                    () -> {
+                      attempts.incrementAndGet();
+                      versions().put(1L, new byte[1]);
+                      throw Checks.malformed("no");
+                    }))
+        .isInstanceOf(DatasetRefusedException.class);
+    assertThat(attempts).hasValue(1);
+    assertThat(versions().get(1L)).isNull();
   }
 
   @Test
