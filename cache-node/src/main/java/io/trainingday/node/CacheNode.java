@@ -48,7 +48,6 @@ import org.slf4j.LoggerFactory;
  */
 public final class CacheNode implements AutoCloseable {
   private static final Logger LOG = LoggerFactory.getLogger(CacheNode.class);
-  private static final Duration LEASE_WAIT = Duration.ofSeconds(10);
 
   private final Settings settings;
   private final long startNanos = System.nanoTime();
@@ -120,7 +119,6 @@ public final class CacheNode implements AutoCloseable {
               member ->
                   CompletableFuture.failedFuture(
                       new UnsupportedOperationException("no lane between nodes")));
-      awaitLease();
       versions =
           new VersionKeys(
               ignite,
@@ -149,18 +147,6 @@ public final class CacheNode implements AutoCloseable {
         .multipliedBy(3)
         .plus(settings.versions().servingLease())
         .plusSeconds(20);
-  }
-
-  /** Trainers that come before would find nothing; one that has to wait too long may still come. */
-  private void awaitLease() {
-    try {
-      if (!lease.awaitHeld(LEASE_WAIT)) {
-        LOG.warn("The node starts without serving: {}.", lease.trouble().orElse(""));
-      }
-    } catch (InterruptedException e) {
-      Thread.currentThread().interrupt();
-      throw new NodeStartException("interrupted while the node joined the grid", e);
-    }
   }
 
   private static Ignite startIgnite(Settings settings, GridListener listener) {
@@ -270,7 +256,7 @@ public final class CacheNode implements AutoCloseable {
   }
 
   private Optional<String> notReady() {
-    return stopping ? Optional.of("the node is stopping") : failure().or(lease::trouble);
+    return stopping ? Optional.of("the node is stopping") : failure();
   }
 
   private static String version() {

@@ -14,8 +14,8 @@ import org.jspecify.annotations.Nullable;
 /**
  * One node's part in agreeing on the grid's stable membership. Pure: no threads, no clock, no
  * network. The owner tells it the time, of discovery and of other nodes' {@link Letter.Note notes},
- * one call at a time, and brings {@link #note} to all other nodes of the view again and again while
- * it is not {@link #isFormed formed}.
+ * one call at a time, brings {@link #note} to all other nodes of the view whenever it changes, asks
+ * those it waits for ({@link #behind}) again and again, and answers those who ask.
  *
  * <h2>The problem</h2>
  *
@@ -42,21 +42,24 @@ import org.jspecify.annotations.Nullable;
  *       attempts.
  * </ol>
  *
- * <p>An attempt that one of its nodes, now in this view, did not make was not formed, and is
- * forgotten. A majority is enough. A node that left in order serves no more and is taken out of all
- * counts. So are two exceptions: with {@link SmallGrids#SERVE}, one node is enough of two; and of
- * an even number, half is enough when a node of the other half is back as another process, for then
- * the other half can no longer be one.
+ * <p>An attempt is forgotten before if one of its nodes, now in this view, did not make it: it was
+ * not formed then, and as nobody goes back to a former view it never will be. A node that left in
+ * order serves no more, and is taken out of all counts.
+ *
+ * <p>Enough is a majority. Two exceptions: with {@link SmallGrids#SERVE} one node is enough of two;
+ * and half is enough of an even number, when a node of the other half is back as another process
+ * and the other half can be none any more.
  *
  * <h2>What follows</h2>
  *
- * Memberships of more than two nodes are formed in one order, F1, F2, …, each with a majority of
- * the one before. <b>When F(n) has been formed anywhere, no node outside of it can get a majority
- * of every membership it {@link MembershipState#electorates counts with}.</b> Proof: let X be
- * outside of F(n), and F(i) the newest on X's list, i < n as X attempts only what it is in. X is
- * not in F(i+1): else X would have attempted it, and have it on its list. All of F(i+1) were in a
- * view without X before it was formed and refuse X ever since, and they hold a majority of F(i),
- * which X needs and so cannot get.
+ * With majorities alone, memberships are formed in one order, F1, F2, …, each with a majority of
+ * the one before, for every later view knows of one formed through someone in both. <b>When F(n)
+ * has been formed anywhere, no node that was outside of it can get a majority of every membership
+ * it {@link MembershipState#electorates counts with}.</b> Proof: let X be outside of F(n), not new
+ * since, and F(i) the newest on its list. X attempts only what it is in, so i &lt; n. X is not in
+ * F(i+1): else it would have attempted it, and have it on its list. All of F(i+1) were in a view
+ * without X before it was formed, and refuse X ever since; and they are a majority of F(i). So
+ * there is none of F(i) for X.
  */
 final class Agreement {
   private final UUID self;
