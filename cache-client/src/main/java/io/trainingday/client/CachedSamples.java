@@ -222,7 +222,8 @@ public final class CachedSamples implements AutoCloseable {
         spec.sourceDigest(),
         spec.name(),
         spec.pipeline(),
-        validation == null ? "" : validation.name().toLowerCase(Locale.ROOT));
+        validation == null ? "" : validation.name().toLowerCase(Locale.ROOT),
+        spec.backups().orElse(Open.BACKUPS_AS_KEPT));
   }
 
   LaneMemory memory() {

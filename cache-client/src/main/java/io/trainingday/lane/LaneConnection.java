@@ -242,7 +242,7 @@ public final class LaneConnection implements AutoCloseable {
         throw new IOException(failure.getMessage(), failure);
       }
       id = nextId++;
-      mine = new Pending(request.type() | 0x80, lock.newCondition());
+      mine = new Pending(request.type() | LaneMessage.REPLY_BIT, lock.newCondition());
       pending.put(id, mine);
     } finally {
       lock.unlock();

@@ -71,7 +71,9 @@ class LaneConnectionTest {
             for (int i = 0; i < 500; i++) {
               long mine = thread * 1_000L + i;
               OpenReply reply =
-                  (OpenReply) call(connection, new Open(mine, "", "d", "p", ""), LONG).message();
+                  (OpenReply)
+                      call(connection, new Open(mine, "", "d", "p", "", Open.BACKUPS_AS_KEPT), LONG)
+                          .message();
               assertThat(reply.generation()).isEqualTo(mine);
             }
           });

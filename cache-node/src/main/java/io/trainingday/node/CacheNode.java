@@ -108,11 +108,19 @@ public final class CacheNode implements AutoCloseable {
               ignite,
               GridCaches.VERSIONS,
               GridCaches.PIPELINES,
-              Map.of("validation", "checksum"),
+              Map.of("validation", "checksum", "backups", "0"),
               () ->
                   settings.memory().metaMaxSize().bytes()
                       - usedPages(GridCaches.META_REGION) * pageBytes());
-      lane = LaneServer.open(endpoint, settings, store, fills, versions, () -> stats().toJson());
+      lane =
+          LaneServer.open(
+              endpoint,
+              settings,
+              store,
+              fills,
+              versions,
+              new SingleNodeAdmin(versions),
+              () -> stats().toJson());
       stopper.node = this;
       metrics = startMetrics(settings.metrics());
     } catch (RuntimeException | Error e) {

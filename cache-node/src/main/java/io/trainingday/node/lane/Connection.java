@@ -7,10 +7,12 @@ import io.netty.channel.ChannelHandlerContext;
 import io.netty.channel.ChannelInboundHandlerAdapter;
 import io.netty.handler.codec.DecoderException;
 import io.trainingday.grid.SampleKey;
+import io.trainingday.lane.AdminMessage;
 import io.trainingday.lane.LaneException;
 import io.trainingday.lane.LaneException.Code;
 import io.trainingday.lane.LaneMessage;
 import io.trainingday.lane.LaneMessage.FillResult;
+import io.trainingday.lane.LaneMessage.Role;
 import io.trainingday.lane.LaneMessage.Status;
 import io.trainingday.node.fill.Fills;
 import io.trainingday.node.lane.FrameDecoder.Received;
@@ -21,7 +23,6 @@ import java.nio.ByteBuffer;
 import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.LinkedHashSet;
-import java.util.Locale;
 import java.util.Map;
 import java.util.Set;
 import java.util.concurrent.Callable;
@@ -49,6 +50,8 @@ final class Connection extends ChannelInboundHandlerAdapter {
   private final Set<ParkedRead> parked = new LinkedHashSet<>();
   private final long holder;
   private @Nullable ChannelHandlerContext context;
+  private Grant grant = Grant.LOCAL;
+  private Role role = Role.TRAINER;
   private boolean greeted;
   private boolean closing;
   private int requestsInFlight;
@@ -166,6 +169,8 @@ final class Connection extends ChannelInboundHandlerAdapter {
     } else if (message instanceof LaneMessage.Drop drop) {
       drop(drop);
       send(requestId, LaneMessage.Done.to(message));
+    } else if (message instanceof AdminMessage admin) {
+      administer(requestId, admin);
     } else if (message instanceof LaneMessage.StatusRequest) {
       offload(requestId, () -> new LaneMessage.StatusReply(server.statusJson()));
     } else {
@@ -184,12 +189,12 @@ final class Connection extends ChannelInboundHandlerAdapter {
           "protocol versions %d–%d, this node speaks %d; update the older side"
               .formatted(hello.lowest(), hello.highest(), LaneMessage.VERSION));
     }
-    if (hello.role() != LaneMessage.Role.TRAINER) {
+    if (!grant.roles().contains(hello.role())) {
       throw new LaneException(
-          Code.REFUSED,
-          "role %s, this node serves trainers"
-              .formatted(hello.role().name().toLowerCase(Locale.ROOT)));
+          Code.DENIED,
+          "role %s is not granted here, but %s".formatted(hello.role(), grant.roles()));
     }
+    role = hello.role();
     greeted = true;
     LaneLimits limits = server.limits();
     decoder.allow(limits.maxFrameBytes());
@@ -217,11 +222,26 @@ final class Connection extends ChannelInboundHandlerAdapter {
     int handle = ++lastHandle;
     offload(
         requestId,
-        () -> server.open(open),
+        () -> server.open(tenant(), open),
         dataset -> {
           datasets.put(handle, dataset);
           return new LaneMessage.OpenReply(handle, dataset.incarnation(), dataset.generation());
         });
+  }
+
+  /** Whose data sets this connection names. */
+  String tenant() {
+    return grant.tenant();
+  }
+
+  private void administer(long requestId, AdminMessage request) {
+    if (role != Role.ADMIN) {
+      throw new LaneException(
+          Code.DENIED,
+          "message type %d needs role ADMIN, this connection greeted as %s"
+              .formatted(request.type(), role));
+    }
+    offload(requestId, () -> Administration.answer(server.admin(), tenant(), request));
   }
 
   private void createSegment(long requestId, LaneMessage.Segment request) {

@@ -21,6 +21,7 @@ import io.trainingday.lane.LaneException;
 import io.trainingday.lane.LaneMessage;
 import io.trainingday.node.fill.Fills;
 import io.trainingday.node.store.RecordStore;
+import io.trainingday.node.versions.AdminApi;
 import io.trainingday.node.versions.VersionKeys;
 import java.nio.file.Path;
 import java.time.Duration;
@@ -59,6 +60,7 @@ public final class LaneServer implements AutoCloseable {
   private final RecordStore store;
   private final Fills fills;
   private final VersionKeys versions;
+  private final AdminApi admin;
   private final Supplier<String> statusJson;
   private final LaneEndpoint endpoint;
   private final EventLoopGroup threads;
@@ -77,6 +79,7 @@ public final class LaneServer implements AutoCloseable {
   /**
    * Opens the lane at a claimed endpoint, which it closes with itself.
    *
+   * @param admin does what administrators ask for
    * @param statusJson what STATUS answers; may block
    * @throws LaneStartException when the socket cannot be listened on
    */
@@ -86,8 +89,9 @@ public final class LaneServer implements AutoCloseable {
       RecordStore store,
       Fills fills,
       VersionKeys versions,
+      AdminApi admin,
       Supplier<String> statusJson) {
-    return new LaneServer(endpoint, settings, store, fills, versions, statusJson);
+    return new LaneServer(endpoint, settings, store, fills, versions, admin, statusJson);
   }
 
   private LaneServer(
@@ -96,12 +100,14 @@ public final class LaneServer implements AutoCloseable {
       RecordStore store,
       Fills fills,
       VersionKeys versions,
+      AdminApi admin,
       Supplier<String> statusJson) {
     this.settings = settings;
     this.limits = LaneLimits.of(settings);
     this.store = store;
     this.fills = fills;
     this.versions = versions;
+    this.admin = admin;
     this.statusJson = statusJson;
     this.endpoint = endpoint;
     blocking =
@@ -237,13 +243,18 @@ public final class LaneServer implements AutoCloseable {
     return blocking;
   }
 
+  AdminApi admin() {
+    return admin;
+  }
+
   String statusJson() {
     return statusJson.get();
   }
 
   /** Opens a data set for one connection; blocks. */
-  ServedDataset open(LaneMessage.Open request) {
+  ServedDataset open(String tenant, LaneMessage.Open request) {
     return ServedDataset.open(
+        tenant,
         request,
         settings,
         versions,

@@ -13,6 +13,7 @@ import io.trainingday.node.versions.OpenDataset;
 import io.trainingday.node.versions.SourceIdentity;
 import io.trainingday.node.versions.VersionKeys;
 import io.trainingday.record.RecordLayout;
+import java.util.HashMap;
 import java.util.Locale;
 import java.util.Map;
 import java.util.stream.Collectors;
@@ -26,7 +27,8 @@ final class ServedDataset {
   /** The name under which validation is kept with the version key. */
   static final String VALIDATION = "validation";
 
-  static final String DEFAULT_TENANT = "default";
+  /** The name under which the number of backups is kept. */
+  static final String BACKUPS = "backups";
 
   private final OpenDataset dataset;
   private final RecordStore store;
@@ -58,6 +60,7 @@ final class ServedDataset {
    * @throws LaneException REFUSED when source, settings or pipeline do not fit what is kept
    */
   static ServedDataset open(
+      String tenant,
       LaneMessage.Open request,
       Settings settings,
       VersionKeys versions,
@@ -67,7 +70,7 @@ final class ServedDataset {
     try {
       OpenDataset dataset =
           versions.open(
-              DEFAULT_TENANT,
+              tenant,
               request.name(),
               new SourceIdentity(request.sourceLength(), request.sourceDigest()),
               request.pipeline(),
@@ -80,19 +83,30 @@ final class ServedDataset {
 
   /** What the settings say about the data set, else what its opener says. */
   private static Map<String, String> stated(LaneMessage.Open request, Settings settings) {
+    Map<String, String> asked = new HashMap<>();
+    if (!request.validation().isEmpty()) {
+      asked.put(VALIDATION, request.validation());
+    }
+    if (request.backups() != LaneMessage.Open.BACKUPS_AS_KEPT) {
+      asked.put(BACKUPS, Integer.toString(request.backups()));
+    }
     Settings.Dataset own = settings.datasets().get(request.name());
-    String asked = request.validation();
     if (own == null) {
-      return asked.isEmpty() ? Map.of() : Map.of(VALIDATION, asked);
+      return asked;
     }
-    String set = text(own.validation());
-    if (!asked.isEmpty() && !asked.equals(set)) {
-      throw new LaneException(
-          Code.REFUSED,
-          "data set \"%s\" is opened with validation=%s, but datasets.%s.validation=%s in the node's settings; drop one of them"
-              .formatted(request.name(), asked, request.name(), set));
-    }
-    return Map.of(VALIDATION, set);
+    Map<String, String> set =
+        Map.of(VALIDATION, text(own.validation()), BACKUPS, Integer.toString(own.backups()));
+    asked.forEach(
+        (setting, value) -> {
+          if (!value.equals(set.get(setting))) {
+            throw new LaneException(
+                Code.REFUSED,
+                "data set \"%s\" is opened with %s=%s, but datasets.%s.%s=%s in the node's settings; drop one of them"
+                    .formatted(
+                        request.name(), setting, value, request.name(), setting, set.get(setting)));
+          }
+        });
+    return set;
   }
 
   static String text(Settings.Validation validation) {

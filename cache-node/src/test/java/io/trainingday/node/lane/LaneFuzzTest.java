@@ -98,7 +98,7 @@ class LaneFuzzTest {
     List<LaneMessage> all =
         List.of(
             new LaneMessage.Hello(1, 1, LaneMessage.Role.TRAINER, "", "fuzz"),
-            new LaneMessage.Open(1_000, "digest", "fuzzed", "pipeline-1", ""),
+            new LaneMessage.Open(1_000, "digest", "fuzzed", "pipeline-1", "", 255),
             new LaneMessage.Segment(4096, 1 + random.nextInt(3)),
             new LaneMessage.Mapped(handle + 1),
             new LaneMessage.Drop(handle + 1),
