@@ -132,7 +132,7 @@ public final class CacheNode implements AutoCloseable {
 
   private static Ignite startIgnite(Settings settings, GridListener listener) {
     try {
-      return Ignition.start(IgniteConfigurations.create(settings, listener));
+      return Ignition.start(IgniteConfigurations.create(settings, listener, Optional.empty()));
     } catch (IgniteException e) {
       Throwable root = e;
       while (root.getCause() != null && root.getCause() != root) {
