@@ -11,7 +11,6 @@ import io.trainingday.node.versions.DatasetRefusedException;
 import io.trainingday.node.versions.DatasetView;
 import io.trainingday.node.versions.OpenDataset;
 import io.trainingday.node.versions.SourceIdentity;
-import io.trainingday.node.versions.VersionKeys;
 import io.trainingday.record.RecordLayout;
 import java.util.HashMap;
 import java.util.Locale;
@@ -63,19 +62,19 @@ final class ServedDataset {
       String tenant,
       LaneMessage.Open request,
       Settings settings,
-      VersionKeys versions,
-      RecordStore store,
-      Fills fills,
+      LaneServices services,
       ReadCounters counters) {
     try {
       OpenDataset dataset =
-          versions.open(
-              tenant,
-              request.name(),
-              new SourceIdentity(request.sourceLength(), request.sourceDigest()),
-              request.pipeline(),
-              stated(request, settings));
-      return new ServedDataset(dataset, store, fills, counters);
+          services
+              .versions()
+              .open(
+                  tenant,
+                  request.name(),
+                  new SourceIdentity(request.sourceLength(), request.sourceDigest()),
+                  request.pipeline(),
+                  stated(request, settings));
+      return new ServedDataset(dataset, services.store(), services.fills(), counters);
     } catch (DatasetRefusedException e) {
       throw refusal(e);
     }
@@ -128,6 +127,11 @@ final class ServedDataset {
   /** Whether records are checked against their checksum after each copy. */
   boolean verify() {
     return verify;
+  }
+
+  /** On how many nodes beside the first its records are kept. */
+  int backups() {
+    return Integer.parseInt(dataset.settings().getOrDefault(BACKUPS, "0"));
   }
 
   long incarnation() {
