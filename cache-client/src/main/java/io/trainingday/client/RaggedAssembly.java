@@ -78,7 +78,7 @@ final class RaggedAssembly extends Assembly {
       int sample = i;
       long bytes = bytes(field.dtype().elementBytes(), at.shapes(), i, at.rank(), end);
       check(
-          offsets[i + 1] - offsets[i] == bytes
+          (bytes >= 0 && offsets[i + 1] - offsets[i] == bytes)
               // A sample that is no hit: nothing at all, a scalar has no shape to say so.
               || (offsets[i + 1] == offsets[i] && isZero(at.shapes(), i, at.rank())),
           () ->
