@@ -3,6 +3,7 @@ package io.trainingday.bench;
 import com.fasterxml.jackson.databind.SerializationFeature;
 import com.fasterxml.jackson.databind.json.JsonMapper;
 import io.trainingday.config.DataSize;
+import io.trainingday.processes.HostMemory;
 import java.io.IOException;
 import java.io.PrintWriter;
 import java.nio.file.Files;

@@ -1,4 +1,4 @@
-package io.trainingday.bench;
+package io.trainingday.processes;
 
 import io.trainingday.config.DataSize;
 import java.io.IOException;
@@ -9,14 +9,14 @@ import java.util.regex.Pattern;
 import java.util.stream.Stream;
 
 /** What Linux says of the host's memory. */
-final class HostMemory {
+public final class HostMemory {
   private static final Path MEMINFO = Path.of("/proc/meminfo");
   private static final Pattern AVAILABLE = Pattern.compile("MemAvailable:\\s+(\\d+) kB");
 
   private HostMemory() {}
 
   /** What new programs can take without swapping; empty where nobody says. */
-  static Optional<DataSize> available() {
+  public static Optional<DataSize> available() {
     try (Stream<String> lines = Files.lines(MEMINFO)) {
       return lines
           .map(AVAILABLE::matcher)
