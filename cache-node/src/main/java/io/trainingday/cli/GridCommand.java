@@ -122,10 +122,7 @@ final class GridCommand implements Callable<Integer> {
             .nodes(nodes)
             .jvmOptions(sizing.jvmOptions())
             .onEnd(this::sayEnded);
-    if (directory != null) {
-      plan.directory(directory);
-    }
-    GridProcesses grid = plan.create();
+    GridProcesses grid = directory == null ? plan.create() : createIn(directory, plan);
     // A signal ends the process when its hooks are done, so this one stops the grid.
     Runtime.getRuntime().addShutdownHook(new Thread(() -> stop(grid), "stop"));
     try (grid) {
@@ -162,6 +159,14 @@ final class GridCommand implements Callable<Integer> {
       }
     }
     return ExitCode.OK;
+  }
+
+  private GridProcesses createIn(Path where, GridProcesses.Builder plan) {
+    try {
+      return plan.directory(where).create();
+    } catch (ProcessException unusable) {
+      throw wrong("--directory=%s: %s".formatted(where, unusable.getMessage()));
+    }
   }
 
   private void stop(GridProcesses grid) {

@@ -109,12 +109,12 @@ final class GridSizing {
         .ifPresent(
             all -> {
               throw new IllegalArgumentException(
-                  "%d nodes of --memory=%s and %s beside it%s need %s > available=%s, take fewer nodes or less memory"
+                  "--nodes=%d with --memory=%s and %s beside it each%s need %s > available=%s, take fewer nodes or less memory"
                       .formatted(
                           nodes,
                           memory,
                           inMebibytes(othersOfNode()),
-                          jobs == 0 ? "" : ", and %d jobs of %s".formatted(jobs, JOB),
+                          jobs == 0 ? "" : " and --run=%d with %s each".formatted(jobs, JOB),
                           inMebibytes(needed),
                           inMebibytes(all.bytes())));
             });

@@ -1,4 +1,4 @@
-package io.trainingday.bench;
+package io.trainingday.bench.measure;
 
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
@@ -11,23 +11,35 @@ import java.util.stream.Collectors;
 final class Table {
   private static final double GIGA = 1e9;
 
-  private Table() {}
+  private final Report report;
+  private final String limit;
+  private final List<String> ours;
 
-  static String of(Report report) {
+  private Table(Report report, String limit, List<String> ours) {
+    this.report = report;
+    this.limit = limit;
+    this.ours = ours;
+  }
+
+  static String of(Report report, String limit, List<String> ours) {
+    return new Table(report, limit, ours).text();
+  }
+
+  private String text() {
     StringBuilder out = new StringBuilder();
     report.rows().stream()
         .collect(Collectors.groupingBy(Table::caption, LinkedHashMap::new, Collectors.toList()))
         .forEach((caption, rows) -> block(out, caption, rows));
     comparison(report.rows()).forEach(line -> out.append(line).append('\n'));
-    footer(out, report);
+    footer(out);
     return out.toString();
   }
 
-  private static String caption(Row row) {
+  private static String caption(Report.Row row) {
     return String.format(Locale.ROOT, "%d × %,d B", row.batch(), row.sampleBytes());
   }
 
-  private static void block(StringBuilder out, String caption, List<Row> rows) {
+  private void block(StringBuilder out, String caption, List<Report.Row> rows) {
     line(
         out,
         "%-18s %8s   %-15s %12s %12s %9s",
@@ -36,9 +48,9 @@ final class Table {
         "min–max",
         "median µs",
         "p99 µs",
-        "× memcpy");
-    Optional<Row> memcpy = find(rows, PathKind.MEMCPY);
-    for (Row row : rows) {
+        "× " + limit);
+    Optional<Report.Row> fastest = find(rows, limit);
+    for (Report.Row row : rows) {
       line(
           out,
           "  %-16s %8.2f   %-15s %,12.1f %,12.1f %9s",
@@ -51,7 +63,7 @@ final class Table {
               row.maxBytesPerSecond() / GIGA),
           row.medianMicros(),
           row.p99Micros(),
-          memcpy
+          fastest
               .map(
                   m ->
                       String.format(Locale.ROOT, "%.3f", row.bytesPerSecond() / m.bytesPerSecond()))
@@ -60,11 +72,11 @@ final class Table {
     out.append('\n');
   }
 
-  /** How the lane stands to the others, a line for each size. */
-  private static List<String> comparison(List<Row> rows) {
+  /** How ours stand to the others, a line for each size. */
+  private List<String> comparison(List<Report.Row> rows) {
     List<String> lines = new ArrayList<>();
-    for (Row lane : rows) {
-      if (!lane.path().equals(PathKind.LANE_COLLATED.toString())) {
+    for (Report.Row lane : rows) {
+      if (!ours.contains(lane.path())) {
         continue;
       }
       String others =
@@ -80,13 +92,13 @@ final class Table {
                           row.path()))
               .collect(Collectors.joining(", "));
       if (!others.isEmpty()) {
-        lines.add("lane-collated, " + caption(lane) + ": " + others);
+        lines.add(lane.path() + ", " + caption(lane) + ": " + others);
       }
     }
     return lines;
   }
 
-  private static void footer(StringBuilder out, Report report) {
+  private void footer(StringBuilder out) {
     Report.Method method = report.method();
     line(out, "");
     line(
@@ -99,7 +111,7 @@ final class Table {
       line(out, "  %-14s %s", path.path(), path.does());
     }
     line(out, "`the buffer` is one direct buffer, used again for every batch. %s", method.node());
-    for (Row row : report.rows()) {
+    for (Report.Row row : report.rows()) {
       if (row.inlineBatches() > 0) {
         line(
             out,
@@ -117,8 +129,8 @@ final class Table {
     line(out, "%d cores, %s, %s", machine.cores(), machine.jvm(), machine.os());
   }
 
-  private static Optional<Row> find(List<Row> rows, PathKind kind) {
-    return rows.stream().filter(row -> row.path().equals(kind.toString())).findFirst();
+  private static Optional<Report.Row> find(List<Report.Row> rows, String path) {
+    return rows.stream().filter(row -> row.path().equals(path)).findFirst();
   }
 
   private static void line(StringBuilder out, String format, Object... values) {

@@ -1,5 +1,6 @@
-package io.trainingday.bench;
+package io.trainingday.bench.client;
 
+import io.trainingday.bench.path.BenchException;
 import java.io.File;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;

@@ -1,5 +1,10 @@
-package io.trainingday.bench;
+package io.trainingday.bench.local;
 
+import io.trainingday.bench.client.FreePort;
+import io.trainingday.bench.client.GetAllPath;
+import io.trainingday.bench.path.BufferedPath.Target;
+import io.trainingday.bench.path.ReadPath;
+import io.trainingday.bench.path.Workload;
 import io.trainingday.config.DataSize;
 import io.trainingday.config.SettingKey;
 import io.trainingday.config.Settings;
@@ -76,15 +81,15 @@ final class BenchGrid implements AutoCloseable {
     return (long) (workload.bytes() * 2.6) + (512L << 20);
   }
 
-  ReadPath pageReader(BatchBuffer target) {
+  ReadPath pageReader(Target target) {
     return storePath(IgniteRecordStore.withPageReader(ignite, GridCaches.samples(0)), target);
   }
 
-  ReadPath publicReader(BatchBuffer target) {
+  ReadPath publicReader(Target target) {
     return storePath(IgniteRecordStore.withPublicReader(ignite, GridCaches.samples(0)), target);
   }
 
-  private ReadPath storePath(RecordStore store, BatchBuffer target) {
+  private ReadPath storePath(RecordStore store, Target target) {
     if (!samplesLoaded) {
       IgniteCache<SampleKey, byte[]> cache = ignite.cache(GridCaches.samples(0));
       for (long i = 0; i < workload.count(); i++) {
@@ -95,12 +100,12 @@ final class BenchGrid implements AutoCloseable {
     return new StorePath(store, workload, target);
   }
 
-  ReadPath getAll(BatchBuffer target) {
+  ReadPath getAll(Target target) {
     IgniteCache<Long, byte[]> cache = plain();
     return new GetAllPath(target, cache::get, cache::getAll, () -> {});
   }
 
-  ReadPath thinGetAll(BatchBuffer target) {
+  ReadPath thinGetAll(Target target) {
     plain();
     IgniteClient client =
         Ignition.startClient(new ClientConfiguration().setAddresses(LOOPBACK + ":" + thinPort));

@@ -1,5 +1,8 @@
-package io.trainingday.bench;
+package io.trainingday.bench.local;
 
+import io.trainingday.bench.path.BenchException;
+import io.trainingday.bench.path.BufferedPath;
+import io.trainingday.bench.path.Workload;
 import io.trainingday.grid.SampleKey;
 import io.trainingday.node.store.NativeMemory;
 import io.trainingday.node.store.RecordSink;
@@ -11,7 +14,7 @@ final class StorePath extends BufferedPath {
   private final int sampleBytes;
   private final Sink sink;
 
-  StorePath(RecordStore store, Workload workload, BatchBuffer target) {
+  StorePath(RecordStore store, Workload workload, Target target) {
     super(target);
     this.store = store;
     this.sampleBytes = workload.sampleBytes();
@@ -25,7 +28,7 @@ final class StorePath extends BufferedPath {
   @Override
   public void read(long[] indices) {
     for (int i = 0; i < indices.length; i++) {
-      sink.next = sink.start + target.offset(i);
+      sink.next = sink.start + target().offset(i);
       if (store.read(key(indices[i]), sink) != sampleBytes) {
         throw new BenchException("sample " + indices[i] + " is missing");
       }

@@ -1,5 +1,8 @@
-package io.trainingday.bench;
+package io.trainingday.bench.client;
 
+import io.trainingday.bench.path.BenchException;
+import io.trainingday.bench.path.ReadPath;
+import io.trainingday.bench.path.Workload;
 import io.trainingday.client.CachedSamples;
 import io.trainingday.client.DatasetSpec;
 import io.trainingday.client.ReadShape;
@@ -15,7 +18,7 @@ import org.jspecify.annotations.Nullable;
  * Reads as a trainer does: one connection, one batch at a time, each given back when the next one
  * is asked for.
  */
-final class LanePath implements ReadPath {
+public final class LanePath implements ReadPath {
   private static final String FIELD = "data";
   private static final int FILL_BATCH = 64;
   private static final int FILL_PASSES = 20;
@@ -28,7 +31,7 @@ final class LanePath implements ReadPath {
   /**
    * @param address of the node, {@code unix:PATH}
    */
-  LanePath(String address, Workload workload, ReadShape shape) {
+  public LanePath(String address, Workload workload, ReadShape shape) {
     this.shape = shape;
     this.cache = TrainingCache.connect(TrainingCache.Config.builder().address(address).build());
     if (!cache.isAttached()) {

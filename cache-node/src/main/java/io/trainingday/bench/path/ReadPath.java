@@ -1,9 +1,9 @@
-package io.trainingday.bench;
+package io.trainingday.bench.path;
 
 import java.nio.ByteBuffer;
 
 /** One way of reading batches, loaded and ready. For one thread. */
-interface ReadPath extends AutoCloseable {
+public interface ReadPath extends AutoCloseable {
   /**
    * Reads one batch to where this path delivers it, all samples.
    *

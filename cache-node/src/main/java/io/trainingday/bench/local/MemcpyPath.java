@@ -1,5 +1,7 @@
-package io.trainingday.bench;
+package io.trainingday.bench.local;
 
+import io.trainingday.bench.path.BufferedPath;
+import io.trainingday.bench.path.Workload;
 import java.nio.ByteBuffer;
 
 /** Copies from a direct buffer that holds all samples. */
@@ -7,7 +9,7 @@ final class MemcpyPath extends BufferedPath {
   private final ByteBuffer source;
   private final int sampleBytes;
 
-  MemcpyPath(Workload workload, BatchBuffer target) {
+  MemcpyPath(Workload workload, Target target) {
     super(target);
     sampleBytes = workload.sampleBytes();
     source = ByteBuffer.allocateDirect(Math.toIntExact(workload.bytes()));
@@ -19,7 +21,7 @@ final class MemcpyPath extends BufferedPath {
   @Override
   public void read(long[] indices) {
     for (int i = 0; i < indices.length; i++) {
-      target.bytes().put(target.offset(i), source, (int) indices[i] * sampleBytes, sampleBytes);
+      target().bytes().put(target().offset(i), source, (int) indices[i] * sampleBytes, sampleBytes);
     }
   }
 }

@@ -1,18 +1,24 @@
-package io.trainingday.bench;
+package io.trainingday.bench.client;
 
+import io.trainingday.bench.path.BufferedPath;
 import java.util.HashSet;
 import java.util.Map;
 import java.util.Set;
 import java.util.function.Function;
 
 /** Asks a cache for a batch as a map and copies its values; for a batch of one, for the value. */
-final class GetAllPath extends BufferedPath {
+public final class GetAllPath extends BufferedPath {
   private final Function<Long, byte[]> get;
   private final Function<Set<Long>, Map<Long, byte[]>> getAll;
   private final Runnable close;
 
-  GetAllPath(
-      BatchBuffer target,
+  /**
+   * @param get reads one sample, null if there is none
+   * @param getAll reads many
+   * @param close ends the client
+   */
+  public GetAllPath(
+      Target target,
       Function<Long, byte[]> get,
       Function<Set<Long>, Map<Long, byte[]>> getAll,
       Runnable close) {

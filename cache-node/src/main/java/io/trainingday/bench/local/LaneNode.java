@@ -1,5 +1,8 @@
-package io.trainingday.bench;
+package io.trainingday.bench.local;
 
+import io.trainingday.bench.client.FreePort;
+import io.trainingday.bench.path.BenchException;
+import io.trainingday.bench.path.Workload;
 import io.trainingday.config.DataSize;
 import io.trainingday.config.SettingKey;
 import io.trainingday.config.Settings;

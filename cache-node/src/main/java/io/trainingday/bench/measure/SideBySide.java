@@ -1,10 +1,9 @@
-package io.trainingday.bench;
+package io.trainingday.bench.measure;
 
-import java.nio.file.Path;
+import io.trainingday.bench.path.Workload;
 import java.util.ArrayList;
 import java.util.Collections;
 import java.util.List;
-import java.util.Optional;
 import java.util.concurrent.TimeUnit;
 import java.util.function.Consumer;
 
@@ -14,12 +13,14 @@ import java.util.function.Consumer;
  * time each, in rounds: what drifts on the machine hits all of them alike. Each path in turn goes
  * first in a round. All read the same indices in the same random order.
  */
-final class LocalBench {
+public final class SideBySide {
   private final Plan plan;
+  private final Opener opener;
   private final Consumer<String> progress;
 
-  LocalBench(Plan plan, Consumer<String> progress) {
+  public SideBySide(Plan plan, Opener opener, Consumer<String> progress) {
     this.plan = plan;
+    this.opener = opener;
     this.progress = progress;
   }
 
@@ -28,25 +29,28 @@ final class LocalBench {
    *
    * @param workloads one for each size of samples
    * @param batches sizes of batches
-   * @param socket of a node that runs already; empty to start one in this process
    */
-  record Plan(
-      List<PathKind> kinds,
+  public record Plan(
       List<Workload> workloads,
       List<Integer> batches,
       int rounds,
       long sliceMillis,
-      long warmUpMillis,
-      Optional<Path> socket) {}
+      long warmUpMillis) {}
 
-  List<Row> run() {
-    List<Row> rows = new ArrayList<>();
+  /** Loads a workload into all paths. */
+  public interface Opener {
+    OpenPaths open(Workload workload, int maxBatch);
+  }
+
+  /** Measures everything of the plan, and returns a row for each path and size. */
+  public List<Report.Row> run() {
+    List<Report.Row> rows = new ArrayList<>();
     int maxBatch = Collections.max(plan.batches());
     for (Workload workload : plan.workloads()) {
       progress.accept(
           "loading %,d samples of %,d B into each path"
               .formatted(workload.count(), workload.sampleBytes()));
-      try (OpenPaths open = OpenPaths.open(plan.kinds(), workload, maxBatch, plan.socket())) {
+      try (OpenPaths open = opener.open(workload, maxBatch)) {
         for (int batch : plan.batches()) {
           progress.accept("measuring %d × %,d B".formatted(batch, workload.sampleBytes()));
           rows.addAll(measure(open, workload, batch));
@@ -56,9 +60,9 @@ final class LocalBench {
     return rows;
   }
 
-  private List<Row> measure(OpenPaths open, Workload workload, int batch) {
+  private List<Report.Row> measure(OpenPaths open, Workload workload, int batch) {
     List<Gauge> gauges = new ArrayList<>();
-    open.paths().forEach((kind, path) -> gauges.add(new Gauge(kind, path, workload, batch)));
+    open.paths().forEach((name, path) -> gauges.add(new Gauge(name, path, workload, batch)));
     for (Gauge gauge : gauges) {
       gauge.warmUp(workload.order(-1), TimeUnit.MILLISECONDS.toNanos(plan.warmUpMillis()));
     }

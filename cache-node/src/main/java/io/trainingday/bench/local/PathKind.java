@@ -1,9 +1,4 @@
-package io.trainingday.bench;
-
-import java.util.Arrays;
-import java.util.List;
-import java.util.Optional;
-import java.util.stream.Collectors;
+package io.trainingday.bench.local;
 
 /** The ways of reading samples that are compared, and what each one does and copies. */
 enum PathKind {
@@ -47,14 +42,6 @@ enum PathKind {
   /** What it does with a batch, for the table's footer. */
   String does() {
     return does;
-  }
-
-  static Optional<PathKind> of(String text) {
-    return Arrays.stream(values()).filter(kind -> kind.text.equals(text)).findFirst();
-  }
-
-  static String list(List<PathKind> kinds) {
-    return kinds.stream().map(PathKind::toString).collect(Collectors.joining(", "));
   }
 
   /** The name in tables and reports. */

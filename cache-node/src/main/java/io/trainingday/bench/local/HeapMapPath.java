@@ -1,5 +1,7 @@
-package io.trainingday.bench;
+package io.trainingday.bench.local;
 
+import io.trainingday.bench.path.BufferedPath;
+import io.trainingday.bench.path.Workload;
 import java.util.HashMap;
 import java.util.Map;
 
@@ -7,7 +9,7 @@ import java.util.Map;
 final class HeapMapPath extends BufferedPath {
   private final Map<Long, byte[]> samples = new HashMap<>();
 
-  HeapMapPath(Workload workload, BatchBuffer target) {
+  HeapMapPath(Workload workload, Target target) {
     super(target);
     for (long i = 0; i < workload.count(); i++) {
       samples.put(i, workload.sample(i));

@@ -1,5 +1,7 @@
-package io.trainingday.bench;
+package io.trainingday.bench.measure;
 
+import io.trainingday.bench.path.ReadPath;
+import io.trainingday.bench.path.Workload;
 import java.util.ArrayList;
 import java.util.List;
 import org.HdrHistogram.Histogram;
@@ -11,7 +13,7 @@ final class Gauge {
   private static final int DIGITS = 3;
   private static final int MIN_BATCHES = 3;
 
-  private final PathKind kind;
+  private final String name;
   private final ReadPath path;
   private final Workload workload;
   private final long[] indices;
@@ -19,8 +21,8 @@ final class Gauge {
   private final List<Double> rates = new ArrayList<>();
   private long inlineBefore;
 
-  Gauge(PathKind kind, ReadPath path, Workload workload, int batch) {
-    this.kind = kind;
+  Gauge(String name, ReadPath path, Workload workload, int batch) {
+    this.name = name;
     this.path = path;
     this.workload = workload;
     this.indices = new long[batch];
@@ -29,7 +31,7 @@ final class Gauge {
   /** Reads without measuring, then proves the last batch right. */
   void warmUp(long[] order, long sliceNanos) {
     slice(order, sliceNanos);
-    workload.verify(kind, path, indices);
+    workload.verify(name, path, indices);
     inlineBefore = path.inlineBatches();
     nanos.reset();
     rates.clear();
@@ -60,13 +62,13 @@ final class Gauge {
   }
 
   /** What the rounds gave; proves once more that the path delivers what it should. */
-  Row row() {
+  Report.Row row() {
     long inlineBatches = path.inlineBatches() - inlineBefore;
     path.read(indices);
-    workload.verify(kind, path, indices);
+    workload.verify(name, path, indices);
     List<Double> sorted = rates.stream().sorted().toList();
-    return new Row(
-        kind.toString(),
+    return new Report.Row(
+        name,
         workload.sampleBytes(),
         indices.length,
         (sorted.get((sorted.size() - 1) / 2) + sorted.get(sorted.size() / 2)) / 2,
