@@ -43,8 +43,8 @@ class LaneMessageTest {
     return Stream.of(
         new LaneMessage.Hello(1, 1, Role.ADMIN, "token", "trainer é"),
         new LaneMessage.HelloReply(1, true, 1 << 20, 1 << 10, 7, 2_000, 10_000, 1L << 40, "host"),
-        new LaneMessage.Open(Long.MAX_VALUE, "digest", "digits", "pipeline", "checksum"),
-        new LaneMessage.Open(0, "", "d", "p", ""),
+        new LaneMessage.Open(Long.MAX_VALUE, "digest", "digits", "pipeline", "checksum", 255),
+        new LaneMessage.Open(0, "", "d", "p", "", 2),
         new LaneMessage.OpenReply(3, -5, 12),
         new LaneMessage.Segment(128, 1_024),
         new LaneMessage.SegmentReply(5, "/dev/shm/x"),
@@ -96,6 +96,23 @@ class LaneMessageTest {
         new LaneMessage.Abandon(1, 2, one, one, one),
         new LaneMessage.StatusRequest(),
         new LaneMessage.StatusReply("{}"),
+        new OwnersMessage.Request(3),
+        new OwnersMessage.Request(OwnersMessage.Request.NO_DATASET),
+        new OwnersMessage.Reply(
+            7,
+            List.of(
+                new OwnersMessage.Member("a", "host-1", "10.0.0.1:9463", 1 << 30, true),
+                new OwnersMessage.Member("b", "host-2", "", 0, false)),
+            new int[] {0, 1, 1, 0}),
+        new OwnersMessage.Reply(7, List.of(), new int[0]),
+        new AdminMessage.Publish("digits", "id-1", true, 60_000, "digest"),
+        new AdminMessage.Publish("digits", "id-1", false, 0, ""),
+        new AdminMessage.PublishChanged("digits", "id-1", three),
+        new AdminMessage.PublishManifest("digits", "id-1", one, new String[] {"2024 17"}),
+        new AdminMessage.Invalidate("digits", three),
+        new AdminMessage.Published(0x92, 4),
+        new AdminMessage.Datasets(),
+        new AdminMessage.DatasetsReply("[]"),
         LaneMessage.Done.to(new LaneMessage.Mapped(1)),
         new LaneMessage.Failure(LaneException.Code.TOO_LARGE, false, "ask for less"));
   }

@@ -9,10 +9,12 @@ import io.trainingday.node.fill.FillLimits;
 import io.trainingday.node.fill.Fills;
 import io.trainingday.node.lane.LaneEndpoint;
 import io.trainingday.node.lane.LaneServer;
+import io.trainingday.node.lane.LaneServices;
 import io.trainingday.node.lane.LaneStats;
 import io.trainingday.node.metrics.MetricsServer;
 import io.trainingday.node.metrics.NodeStats;
 import io.trainingday.node.metrics.ObservedNode;
+import io.trainingday.node.ownership.Ownership;
 import io.trainingday.node.store.IgniteRecordStore;
 import io.trainingday.node.store.RecordStore;
 import io.trainingday.node.versions.VersionKeys;
@@ -53,6 +55,7 @@ public final class CacheNode implements AutoCloseable {
   private final RecordStore store;
   private final Fills fills;
   private final VersionKeys versions;
+  private final Ownership ownership;
   private final LaneServer lane;
   private final @Nullable MetricsServer metrics;
   private volatile @Nullable String failure;
@@ -61,8 +64,8 @@ public final class CacheNode implements AutoCloseable {
   /**
    * Starts a node and returns when trainers can attach.
    *
-   * @throws io.trainingday.node.lane.LaneStartException when the socket or the segment directory
-   *     cannot be used, as when another node serves that socket
+   * @throws io.trainingday.node.lane.LaneStartException when the lane cannot be opened, as when
+   *     another node serves that socket or has that port
    * @throws NodeStartException when Ignite or the metrics port cannot be started
    */
   public static CacheNode launch(Settings settings) {
@@ -80,7 +83,7 @@ public final class CacheNode implements AutoCloseable {
     this.settings = settings;
     this.endpoint = endpoint;
     Stopper stopper = new Stopper();
-    ignite = startIgnite(settings, stopper);
+    ignite = startIgnite(settings, stopper, endpoint.tcpAddress());
     try {
       String samples = GridCaches.samples(0);
       store =
@@ -108,23 +111,39 @@ public final class CacheNode implements AutoCloseable {
               ignite,
               GridCaches.VERSIONS,
               GridCaches.PIPELINES,
-              Map.of("validation", "checksum"),
+              Map.of("validation", "checksum", "backups", "0"),
               () ->
                   settings.memory().metaMaxSize().bytes()
                       - usedPages(GridCaches.META_REGION) * pageBytes());
-      lane = LaneServer.open(endpoint, settings, store, fills, versions, () -> stats().toJson());
+      ownership = new Ownership(ignite, GridCaches.MAX_BACKUPS);
+      lane =
+          LaneServer.open(
+              endpoint,
+              settings,
+              new LaneServices(
+                  store,
+                  fills,
+                  versions,
+                  ownership::table,
+                  new SingleNodeAdmin(versions),
+                  () -> stats().toJson()));
       stopper.node = this;
       metrics = startMetrics(settings.metrics());
     } catch (RuntimeException | Error e) {
       Ignition.stop(ignite.name(), true);
       throw e;
     }
-    LOG.info("Cache node {} is ready, lane at {}", ignite.name(), lane.socket());
+    LOG.info(
+        "Cache node {} is ready, lane at {}{}",
+        ignite.name(),
+        lane.socket(),
+        laneAddress().map(address -> " and tcp://" + address).orElse(""));
   }
 
-  private static Ignite startIgnite(Settings settings, GridListener listener) {
+  private static Ignite startIgnite(
+      Settings settings, GridListener listener, Optional<String> laneAddress) {
     try {
-      return Ignition.start(IgniteConfigurations.create(settings, listener));
+      return Ignition.start(IgniteConfigurations.create(settings, listener, laneAddress));
     } catch (IgniteException e) {
       Throwable root = e;
       while (root.getCause() != null && root.getCause() != root) {
@@ -155,6 +174,11 @@ public final class CacheNode implements AutoCloseable {
   /** The Unix socket trainers attach to. */
   public Path socket() {
     return lane.socket();
+  }
+
+  /** {@code HOST:PORT} of the lane over TCP, empty when it is off. */
+  public Optional<String> laneAddress() {
+    return endpoint.tcpAddress();
   }
 
   /** The port of the metrics endpoint, empty when it is off. */
@@ -250,6 +274,7 @@ public final class CacheNode implements AutoCloseable {
   private void drain() {
     stopping = true;
     lane.close();
+    ownership.close();
     fills.close();
     store.drain();
     endpoint.close();

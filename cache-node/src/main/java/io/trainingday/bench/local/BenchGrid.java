@@ -15,6 +15,7 @@ import io.trainingday.grid.SampleKey;
 import io.trainingday.node.store.IgniteRecordStore;
 import io.trainingday.node.store.RecordStore;
 import java.util.Arrays;
+import java.util.Optional;
 import org.apache.ignite.Ignite;
 import org.apache.ignite.IgniteCache;
 import org.apache.ignite.Ignition;
@@ -57,7 +58,7 @@ final class BenchGrid implements AutoCloseable {
             .build();
     int thinPort = FreePort.find();
     IgniteConfiguration configuration =
-        IgniteConfigurations.create(settings, new Listener())
+        IgniteConfigurations.create(settings, new Listener(), Optional.empty())
             .setClientConnectorConfiguration(
                 new ClientConnectorConfiguration()
                     .setHost(LOOPBACK)

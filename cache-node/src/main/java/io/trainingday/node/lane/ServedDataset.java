@@ -11,8 +11,8 @@ import io.trainingday.node.versions.DatasetRefusedException;
 import io.trainingday.node.versions.DatasetView;
 import io.trainingday.node.versions.OpenDataset;
 import io.trainingday.node.versions.SourceIdentity;
-import io.trainingday.node.versions.VersionKeys;
 import io.trainingday.record.RecordLayout;
+import java.util.HashMap;
 import java.util.Locale;
 import java.util.Map;
 import java.util.stream.Collectors;
@@ -26,7 +26,8 @@ final class ServedDataset {
   /** The name under which validation is kept with the version key. */
   static final String VALIDATION = "validation";
 
-  static final String DEFAULT_TENANT = "default";
+  /** The name under which the number of backups is kept. */
+  static final String BACKUPS = "backups";
 
   private final OpenDataset dataset;
   private final RecordStore store;
@@ -58,21 +59,22 @@ final class ServedDataset {
    * @throws LaneException REFUSED when source, settings or pipeline do not fit what is kept
    */
   static ServedDataset open(
+      String tenant,
       LaneMessage.Open request,
       Settings settings,
-      VersionKeys versions,
-      RecordStore store,
-      Fills fills,
+      LaneServices services,
       ReadCounters counters) {
     try {
       OpenDataset dataset =
-          versions.open(
-              DEFAULT_TENANT,
-              request.name(),
-              new SourceIdentity(request.sourceLength(), request.sourceDigest()),
-              request.pipeline(),
-              stated(request, settings));
-      return new ServedDataset(dataset, store, fills, counters);
+          services
+              .versions()
+              .open(
+                  tenant,
+                  request.name(),
+                  new SourceIdentity(request.sourceLength(), request.sourceDigest()),
+                  request.pipeline(),
+                  stated(request, settings));
+      return new ServedDataset(dataset, services.store(), services.fills(), counters);
     } catch (DatasetRefusedException e) {
       throw refusal(e);
     }
@@ -80,19 +82,30 @@ final class ServedDataset {
 
   /** What the settings say about the data set, else what its opener says. */
   private static Map<String, String> stated(LaneMessage.Open request, Settings settings) {
+    Map<String, String> asked = new HashMap<>();
+    if (!request.validation().isEmpty()) {
+      asked.put(VALIDATION, request.validation());
+    }
+    if (request.backups() != LaneMessage.Open.BACKUPS_AS_KEPT) {
+      asked.put(BACKUPS, Integer.toString(request.backups()));
+    }
     Settings.Dataset own = settings.datasets().get(request.name());
-    String asked = request.validation();
     if (own == null) {
-      return asked.isEmpty() ? Map.of() : Map.of(VALIDATION, asked);
+      return asked;
     }
-    String set = text(own.validation());
-    if (!asked.isEmpty() && !asked.equals(set)) {
-      throw new LaneException(
-          Code.REFUSED,
-          "data set \"%s\" is opened with validation=%s, but datasets.%s.validation=%s in the node's settings; drop one of them"
-              .formatted(request.name(), asked, request.name(), set));
-    }
-    return Map.of(VALIDATION, set);
+    Map<String, String> set =
+        Map.of(VALIDATION, text(own.validation()), BACKUPS, Integer.toString(own.backups()));
+    asked.forEach(
+        (setting, value) -> {
+          if (!value.equals(set.get(setting))) {
+            throw new LaneException(
+                Code.REFUSED,
+                "data set \"%s\" is opened with %s=%s, but datasets.%s.%s=%s in the node's settings; drop one of them"
+                    .formatted(
+                        request.name(), setting, value, request.name(), setting, set.get(setting)));
+          }
+        });
+    return set;
   }
 
   static String text(Settings.Validation validation) {
@@ -114,6 +127,11 @@ final class ServedDataset {
   /** Whether records are checked against their checksum after each copy. */
   boolean verify() {
     return verify;
+  }
+
+  /** On how many nodes beside the first its records are kept. */
+  int backups() {
+    return Integer.parseInt(dataset.settings().getOrDefault(BACKUPS, "0"));
   }
 
   long incarnation() {

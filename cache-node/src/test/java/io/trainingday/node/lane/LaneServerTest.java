@@ -318,7 +318,7 @@ class LaneServerTest {
 
     LaneMessage.Failure failure =
         client
-            .call(new LaneMessage.Open(101, "digest", name, "pipeline-1", ""))
+            .call(new LaneMessage.Open(101, "digest", name, "pipeline-1", "", 255))
             .as(LaneMessage.Failure.class);
     assertThat(failure.code()).isEqualTo(Code.REFUSED);
     assertThat(failure.message()).contains("length=100").contains("length=101");

@@ -53,7 +53,7 @@ final class RawClient implements AutoCloseable {
   }
 
   int open(String name, long length, String pipeline) throws IOException {
-    return call(new LaneMessage.Open(length, "digest", name, pipeline, ""))
+    return call(new LaneMessage.Open(length, "digest", name, pipeline, "", 255))
         .as(LaneMessage.OpenReply.class)
         .handle();
   }
