@@ -1,5 +1,6 @@
 package io.trainingday.bench;
 
+import io.trainingday.bench.local.LocalBenchCommand;
 import picocli.CommandLine.Command;
 
 /** {@code training-day bench}: programs that measure, each a sub-command. */
