@@ -75,7 +75,7 @@ final class ReadAhead implements BatchStream {
 
   private void request(int most) {
     while (ahead.size() < most && batches.hasNext()) {
-      long[] indices = batches.next();
+      long[] indices = batches.next().clone(); // It may give out one array again and again.
       ahead.add(
           CompletableFuture.supplyAsync(
               () -> samples.read(indices, shape, loader, () -> closed), threads));

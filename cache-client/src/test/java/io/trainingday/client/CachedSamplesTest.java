@@ -37,12 +37,14 @@ import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.Iterator;
 import java.util.List;
 import java.util.NoSuchElementException;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicInteger;
+import java.util.stream.IntStream;
 import java.util.stream.LongStream;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
@@ -1334,6 +1336,28 @@ class CachedSamplesTest {
       assertThat(catchThrowable(stream::next)).isInstanceOf(NoSuchElementException.class);
     }
     assertThat(seen).isEqualTo(20);
+  }
+
+  @Test
+  void stream_planInOneArrayUsedAgain_isReadAsItWasGiven() throws Exception {
+    CachedSamples samples = open(node());
+    Samples loader = Samples.equal();
+    long[] one = new long[2];
+    Iterator<long[]> plan =
+        IntStream.range(0, 20)
+            .mapToObj(
+                step -> {
+                  Arrays.fill(one, step);
+                  return one;
+                })
+            .iterator();
+    try (BatchStream stream = samples.stream(plan, ReadShape.COLLATED, loader, 5)) {
+      for (int step = 0; step < 20; step++) {
+        try (SampleBatch batch = stream.next()) {
+          assertThat(batch.index(1)).isEqualTo(step);
+        }
+      }
+    }
   }
 
   @Test
