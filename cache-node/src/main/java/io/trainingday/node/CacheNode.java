@@ -13,8 +13,7 @@ import io.trainingday.node.lane.LaneStats;
 import io.trainingday.node.metrics.MetricsServer;
 import io.trainingday.node.metrics.NodeStats;
 import io.trainingday.node.metrics.ObservedNode;
-import io.trainingday.node.store.IgniteRecordStore;
-import io.trainingday.node.store.RecordStore;
+import io.trainingday.node.store.RecordStores;
 import io.trainingday.node.versions.VersionKeys;
 import java.io.IOException;
 import java.nio.file.Path;
@@ -50,7 +49,7 @@ public final class CacheNode implements AutoCloseable {
   private final LaneEndpoint endpoint;
   private final Ignite ignite;
   private final Admission admission;
-  private final RecordStore store;
+  private final RecordStores stores;
   private final Fills fills;
   private final VersionKeys versions;
   private final LaneServer lane;
@@ -82,11 +81,10 @@ public final class CacheNode implements AutoCloseable {
     Stopper stopper = new Stopper();
     ignite = startIgnite(settings, stopper);
     try {
-      String samples = GridCaches.samples(0);
-      store =
+      stores =
           switch (settings.lane().reader()) {
-            case PAGE -> IgniteRecordStore.withPageReader(ignite, samples);
-            case PUBLIC -> IgniteRecordStore.withPublicReader(ignite, samples);
+            case PAGE -> RecordStores.withPageReader(ignite);
+            case PUBLIC -> RecordStores.withPublicReader(ignite);
           };
       admission =
           new Admission(
@@ -101,7 +99,6 @@ public final class CacheNode implements AutoCloseable {
                   settings.fill().leaseTimeout(),
                   settings.fill().maxInFlight().bytes(),
                   settings.fill().writers()),
-              store,
               admission);
       versions =
           new VersionKeys(
@@ -116,7 +113,7 @@ public final class CacheNode implements AutoCloseable {
           LaneServer.open(
               endpoint,
               settings,
-              store,
+              stores,
               fills,
               versions,
               new SingleNodeAdmin(versions),
@@ -259,7 +256,7 @@ public final class CacheNode implements AutoCloseable {
     stopping = true;
     lane.close();
     fills.close();
-    store.drain();
+    stores.drain();
     endpoint.close();
   }
 

@@ -18,13 +18,15 @@ import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
-/** A queue of records bounded in bytes, and the threads that write them to the store. */
+/** A queue of records bounded in bytes, and the threads that write them to their stores. */
 final class WriteBehind {
   private static final class Fill {
+    final RecordStore store;
     final SampleKey key;
     final byte[] record;
 
-    Fill(SampleKey key, byte[] record) {
+    Fill(RecordStore store, SampleKey key, byte[] record) {
+      this.store = store;
       this.key = key;
       this.record = record;
     }
@@ -37,7 +39,6 @@ final class WriteBehind {
 
   private static final Logger LOG = LoggerFactory.getLogger(WriteBehind.class);
 
-  private final RecordStore store;
   private final Admission admission;
   private final long maxInFlightBytes;
   private final Counters counters;
@@ -58,13 +59,11 @@ final class WriteBehind {
    * @param whenDone told, once per taken record, that it is in the store or dropped; must not throw
    */
   WriteBehind(
-      RecordStore store,
       Admission admission,
       long maxInFlightBytes,
       int writers,
       Counters counters,
       Consumer<SampleKey> whenDone) {
-    this.store = store;
     this.admission = admission;
     this.maxInFlightBytes = maxInFlightBytes;
     this.counters = counters;
@@ -81,8 +80,8 @@ final class WriteBehind {
   }
 
   /** Takes the record, which admission has room for, or says why not. Never blocks. */
-  Submitted offer(SampleKey key, byte[] record) {
-    Fill fill = new Fill(key, record);
+  Submitted offer(RecordStore store, SampleKey key, byte[] record) {
+    Fill fill = new Fill(store, key, record);
     lock.lock();
     try {
       if (closed) {
@@ -182,11 +181,11 @@ final class WriteBehind {
   }
 
   private void write(Fill fill) {
-    if (store.contains(fill.key)) {
+    if (fill.store.contains(fill.key)) {
       counters.recordsAlreadyStored.increment();
       return;
     }
-    store.write(fill.key, fill.record);
+    fill.store.write(fill.key, fill.record);
     counters.recordsWritten.increment();
     counters.bytesWritten.add(fill.record.length);
   }

@@ -129,7 +129,7 @@ abstract class BatchRead {
   final void askForMissing(long holder) {
     for (int i = 0; i < count() && !tooSmall(); i++) {
       if (statuses[i] == Status.MISS) {
-        answered(i, dataset.fills().missing(keys[i], holder));
+        answered(i, dataset.fills().missing(dataset.store(), keys[i], holder));
       }
     }
   }

@@ -463,7 +463,7 @@ final class Connection extends ChannelInboundHandlerAdapter {
       server.fills().release(key, holder, fill.lease());
       return new LaneMessage.FillReply(FillResult.DROPPED, "stale");
     }
-    Fills.Submitted submitted = server.fills().submit(key, record);
+    Fills.Submitted submitted = server.fills().submit(dataset.store(), key, record);
     return switch (submitted) {
       case TAKEN, REPEATED -> new LaneMessage.FillReply(FillResult.TAKEN, "");
       case BUSY -> new LaneMessage.FillReply(FillResult.BUSY, "busy");

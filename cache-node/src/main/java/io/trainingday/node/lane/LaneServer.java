@@ -20,7 +20,7 @@ import io.trainingday.config.Settings;
 import io.trainingday.lane.LaneException;
 import io.trainingday.lane.LaneMessage;
 import io.trainingday.node.fill.Fills;
-import io.trainingday.node.store.RecordStore;
+import io.trainingday.node.store.RecordStores;
 import io.trainingday.node.versions.AdminApi;
 import io.trainingday.node.versions.VersionKeys;
 import java.nio.file.Path;
@@ -57,7 +57,7 @@ public final class LaneServer implements AutoCloseable {
 
   private final LaneLimits limits;
   private final Settings settings;
-  private final RecordStore store;
+  private final RecordStores stores;
   private final Fills fills;
   private final VersionKeys versions;
   private final AdminApi admin;
@@ -86,25 +86,25 @@ public final class LaneServer implements AutoCloseable {
   public static LaneServer open(
       LaneEndpoint endpoint,
       Settings settings,
-      RecordStore store,
+      RecordStores stores,
       Fills fills,
       VersionKeys versions,
       AdminApi admin,
       Supplier<String> statusJson) {
-    return new LaneServer(endpoint, settings, store, fills, versions, admin, statusJson);
+    return new LaneServer(endpoint, settings, stores, fills, versions, admin, statusJson);
   }
 
   private LaneServer(
       LaneEndpoint endpoint,
       Settings settings,
-      RecordStore store,
+      RecordStores stores,
       Fills fills,
       VersionKeys versions,
       AdminApi admin,
       Supplier<String> statusJson) {
     this.settings = settings;
     this.limits = LaneLimits.of(settings);
-    this.store = store;
+    this.stores = stores;
     this.fills = fills;
     this.versions = versions;
     this.admin = admin;
@@ -223,8 +223,8 @@ public final class LaneServer implements AutoCloseable {
     return limits;
   }
 
-  RecordStore store() {
-    return store;
+  RecordStores stores() {
+    return stores;
   }
 
   Fills fills() {
@@ -258,7 +258,7 @@ public final class LaneServer implements AutoCloseable {
         request,
         settings,
         versions,
-        store,
+        stores,
         fills,
         reads.computeIfAbsent(request.name(), unused -> new ReadCounters()));
   }

@@ -51,7 +51,8 @@ final class ParkedRead {
       Fills.Waiter waiter = answer -> thread.execute(() -> answered(sample, answer));
       waiters[i] = waiter;
       open++;
-      MissAnswer answer = read.dataset.fills().await(read.key(i), holder, waiter);
+      MissAnswer answer =
+          read.dataset.fills().await(read.dataset.store(), read.key(i), holder, waiter);
       if (answer.kind() != MissAnswer.Kind.LEASED_TO_OTHER) {
         waiters[i] = null;
         open--;

@@ -7,6 +7,7 @@ import io.trainingday.lane.LaneException.Code;
 import io.trainingday.lane.LaneMessage;
 import io.trainingday.node.fill.Fills;
 import io.trainingday.node.store.RecordStore;
+import io.trainingday.node.store.RecordStores;
 import io.trainingday.node.versions.DatasetRefusedException;
 import io.trainingday.node.versions.DatasetView;
 import io.trainingday.node.versions.OpenDataset;
@@ -64,7 +65,7 @@ final class ServedDataset {
       LaneMessage.Open request,
       Settings settings,
       VersionKeys versions,
-      RecordStore store,
+      RecordStores stores,
       Fills fills,
       ReadCounters counters) {
     try {
@@ -75,6 +76,8 @@ final class ServedDataset {
               new SourceIdentity(request.sourceLength(), request.sourceDigest()),
               request.pipeline(),
               stated(request, settings));
+      String backups = dataset.settings().getOrDefault(BACKUPS, "0");
+      RecordStore store = stores.of(Integer.parseInt(backups));
       return new ServedDataset(dataset, store, fills, counters);
     } catch (DatasetRefusedException e) {
       throw refusal(e);
