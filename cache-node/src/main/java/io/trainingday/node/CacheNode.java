@@ -9,10 +9,16 @@ import io.trainingday.node.fill.FillLimits;
 import io.trainingday.node.fill.Fills;
 import io.trainingday.node.lane.LaneEndpoint;
 import io.trainingday.node.lane.LaneServer;
+import io.trainingday.node.lane.LaneServices;
 import io.trainingday.node.lane.LaneStats;
 import io.trainingday.node.metrics.MetricsServer;
 import io.trainingday.node.metrics.NodeStats;
 import io.trainingday.node.metrics.ObservedNode;
+import io.trainingday.node.ownership.Ownership;
+import io.trainingday.node.peer.FillForwarder;
+import io.trainingday.node.peer.PeerSecurity;
+import io.trainingday.node.peer.Peers;
+import io.trainingday.node.peer.Pong;
 import io.trainingday.node.store.RecordStores;
 import io.trainingday.node.versions.VersionKeys;
 import java.io.IOException;
@@ -52,6 +58,9 @@ public final class CacheNode implements AutoCloseable {
   private final RecordStores stores;
   private final Fills fills;
   private final VersionKeys versions;
+  private final Ownership ownership;
+  private final Peers peers;
+  private final FillForwarder forwarder;
   private final LaneServer lane;
   private final @Nullable MetricsServer metrics;
   private volatile @Nullable String failure;
@@ -109,15 +118,29 @@ public final class CacheNode implements AutoCloseable {
               () ->
                   settings.memory().metaMaxSize().bytes()
                       - usedPages(GridCaches.META_REGION) * pageBytes());
+      ownership = new Ownership(ignite, GridCaches.MAX_BACKUPS);
+      peers =
+          new Peers(
+              ownership,
+              PeerSecurity.none(),
+              settings.lane().answerTimeout(),
+              Math.toIntExact(settings.lane().maxRecordSize().bytes()));
+      forwarder =
+          new FillForwarder(ownership, peers, fills, stores, settings.fill().leaseTimeout());
       lane =
           LaneServer.open(
               endpoint,
               settings,
-              stores,
-              fills,
-              versions,
-              new SingleNodeAdmin(versions),
-              () -> stats().toJson());
+              new LaneServices(
+                  stores,
+                  fills,
+                  versions,
+                  ownership,
+                  peers,
+                  forwarder,
+                  ping -> new Pong(false, 0),
+                  new SingleNodeAdmin(versions),
+                  () -> stats().toJson()));
       stopper.node = this;
       metrics = startMetrics(settings.metrics());
     } catch (RuntimeException | Error e) {
@@ -200,18 +223,32 @@ public final class CacheNode implements AutoCloseable {
             laneStats.batchNanos(),
             laneStats.inlineBatches(),
             laneStats.refusals()),
-        NodeStats.Fills.of(fills.stats(), settings.fill().maxInFlight().bytes()),
+        new NodeStats.Peers(
+            laneStats.peerSamples(),
+            laneStats.peerDamaged(),
+            peers.stats().broken(),
+            peers.stats().lateLeases()),
+        NodeStats.Fills.of(
+            fills.stats(),
+            settings.fill().maxInFlight().bytes(),
+            forwarder.passed(),
+            forwarder.dropped()),
         laneStats.datasets().stream()
             .map(
                 reads ->
                     new NodeStats.Dataset(
                         reads.dataset(),
                         reads.generation(),
-                        reads.hits(),
-                        reads.misses(),
-                        reads.hitBytes(),
+                        source(reads.local()),
+                        source(reads.peer()),
+                        reads.loads(),
+                        reads.abandoned(),
                         reads.damaged()))
             .toList());
+  }
+
+  private static NodeStats.Source source(LaneStats.Source source) {
+    return new NodeStats.Source(source.hits(), source.hitBytes(), source.misses());
   }
 
   private NodeStats.Memory memoryStats() {
@@ -255,6 +292,9 @@ public final class CacheNode implements AutoCloseable {
   private void drain() {
     stopping = true;
     lane.close();
+    forwarder.close();
+    peers.close();
+    ownership.close();
     fills.close();
     stores.drain();
     endpoint.close();

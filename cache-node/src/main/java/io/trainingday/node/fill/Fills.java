@@ -95,6 +95,7 @@ public final class Fills implements AutoCloseable {
   private final LongSupplier nanoTime;
   private final Counters counters = new Counters();
   private final LeaseTable[] stripes = new LeaseTable[STRIPES];
+  private final InFlightBytes inFlight;
   private final WriteBehind writeBehind;
   private final Map<Long, Holder> holders = new ConcurrentHashMap<>();
   private final AtomicLong lastHolder = new AtomicLong();
@@ -121,9 +122,9 @@ public final class Fills implements AutoCloseable {
     for (int i = 0; i < STRIPES; i++) {
       stripes[i] = new LeaseTable(limits.leaseTimeoutNanos(), lastLease, counters);
     }
+    inFlight = new InFlightBytes(limits.maxInFlightBytes());
     writeBehind =
-        new WriteBehind(
-            admission, limits.maxInFlightBytes(), limits.writers(), counters, this::removePending);
+        new WriteBehind(admission, inFlight, limits.writers(), counters, this::removePending);
     timer = withTimer ? startTimer(limits.leaseTimeoutNanos()) : null;
   }
 
@@ -349,9 +350,14 @@ public final class Fills implements AutoCloseable {
     }
   }
 
+  /** The budget of all records this node has taken, those it passes on to other nodes included. */
+  public InFlightBytes inFlight() {
+    return inFlight;
+  }
+
   /** Counters and gauges of now. */
   public FillStats stats() {
-    return counters.snapshot(liveLeases.get(), writeBehind.inFlightBytes());
+    return counters.snapshot(liveLeases.get(), inFlight.bytes());
   }
 
   /** Passes on all leases whose deadline has come. */

@@ -30,17 +30,12 @@ final class WriteBehind {
       this.key = key;
       this.record = record;
     }
-
-    /** A record's bytes and about what its queue and table entries cost, so tiny ones count. */
-    long cost() {
-      return record.length + 256L;
-    }
   }
 
   private static final Logger LOG = LoggerFactory.getLogger(WriteBehind.class);
 
   private final Admission admission;
-  private final long maxInFlightBytes;
+  private final InFlightBytes inFlight;
   private final Counters counters;
   private final Consumer<SampleKey> whenDone;
   private final List<Thread> writers = new ArrayList<>();
@@ -51,21 +46,21 @@ final class WriteBehind {
 
   // Guarded by lock.
   private final Deque<Fill> queue = new ArrayDeque<>();
-  private long inFlightBytes;
   private boolean closed;
 
   /**
+   * @param inFlight bounds the queue
    * @param admission gets the room of every taken record back once it is written or dropped
    * @param whenDone told, once per taken record, that it is in the store or dropped; must not throw
    */
   WriteBehind(
       Admission admission,
-      long maxInFlightBytes,
+      InFlightBytes inFlight,
       int writers,
       Counters counters,
       Consumer<SampleKey> whenDone) {
     this.admission = admission;
-    this.maxInFlightBytes = maxInFlightBytes;
+    this.inFlight = inFlight;
     this.counters = counters;
     this.whenDone = whenDone;
     for (int i = 0; i < writers; i++) {
@@ -87,25 +82,15 @@ final class WriteBehind {
       if (closed) {
         return Submitted.CLOSED;
       }
-      if (fill.cost() > maxInFlightBytes) {
+      if (!inFlight.couldTake(record.length)) {
         return Submitted.TOO_LARGE;
       }
-      if (inFlightBytes + fill.cost() > maxInFlightBytes) {
+      if (!inFlight.tryTake(record.length)) {
         return Submitted.BUSY;
       }
-      inFlightBytes += fill.cost();
       queue.add(fill);
       changed.signal();
       return Submitted.TAKEN;
-    } finally {
-      lock.unlock();
-    }
-  }
-
-  long inFlightBytes() {
-    lock.lock();
-    try {
-      return inFlightBytes;
     } finally {
       lock.unlock();
     }
@@ -193,12 +178,7 @@ final class WriteBehind {
   private void done(Fill fill) {
     admission.release(fill.record.length);
     whenDone.accept(fill.key);
-    lock.lock();
-    try {
-      inFlightBytes -= fill.cost();
-    } finally {
-      lock.unlock();
-    }
+    inFlight.give(fill.record.length);
   }
 
   /** The next record, or null when closed and nothing is left. */

@@ -2,29 +2,22 @@ package io.trainingday.node.lane;
 
 import io.netty.buffer.ByteBuf;
 import io.netty.buffer.Unpooled;
+import io.netty.channel.Channel;
 import io.netty.channel.ChannelFutureListener;
 import io.netty.channel.ChannelHandlerContext;
 import io.netty.channel.ChannelInboundHandlerAdapter;
 import io.netty.handler.codec.DecoderException;
-import io.trainingday.grid.SampleKey;
 import io.trainingday.lane.AdminMessage;
 import io.trainingday.lane.LaneException;
 import io.trainingday.lane.LaneException.Code;
 import io.trainingday.lane.LaneMessage;
-import io.trainingday.lane.LaneMessage.FillResult;
 import io.trainingday.lane.LaneMessage.Role;
-import io.trainingday.lane.LaneMessage.Status;
-import io.trainingday.node.fill.Fills;
+import io.trainingday.lane.PeerMessage;
 import io.trainingday.node.lane.FrameDecoder.Received;
-import io.trainingday.record.MalformedRecordException;
-import io.trainingday.record.RecordLayout;
 import java.io.IOException;
 import java.nio.ByteBuffer;
-import java.util.ArrayList;
 import java.util.HashMap;
-import java.util.LinkedHashSet;
 import java.util.Map;
-import java.util.Set;
 import java.util.concurrent.Callable;
 import java.util.concurrent.RejectedExecutionException;
 import java.util.function.Consumer;
@@ -47,8 +40,8 @@ final class Connection extends ChannelInboundHandlerAdapter {
   private final boolean sharedMemory;
   private final Map<Integer, ServedDataset> datasets = new HashMap<>();
   private final Map<Integer, Segment> segments = new HashMap<>();
-  private final Set<ParkedRead> parked = new LinkedHashSet<>();
-  private final long holder;
+  private final TrainerSession trainer;
+  private @Nullable PeerSession peer;
   private @Nullable ChannelHandlerContext context;
   private Grant grant = Grant.LOCAL;
   private Role role = Role.TRAINER;
@@ -62,7 +55,7 @@ final class Connection extends ChannelInboundHandlerAdapter {
     this.server = server;
     this.decoder = decoder;
     this.sharedMemory = sharedMemory;
-    this.holder = server.fills().openHolder();
+    this.trainer = new TrainerSession(server, this);
   }
 
   @Override
@@ -74,10 +67,10 @@ final class Connection extends ChannelInboundHandlerAdapter {
   public void channelInactive(ChannelHandlerContext inactive) {
     closing = true;
     server.forget(this);
-    for (ParkedRead read : new ArrayList<>(parked)) {
-      read.finish();
+    trainer.close();
+    if (peer != null) {
+      peer.close();
     }
-    server.fills().closeHolder(holder);
     segments.values().forEach(Segment::close);
     segments.clear();
     datasets.clear();
@@ -86,8 +79,12 @@ final class Connection extends ChannelInboundHandlerAdapter {
 
   @Override
   public void channelWritabilityChanged(ChannelHandlerContext changed) {
-    // A client that does not take its replies gets no further ones made.
-    changed.channel().config().setAutoRead(changed.channel().isWritable());
+    if (peer != null) {
+      peer.takeTurns();
+    } else {
+      // A client that does not take its replies gets no further ones made.
+      changed.channel().config().setAutoRead(changed.channel().isWritable());
+    }
   }
 
   @Override
@@ -129,35 +126,26 @@ final class Connection extends ChannelInboundHandlerAdapter {
       throw new LaneException(
           Code.MALFORMED, "message type %d before HELLO".formatted(message.type()));
     }
-    if (requestsInFlight >= server.limits().maxRequestsInFlight()) {
+    if (role == Role.PEER) {
+      receiveFromPeer(requestId, message);
+      return;
+    }
+    int inFlight = requestsInFlight + trainer.readsInFlight();
+    if (inFlight >= server.limits().maxRequestsInFlight()) {
       throw new LaneException(
           Code.TOO_MANY,
           "requests in flight=%d, allowed: lane.maxRequestsInFlight=%d"
-              .formatted(requestsInFlight + 1, server.limits().maxRequestsInFlight()));
+              .formatted(inFlight + 1, server.limits().maxRequestsInFlight()));
     }
     if (message instanceof LaneMessage.Read read) {
-      long start = System.nanoTime();
-      read(requestId, read);
-      server.countNanos(System.nanoTime() - start);
+      trainer.read(requestId, read);
     } else if (message instanceof LaneMessage.Fill fill) {
-      fill(requestId, fill);
+      trainer.fill(requestId, fill);
     } else if (message instanceof LaneMessage.Renew renew) {
-      for (int i = 0; i < renew.indices().length; i++) {
-        SampleKey key =
-            key(renew.handle(), renew.variant(), renew.indices()[i], renew.sampleVersions()[i]);
-        server.fills().renew(key, holder, renew.leases()[i]);
-      }
+      trainer.renew(renew);
       send(requestId, LaneMessage.Done.to(message));
     } else if (message instanceof LaneMessage.Abandon abandon) {
-      for (int i = 0; i < abandon.indices().length; i++) {
-        SampleKey key =
-            key(
-                abandon.handle(),
-                abandon.variant(),
-                abandon.indices()[i],
-                abandon.sampleVersions()[i]);
-        server.fills().release(key, holder, abandon.leases()[i]);
-      }
+      trainer.abandon(abandon);
       send(requestId, LaneMessage.Done.to(message));
     } else if (message instanceof LaneMessage.Open open) {
       open(requestId, open);
@@ -172,11 +160,22 @@ final class Connection extends ChannelInboundHandlerAdapter {
     } else if (message instanceof AdminMessage admin) {
       administer(requestId, admin);
     } else if (message instanceof LaneMessage.StatusRequest) {
-      offload(requestId, () -> new LaneMessage.StatusReply(server.statusJson()));
+      offload(requestId, () -> new LaneMessage.StatusReply(server.services().statusJson().get()));
     } else {
       throw new LaneException(
           Code.MALFORMED, "message type %d is no request".formatted(message.type()));
     }
+  }
+
+  private void receiveFromPeer(long requestId, LaneMessage message) {
+    if (!(message instanceof PeerMessage fromPeer)) {
+      throw new LaneException(
+          Code.MALFORMED, "message type %d is none of a peer".formatted(message.type()));
+    }
+    if (peer == null) {
+      peer = new PeerSession(server, context());
+    }
+    peer.receive(requestId, fromPeer);
   }
 
   private void greet(long requestId, LaneMessage.Hello hello) {
@@ -241,7 +240,7 @@ final class Connection extends ChannelInboundHandlerAdapter {
           "message type %d needs role ADMIN, this connection greeted as %s"
               .formatted(request.type(), role));
     }
-    offload(requestId, () -> Administration.answer(server.admin(), tenant(), request));
+    offload(requestId, () -> Administration.answer(server.services().admin(), tenant(), request));
   }
 
   private void createSegment(long requestId, LaneMessage.Segment request) {
@@ -283,108 +282,10 @@ final class Connection extends ChannelInboundHandlerAdapter {
     segment.close();
   }
 
-  private void read(long requestId, LaneMessage.Read request) {
-    ServedDataset dataset = dataset(request.handle());
-    Segment segment = request.segment() == LaneMessage.NO_SLOT ? null : segment(request.segment());
-    if (segment != null && !segment.take(request.slot())) {
-      throw new LaneException(
-          Code.MALFORMED,
-          "slot %d of segment %d is none, or another READ uses it"
-              .formatted(request.slot(), request.segment()));
-    }
-    Target target =
-        segment == null
-            ? new Target.Inline(context().alloc(), maxInlineBytes(request.indices().length))
-            : segment.target(request.slot());
-    Copiers.Tools tools = Copiers.tools();
-    BatchRead read;
-    try {
-      read =
-          BatchRead.of(
-              request, dataset, target, tools.scratch(), tools.checksum(), server.copiers());
-    } catch (LaneException e) {
-      free(target, segment, request.slot());
-      throw e;
-    }
-    boolean answered = false;
-    try {
-      read.readStored();
-      if (request.lease()) {
-        read.askForMissing(holder);
-      } else {
-        read.readPending();
-      }
-      if (mayWait(request, read)) {
-        answered = true;
-        requestsInFlight++;
-        ParkedRead waiting =
-            new ParkedRead(
-                read,
-                holder,
-                context().channel().eventLoop(),
-                done -> {
-                  parked.remove(done);
-                  requestsInFlight--;
-                  RuntimeException failure = done.failure();
-                  if (failure == null) {
-                    answerRead(requestId, read, segment);
-                  } else {
-                    abort(read, segment);
-                    refuse(requestId, asRefusal(failure));
-                  }
-                });
-        parked.add(waiting);
-        waiting.park(
-            Math.min(request.waitMillis(), server.limits().answerTimeoutMillis() * 3L / 4));
-        return;
-      }
-      answered = true;
-      answerRead(requestId, read, segment);
-    } finally {
-      if (!answered) {
-        abort(read, segment);
-      }
-    }
-  }
-
-  private static boolean mayWait(LaneMessage.Read request, BatchRead read) {
-    return request.waitMillis() > 0
-        && !read.tooSmall()
-        && read.count(Status.LEASED_TO_YOU) == 0
-        && read.count(Status.LEASED_TO_OTHER) > 0;
-  }
-
-  private void answerRead(long requestId, BatchRead read, @Nullable Segment segment) {
-    boolean answered = false;
-    try {
-      if (closing) {
-        return;
-      }
-      LaneMessage.Batch reply = read.reply();
-      int hits = read.count(Status.HIT);
-      ReadCounters counters = read.dataset.counters();
-      counters.generation = reply.generation();
-      counters.hits.add(hits);
-      counters.hitBytes.add(read.hitBytes());
-      counters.misses.add(read.count() - hits);
-      server.countBatch(segment == null);
-      if (segment != null) {
-        segment.give(read.request.slot());
-      }
-      answered = true;
-      sendBatch(requestId, read, reply);
-    } catch (RuntimeException e) {
-      refuse(requestId, asRefusal(e));
-    } finally {
-      if (!answered) {
-        abort(read, segment);
-      }
-    }
-  }
-
-  private void sendBatch(long requestId, BatchRead read, LaneMessage.Batch reply) {
+  /** Sends the reply to a READ and, of an inline one, its payload; frees an inline target. */
+  void sendBatch(long requestId, LaneMessage.Batch reply, Target target) {
     ByteBuffer head = reply.frame(requestId);
-    if (!(read.target instanceof Target.Inline inline)) {
+    if (!(target instanceof Target.Inline inline)) {
       write(Unpooled.wrappedBuffer(head));
     } else if (reply.inline()) {
       write(
@@ -396,88 +297,7 @@ final class Connection extends ChannelInboundHandlerAdapter {
     }
   }
 
-  private void abort(BatchRead read, @Nullable Segment segment) {
-    read.releaseLeases(holder);
-    free(read.target, segment, read.request.slot());
-  }
-
-  private static void free(Target target, @Nullable Segment segment, int slot) {
-    if (segment != null) {
-      segment.give(slot);
-    }
-    if (target instanceof Target.Inline inline) {
-      inline.release();
-    }
-  }
-
-  /** What of a frame is left for the payload beside the tables, generously. */
-  private int maxInlineBytes(int count) {
-    return (int) Math.max(0L, server.limits().maxFrameBytes() - count * 64L - (256L << 10));
-  }
-
-  private void fill(long requestId, LaneMessage.Fill fill) {
-    ServedDataset dataset = dataset(fill.handle());
-    int length = fill.record().remaining();
-    if (length > server.limits().maxRecordBytes()) {
-      throw new LaneException(
-          Code.REFUSED,
-          "record of sample %d has %d bytes > lane.maxRecordSize=%d, store smaller samples or raise it"
-              .formatted(fill.index(), length, server.limits().maxRecordBytes()));
-    }
-    byte[] record = new byte[length];
-    fill.record().get(record);
-    RecordLayout layout = inspect(fill.index(), record);
-    if (dataset.knowsSchema(layout)) {
-      send(requestId, submit(dataset, fill, record));
-    } else {
-      // Learning a schema is a transaction of the grid.
-      offload(
-          requestId,
-          () -> {
-            dataset.learnSchema(layout);
-            return submit(dataset, fill, record);
-          });
-    }
-  }
-
-  private static RecordLayout inspect(long index, byte[] record) {
-    ByteBuffer bytes = ByteBuffer.wrap(record);
-    try {
-      RecordLayout layout = RecordLayout.parse(bytes, record.length);
-      if (Copiers.tools().checksum().matches(bytes, 0, record.length)) {
-        return layout;
-      }
-    } catch (MalformedRecordException e) {
-      throw new LaneException(
-          Code.REFUSED, "record of sample %d: %s".formatted(index, e.getMessage()));
-    }
-    throw new LaneException(
-        Code.REFUSED, "record of sample %d does not match its checksum".formatted(index));
-  }
-
-  private LaneMessage.FillReply submit(
-      ServedDataset dataset, LaneMessage.Fill fill, byte[] record) {
-    SampleKey key = dataset.key(fill.index(), fill.variant(), fill.sampleVersion());
-    if (!dataset.isCurrent(fill.index(), fill.sampleVersion())) {
-      // Nobody would ever look there. Who waits for the old version loads for itself.
-      server.fills().release(key, holder, fill.lease());
-      return new LaneMessage.FillReply(FillResult.DROPPED, "stale");
-    }
-    Fills.Submitted submitted = server.fills().submit(dataset.store(), key, record);
-    return switch (submitted) {
-      case TAKEN, REPEATED -> new LaneMessage.FillReply(FillResult.TAKEN, "");
-      case BUSY -> new LaneMessage.FillReply(FillResult.BUSY, "busy");
-      case NO_ROOM -> new LaneMessage.FillReply(FillResult.DROPPED, "budget");
-      case TOO_LARGE -> new LaneMessage.FillReply(FillResult.DROPPED, "too-large");
-      case CLOSED -> new LaneMessage.FillReply(FillResult.DROPPED, "stopping");
-    };
-  }
-
-  private SampleKey key(int handle, int variant, long index, long sampleVersion) {
-    return dataset(handle).key(index, variant, sampleVersion);
-  }
-
-  private ServedDataset dataset(int handle) {
+  ServedDataset dataset(int handle) {
     ServedDataset dataset = datasets.get(handle);
     if (dataset == null) {
       throw new LaneException(
@@ -486,7 +306,7 @@ final class Connection extends ChannelInboundHandlerAdapter {
     return dataset;
   }
 
-  private Segment segment(int id) {
+  Segment segment(int id) {
     Segment segment = segments.get(id);
     if (segment == null) {
       throw new LaneException(
@@ -502,11 +322,13 @@ final class Connection extends ChannelInboundHandlerAdapter {
         .eventLoop()
         .execute(
             () -> {
-              for (ParkedRead read : new ArrayList<>(parked)) {
-                read.finish();
-              }
+              trainer.hurry();
               refuse(0, new LaneException(Code.STOPPING, "the cache node is stopping"));
             });
+  }
+
+  Channel channel() {
+    return context().channel();
   }
 
   private ChannelHandlerContext context() {
@@ -517,7 +339,7 @@ final class Connection extends ChannelInboundHandlerAdapter {
     return current;
   }
 
-  private interface Answer<T> {
+  interface Answer<T> {
     LaneMessage to(T result);
   }
 
@@ -525,7 +347,7 @@ final class Connection extends ChannelInboundHandlerAdapter {
     offload(requestId, work, message -> message);
   }
 
-  private <T> void offload(long requestId, Callable<T> work, Answer<T> answer) {
+  <T> void offload(long requestId, Callable<T> work, Answer<T> answer) {
     offload(requestId, work, answer, unused -> {}, () -> {});
   }
 
@@ -582,7 +404,7 @@ final class Connection extends ChannelInboundHandlerAdapter {
     }
   }
 
-  private static LaneException asRefusal(Exception e) {
+  static LaneException asRefusal(Exception e) {
     if (e instanceof LaneException refusal) {
       return refusal;
     }
@@ -591,7 +413,7 @@ final class Connection extends ChannelInboundHandlerAdapter {
         Code.FAILED, "%s: %s".formatted(e.getClass().getSimpleName(), e.getMessage()));
   }
 
-  private void refuse(long requestId, LaneException e) {
+  void refuse(long requestId, LaneException e) {
     if (closing) {
       return;
     }
@@ -611,7 +433,7 @@ final class Connection extends ChannelInboundHandlerAdapter {
     }
   }
 
-  private void send(long requestId, LaneMessage message) {
+  void send(long requestId, LaneMessage message) {
     write(Unpooled.wrappedBuffer(message.frame(requestId)));
   }
 

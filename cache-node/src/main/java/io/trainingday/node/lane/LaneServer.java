@@ -20,9 +20,11 @@ import io.trainingday.config.Settings;
 import io.trainingday.lane.LaneException;
 import io.trainingday.lane.LaneMessage;
 import io.trainingday.node.fill.Fills;
+import io.trainingday.node.ownership.Ownership;
+import io.trainingday.node.peer.FillForwarder;
+import io.trainingday.node.peer.Peers;
+import io.trainingday.node.peer.PingListener;
 import io.trainingday.node.store.RecordStores;
-import io.trainingday.node.versions.AdminApi;
-import io.trainingday.node.versions.VersionKeys;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.Comparator;
@@ -36,7 +38,6 @@ import java.util.concurrent.ThreadPoolExecutor;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.LongAdder;
-import java.util.function.Supplier;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -57,11 +58,7 @@ public final class LaneServer implements AutoCloseable {
 
   private final LaneLimits limits;
   private final Settings settings;
-  private final RecordStores stores;
-  private final Fills fills;
-  private final VersionKeys versions;
-  private final AdminApi admin;
-  private final Supplier<String> statusJson;
+  private final LaneServices services;
   private final LaneEndpoint endpoint;
   private final EventLoopGroup threads;
   private final ThreadPoolExecutor blocking;
@@ -75,40 +72,22 @@ public final class LaneServer implements AutoCloseable {
   private final LongAdder inlineBatches = new LongAdder();
   private final LongAdder batchNanos = new LongAdder();
   private final LongAdder refusals = new LongAdder();
+  private final LongAdder peerSamples = new LongAdder();
+  private final LongAdder peerDamaged = new LongAdder();
 
   /**
    * Opens the lane at a claimed endpoint, which it closes with itself.
    *
-   * @param admin does what administrators ask for
-   * @param statusJson what STATUS answers; may block
    * @throws LaneStartException when the socket cannot be listened on
    */
-  public static LaneServer open(
-      LaneEndpoint endpoint,
-      Settings settings,
-      RecordStores stores,
-      Fills fills,
-      VersionKeys versions,
-      AdminApi admin,
-      Supplier<String> statusJson) {
-    return new LaneServer(endpoint, settings, stores, fills, versions, admin, statusJson);
+  public static LaneServer open(LaneEndpoint endpoint, Settings settings, LaneServices services) {
+    return new LaneServer(endpoint, settings, services);
   }
 
-  private LaneServer(
-      LaneEndpoint endpoint,
-      Settings settings,
-      RecordStores stores,
-      Fills fills,
-      VersionKeys versions,
-      AdminApi admin,
-      Supplier<String> statusJson) {
+  private LaneServer(LaneEndpoint endpoint, Settings settings, LaneServices services) {
     this.settings = settings;
     this.limits = LaneLimits.of(settings);
-    this.stores = stores;
-    this.fills = fills;
-    this.versions = versions;
-    this.admin = admin;
-    this.statusJson = statusJson;
+    this.services = services;
     this.endpoint = endpoint;
     blocking =
         new ThreadPoolExecutor(
@@ -180,15 +159,7 @@ public final class LaneServer implements AutoCloseable {
   public LaneStats stats() {
     List<LaneStats.Reads> datasets =
         reads.entrySet().stream()
-            .map(
-                entry ->
-                    new LaneStats.Reads(
-                        entry.getKey(),
-                        entry.getValue().generation,
-                        entry.getValue().hits.sum(),
-                        entry.getValue().hitBytes.sum(),
-                        entry.getValue().misses.sum(),
-                        entry.getValue().damaged.sum()))
+            .map(entry -> entry.getValue().snapshot(entry.getKey()))
             .sorted(Comparator.comparing(LaneStats.Reads::dataset))
             .toList();
     return new LaneStats(
@@ -198,6 +169,8 @@ public final class LaneServer implements AutoCloseable {
         inlineBatches.sum(),
         batchNanos.sum(),
         refusals.sum(),
+        peerSamples.sum(),
+        peerDamaged.sum(),
         datasets);
   }
 
@@ -223,12 +196,32 @@ public final class LaneServer implements AutoCloseable {
     return limits;
   }
 
+  LaneServices services() {
+    return services;
+  }
+
   RecordStores stores() {
-    return stores;
+    return services.stores();
   }
 
   Fills fills() {
-    return fills;
+    return services.fills();
+  }
+
+  Ownership ownership() {
+    return services.ownership();
+  }
+
+  Peers peers() {
+    return services.peers();
+  }
+
+  PingListener pings() {
+    return services.pings();
+  }
+
+  FillForwarder forwarder() {
+    return services.forwarder();
   }
 
   Segments segments() {
@@ -243,28 +236,28 @@ public final class LaneServer implements AutoCloseable {
     return blocking;
   }
 
-  AdminApi admin() {
-    return admin;
-  }
-
-  String statusJson() {
-    return statusJson.get();
-  }
-
   /** Opens a data set for one connection; blocks. */
   ServedDataset open(String tenant, LaneMessage.Open request) {
     return ServedDataset.open(
         tenant,
         request,
         settings,
-        versions,
-        stores,
-        fills,
+        services,
         reads.computeIfAbsent(request.name(), unused -> new ReadCounters()));
   }
 
   void countBatch(boolean inline) {
     (inline ? inlineBatches : slotBatches).increment();
+  }
+
+  /** A record that another node asked for was found damaged. */
+  void countDamagedForPeer() {
+    peerDamaged.increment();
+  }
+
+  /** Records were sent to another node. */
+  void countServedToPeer(int samples) {
+    peerSamples.add(samples);
   }
 
   void countNanos(long nanos) {

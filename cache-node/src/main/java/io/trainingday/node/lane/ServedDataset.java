@@ -5,14 +5,11 @@ import io.trainingday.grid.SampleKey;
 import io.trainingday.lane.LaneException;
 import io.trainingday.lane.LaneException.Code;
 import io.trainingday.lane.LaneMessage;
-import io.trainingday.node.fill.Fills;
 import io.trainingday.node.store.RecordStore;
-import io.trainingday.node.store.RecordStores;
 import io.trainingday.node.versions.DatasetRefusedException;
 import io.trainingday.node.versions.DatasetView;
 import io.trainingday.node.versions.OpenDataset;
 import io.trainingday.node.versions.SourceIdentity;
-import io.trainingday.node.versions.VersionKeys;
 import io.trainingday.record.RecordLayout;
 import java.util.HashMap;
 import java.util.Locale;
@@ -33,7 +30,6 @@ final class ServedDataset {
 
   private final OpenDataset dataset;
   private final RecordStore store;
-  private final Fills fills;
   private final ReadCounters counters;
   private final boolean verify;
   private volatile @Nullable RecordLayout expectedLayout;
@@ -46,11 +42,9 @@ final class ServedDataset {
     }
   }
 
-  private ServedDataset(
-      OpenDataset dataset, RecordStore store, Fills fills, ReadCounters counters) {
+  private ServedDataset(OpenDataset dataset, RecordStore store, ReadCounters counters) {
     this.dataset = dataset;
     this.store = store;
-    this.fills = fills;
     this.counters = counters;
     this.verify = !text(Settings.Validation.NONE).equals(dataset.settings().get(VALIDATION));
   }
@@ -64,21 +58,21 @@ final class ServedDataset {
       String tenant,
       LaneMessage.Open request,
       Settings settings,
-      VersionKeys versions,
-      RecordStores stores,
-      Fills fills,
+      LaneServices services,
       ReadCounters counters) {
     try {
       OpenDataset dataset =
-          versions.open(
-              tenant,
-              request.name(),
-              new SourceIdentity(request.sourceLength(), request.sourceDigest()),
-              request.pipeline(),
-              stated(request, settings));
+          services
+              .versions()
+              .open(
+                  tenant,
+                  request.name(),
+                  new SourceIdentity(request.sourceLength(), request.sourceDigest()),
+                  request.pipeline(),
+                  stated(request, settings));
       String backups = dataset.settings().getOrDefault(BACKUPS, "0");
-      RecordStore store = stores.of(Integer.parseInt(backups));
-      return new ServedDataset(dataset, store, fills, counters);
+      RecordStore store = services.stores().of(Integer.parseInt(backups));
+      return new ServedDataset(dataset, store, counters);
     } catch (DatasetRefusedException e) {
       throw refusal(e);
     }
@@ -118,10 +112,6 @@ final class ServedDataset {
 
   RecordStore store() {
     return store;
-  }
-
-  Fills fills() {
-    return fills;
   }
 
   ReadCounters counters() {

@@ -62,6 +62,11 @@ public final class Peers implements AutoCloseable {
         .id();
   }
 
+  /** This node's own id. */
+  public UUID localId() {
+    return shared.localId();
+  }
+
   /** The peer that a member of the grid is. Not for the local node. */
   public Peer of(Member member) {
     Peer known = peers.get(member.id());
