@@ -3,7 +3,9 @@ package io.trainingday.node.metrics;
 import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.databind.json.JsonMapper;
 import io.trainingday.node.fill.FillStats;
+import java.util.HashMap;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 
 /**
@@ -77,8 +79,8 @@ public record NodeStats(
   /**
    * How missing samples came in.
    *
-   * @param results records by what became of them, in lower case: {@code written}, {@code refused},
-   *     …
+   * @param results records by what became of them, in lower case: {@code written}, {@code
+   *     refused_budget}, …
    * @param writtenBytes of records written
    * @param inFlightBytes of records taken and not written yet
    * @param maxInFlightBytes allowed
@@ -99,15 +101,20 @@ public record NodeStats(
 
     /** The figures of a node's fills, of which {@code maxInFlightBytes} may be in flight. */
     public static Fills of(FillStats stats, long maxInFlightBytes) {
+      Map<String, Long> results = new HashMap<>();
+      results.put("written", stats.recordsWritten());
+      results.put("already_stored", stats.recordsAlreadyStored());
+      results.put("repeated", stats.fillsRepeated());
+      results.put("busy", stats.fillsBusy());
+      results.put("failed", stats.writesFailed());
+      results.put("dropped", stats.recordsDropped());
+      stats
+          .fillsRefused()
+          .forEach(
+              (reason, count) ->
+                  results.put("refused_" + reason.name().toLowerCase(Locale.ROOT), count));
       return new Fills(
-          Map.of(
-              "written", stats.recordsWritten(),
-              "already_stored", stats.recordsAlreadyStored(),
-              "repeated", stats.fillsRepeated(),
-              "busy", stats.fillsBusy(),
-              "refused", stats.fillsRefused(),
-              "failed", stats.writesFailed(),
-              "dropped", stats.recordsDropped()),
+          results,
           stats.bytesWritten(),
           stats.inFlightBytes(),
           maxInFlightBytes,
