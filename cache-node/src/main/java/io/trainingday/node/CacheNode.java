@@ -4,7 +4,7 @@ import io.trainingday.config.Settings;
 import io.trainingday.grid.GridCaches;
 import io.trainingday.grid.GridListener;
 import io.trainingday.grid.IgniteConfigurations;
-import io.trainingday.node.capacity.Admission;
+import io.trainingday.node.capacity.Capacity;
 import io.trainingday.node.fill.FillLimits;
 import io.trainingday.node.fill.Fills;
 import io.trainingday.node.lane.LaneEndpoint;
@@ -54,11 +54,11 @@ public final class CacheNode implements AutoCloseable {
   private final long startNanos = System.nanoTime();
   private final LaneEndpoint endpoint;
   private final Ignite ignite;
-  private final Admission admission;
   private final RecordStores stores;
+  private final Ownership ownership;
+  private final Capacity capacity;
   private final Fills fills;
   private final VersionKeys versions;
-  private final Ownership ownership;
   private final Peers peers;
   private final FillForwarder forwarder;
   private final LaneServer lane;
@@ -95,20 +95,6 @@ public final class CacheNode implements AutoCloseable {
             case PAGE -> RecordStores.withPageReader(ignite);
             case PUBLIC -> RecordStores.withPublicReader(ignite);
           };
-      admission =
-          new Admission(
-              settings.memory().maxSize().bytes(),
-              settings.memory().resolvedHeadroom().bytes(),
-              Math.toIntExact(settings.lane().maxRecordSize().bytes()),
-              pageBytes(),
-              () -> usedPages(GridCaches.SAMPLES_REGION));
-      fills =
-          new Fills(
-              FillLimits.of(
-                  settings.fill().leaseTimeout(),
-                  settings.fill().maxInFlight().bytes(),
-                  settings.fill().writers()),
-              admission);
       versions =
           new VersionKeys(
               ignite,
@@ -119,6 +105,14 @@ public final class CacheNode implements AutoCloseable {
                   settings.memory().metaMaxSize().bytes()
                       - usedPages(GridCaches.META_REGION) * pageBytes());
       ownership = new Ownership(ignite, GridCaches.MAX_BACKUPS);
+      capacity = Capacity.start(ignite, stores, ownership, settings, key -> true);
+      fills =
+          new Fills(
+              FillLimits.of(
+                  settings.fill().leaseTimeout(),
+                  settings.fill().maxInFlight().bytes(),
+                  settings.fill().writers()),
+              capacity.admission());
       peers =
           new Peers(
               ownership,
@@ -262,7 +256,7 @@ public final class CacheNode implements AutoCloseable {
   }
 
   private NodeStats.Memory memoryStats() {
-    String closed = admission.closedReason();
+    String closed = capacity.admission().closedReason();
     return new NodeStats.Memory(
         stopping ? 0 : usedPages(GridCaches.SAMPLES_REGION) * pageBytes(),
         settings.memory().maxSize().bytes(),
@@ -304,8 +298,9 @@ public final class CacheNode implements AutoCloseable {
     lane.close();
     forwarder.close();
     peers.close();
-    ownership.close();
     fills.close();
+    capacity.close();
+    ownership.close();
     stores.drain();
     endpoint.close();
   }
@@ -318,7 +313,7 @@ public final class CacheNode implements AutoCloseable {
     public void memoryFull(String cause) {
       CacheNode current = node;
       if (current != null) {
-        current.admission.close(cause);
+        current.capacity.admission().close(cause);
       }
     }
 

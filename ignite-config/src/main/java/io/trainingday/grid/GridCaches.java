@@ -53,11 +53,16 @@ public final class GridCaches {
         metaCache(PIPELINES));
   }
 
+  // Full sync: when a write returns, it is known what it took on every node. No rebalancing by
+  // itself: it is started when there is room.
+  @SuppressWarnings("deprecation") // There is no other way to start it oneself.
   private static CacheConfiguration<SampleKey, byte[]> sampleCache(int backups, int partitions) {
     return new CacheConfiguration<SampleKey, byte[]>(samples(backups))
         .setDataRegionName(SAMPLES_REGION)
         .setCacheMode(CacheMode.PARTITIONED)
         .setAtomicityMode(CacheAtomicityMode.ATOMIC)
+        .setWriteSynchronizationMode(CacheWriteSynchronizationMode.FULL_SYNC)
+        .setRebalanceDelay(-1)
         .setBackups(backups)
         .setAffinity(new BoundedLoadAffinity(partitions));
   }
