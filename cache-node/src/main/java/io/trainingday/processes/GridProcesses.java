@@ -10,6 +10,7 @@ import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.concurrent.TimeUnit;
 import java.util.function.BiConsumer;
 import java.util.function.Consumer;
 import java.util.stream.IntStream;
@@ -30,6 +31,8 @@ public final class GridProcesses implements AutoCloseable {
   private static final String VERB = "grid-node";
   private static final String CONFIG_VARIABLES = "TRAINING_DAY_CONFIG_";
   private static final Duration START_LIMIT = Duration.ofMinutes(3);
+  private static final Duration JOIN_LIMIT = Duration.ofSeconds(60);
+  private static final long LOOK_MILLIS = 50;
   private static final Duration STOP_LIMIT = Duration.ofSeconds(30);
 
   private final Builder plan;
@@ -94,7 +97,7 @@ public final class GridProcesses implements AutoCloseable {
   }
 
   /**
-   * Starts the nodes it was created for, and returns when every one serves.
+   * Starts the nodes it was created for, and returns when every one serves and knows all of them.
    *
    * @throws ProcessException if one does not
    */
@@ -108,6 +111,28 @@ public final class GridProcesses implements AutoCloseable {
     for (NodeProcess node : joining) {
       awaitReady(node);
     }
+    for (NodeProcess node : nodes()) {
+      awaitMembers(node, plan.count);
+    }
+  }
+
+  private void awaitMembers(NodeProcess node, int count) throws InterruptedException {
+    long deadline = System.nanoTime() + JOIN_LIMIT.toNanos();
+    String last;
+    do {
+      try {
+        int known = node.members().members().size();
+        if (known == count) {
+          return;
+        }
+        last = "%s knows %d nodes of %d".formatted(node, known, count);
+      } catch (IOException unanswered) {
+        last = "%s does not answer: %s".formatted(node, unanswered.getMessage());
+      }
+      TimeUnit.MILLISECONDS.sleep(LOOK_MILLIS);
+    } while (node.process().isAlive() && System.nanoTime() - deadline < 0);
+    throw new ProcessException(
+        "the nodes do not become one grid: " + last + node.process().lastLines());
   }
 
   private synchronized NodeProcess launch(int number) {

@@ -6,6 +6,7 @@ import io.trainingday.client.TrainingCache;
 import io.trainingday.config.DataSize;
 import io.trainingday.config.SettingKey;
 import io.trainingday.config.Settings;
+import io.trainingday.lane.OwnersMessage;
 import io.trainingday.processes.GridProcesses;
 import io.trainingday.processes.NodePlace;
 import io.trainingday.processes.NodeProcess;
@@ -75,6 +76,11 @@ public final class LocalGrid implements AutoCloseable {
   /** The {@code i}-th node, from 0. */
   public NodeProcess node(int i) {
     return nodes().get(i);
+  }
+
+  /** Where the nodes' files lie; gone after {@link #close}. */
+  public Path directory() {
+    return processes.directory();
   }
 
   /** The nodes that run and are not paused. */
@@ -192,17 +198,17 @@ public final class LocalGrid implements AutoCloseable {
     awaitThat("the grid settles", SETTLE_LIMIT, this::notSettled);
   }
 
-  private String notSettled() {
+  private String notSettled() throws IOException {
     List<NodeProcess> living = living();
-    List<String> views = new ArrayList<>();
+    List<Long> versions = new ArrayList<>();
     for (NodeProcess node : living) {
-      JsonNode grid = status(node).path("grid");
-      if (grid.path("members").size() != living.size() || grid.path("moving").asInt(-1) != 0) {
-        return node + " says " + grid;
+      OwnersMessage.Reply owners = node.members();
+      if (owners.members().size() != living.size()) {
+        return "%s knows %s".formatted(node, owners.members());
       }
-      views.add(grid.path("topologyVersion").asText());
+      versions.add(owners.topologyVersion());
     }
-    return views.stream().distinct().count() == 1 ? "" : "topology versions " + views;
+    return versions.stream().distinct().count() == 1 ? "" : "topology versions " + versions;
   }
 
   /**

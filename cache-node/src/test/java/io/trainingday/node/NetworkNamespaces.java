@@ -27,6 +27,7 @@ final class NetworkNamespaces implements NodePlace.Source {
 
   private final String name = PREFIX + ProcessHandle.current().pid() + "-";
   private final Map<Integer, NodePlace> hosts = new TreeMap<>();
+  private boolean closed;
 
   /** Makes the switch; hosts are added when they are first asked for. */
   NetworkNamespaces() {
@@ -90,8 +91,13 @@ final class NetworkNamespaces implements NodePlace.Source {
     inSwitches("link", "set", cable(number), "master", bridge);
   }
 
+  /** Safe to call again. */
   @Override
   public void close() {
+    if (closed) {
+      return;
+    }
+    closed = true;
     hosts.keySet().forEach(number -> ip("netns", "delete", host(number)));
     hosts.clear();
     ip("netns", "delete", switches());
