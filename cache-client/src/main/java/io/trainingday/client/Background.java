@@ -1,5 +1,6 @@
 package io.trainingday.client;
 
+import com.google.errorprone.annotations.CanIgnoreReturnValue;
 import java.util.concurrent.Executor;
 import java.util.concurrent.Future;
 import java.util.concurrent.ScheduledThreadPoolExecutor;
@@ -15,11 +16,12 @@ import org.slf4j.LoggerFactory;
 final class Background implements Executor, AutoCloseable {
   private static final Logger LOG = LoggerFactory.getLogger(Background.class);
 
-  private final ScheduledThreadPoolExecutor thread =
-      new ScheduledThreadPoolExecutor(
-          1, DaemonThreads.named("training-day-keeper"), new ThreadPoolExecutor.DiscardPolicy());
+  private final ScheduledThreadPoolExecutor thread;
 
-  Background() {
+  Background(String name) {
+    thread =
+        new ScheduledThreadPoolExecutor(
+            1, DaemonThreads.named(name), new ThreadPoolExecutor.DiscardPolicy());
     thread.setRemoveOnCancelPolicy(true);
   }
 
@@ -29,9 +31,9 @@ final class Background implements Executor, AutoCloseable {
   }
 
   /** Runs it once. */
-  void later(Runnable task, long delayMillis) {
-    // The future is of no use: guarded tasks do not fail, and close() drops them.
-    Future<?> unused = thread.schedule(guarded(task), delayMillis, TimeUnit.MILLISECONDS);
+  @CanIgnoreReturnValue // Guarded tasks do not fail, and close() drops them.
+  Future<?> later(Runnable task, long delayMillis) {
+    return thread.schedule(guarded(task), delayMillis, TimeUnit.MILLISECONDS);
   }
 
   /** Runs it again and again until the result is cancelled. */

@@ -73,7 +73,7 @@ public final class CachedSamples implements AutoCloseable {
   CachedSamples(TrainingCache cache, DatasetSpec spec) {
     this.cache = cache;
     this.spec = spec;
-    this.fills = new Fills(spec, counters, cache.memory(), cache.attachment().background());
+    this.fills = new Fills(spec, counters, cache.memory(), cache.background());
   }
 
   /** What was opened. */
@@ -143,10 +143,18 @@ public final class CachedSamples implements AutoCloseable {
    */
   public boolean fill(long index, SampleRecord record) {
     checkIndex(index);
-    Opened current = open();
+    Opened current = enter();
     if (current == null) {
       return false;
     }
+    try {
+      return fill(current, index, record);
+    } finally {
+      current.session().leave();
+    }
+  }
+
+  private boolean fill(Opened current, long index, SampleRecord record) {
     int bytes = RecordCodec.encodedLength(record);
     int most = current.session().limits().maxRecordBytes();
     if (bytes > most) {
@@ -213,6 +221,20 @@ public final class CachedSamples implements AutoCloseable {
         return null;
       }
     }
+  }
+
+  /**
+   * The data set on the connection there is, whose session the caller leaves again; null if it
+   * cannot be had now.
+   *
+   * @throws CacheException if the node refuses it
+   */
+  @Nullable Opened enter() {
+    Opened current = open();
+    while (current != null && !current.session().enter()) {
+      current = open(); // Another session has just taken the place of that one.
+    }
+    return current;
   }
 
   private Open request() {

@@ -179,6 +179,11 @@ public sealed interface AdminMessage extends LaneMessage {
     }
   }
 
+  /** Whether a frame's type is one of these requests, whose bodies may be long. */
+  static boolean isRequest(int type) {
+    return type >= FIRST_TYPE && type <= LAST_TYPE;
+  }
+
   /** Reads the body of a message whose type is in this range, the reply bit aside. */
   static AdminMessage read(int type, Body body) {
     return switch (type) {

@@ -23,6 +23,7 @@ import io.trainingday.lane.LaneMessage.Status;
 import io.trainingday.lane.LaneMessage.StatusReply;
 import io.trainingday.lane.LaneMessage.StatusRequest;
 import io.trainingday.lane.LaneMessage.Table;
+import io.trainingday.lane.OwnersMessage;
 import io.trainingday.lane.ScriptedServer;
 import io.trainingday.lane.ScriptedServer.Peer;
 import io.trainingday.lane.ScriptedServer.Request;
@@ -68,6 +69,7 @@ final class FakeNode implements AutoCloseable {
   private final Map<Integer, ByteBuffer> segments = new ConcurrentHashMap<>();
   private final Map<Integer, Segment> segmentSizes = new ConcurrentHashMap<>();
   private final List<LaneMessage> requests = new CopyOnWriteArrayList<>();
+  private volatile List<OwnersMessage.Member> others = List.of();
   private volatile Twist twist = (peer, request) -> false;
   // Guarded by this.
   private final Map<Long, byte[]> records = new TreeMap<>();
@@ -190,6 +192,8 @@ final class FakeNode implements AutoCloseable {
     } else if (message instanceof Abandon abandon) {
       abandoned(abandon);
       peer.send(Done.to(message), request.id());
+    } else if (message instanceof OwnersMessage.Request) {
+      peer.send(new OwnersMessage.Reply(1, others, new int[0]), request.id());
     } else if (message instanceof StatusRequest) {
       peer.send(new StatusReply("{}"), request.id());
     } else {

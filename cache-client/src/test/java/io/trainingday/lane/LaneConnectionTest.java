@@ -406,7 +406,7 @@ class LaneConnectionTest {
 
   private static LaneConnection open(LaneAddress address, Duration timeout) throws IOException {
     return LaneConnection.open(
-        address, Role.TRAINER, "", "test", new LaneMemory(8 << 20), timeout.toNanos());
+        address, Role.TRAINER, LaneAccess.OPEN, "test", new LaneMemory(8 << 20), timeout.toNanos());
   }
 
   private static Reply call(LaneConnection connection, LaneMessage request, Duration timeout)

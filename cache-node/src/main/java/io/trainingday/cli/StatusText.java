@@ -62,7 +62,29 @@ final class StatusText {
     lines.add(
         format(
             "         %,d batches (%.3f ms each), %,d of them through the socket, %,d refusals",
-            batches, millis, lane.path("inlineBatches").asLong(), lane.path("refusals").asLong()));
+            batches,
+            millis,
+            lane.path("inlineBatches").asLong(),
+            lane.path("refusals").valueStream().mapToLong(JsonNode::asLong).sum()));
+    List<String> refused = counts(lane.path("refusals"), "");
+    if (!refused.isEmpty()) {
+      lines.add("         refused: " + String.join(", ", refused));
+    }
+  }
+
+  /** What happened at all, but for {@code leftOut}. */
+  private static List<String> counts(JsonNode byName, String leftOut) {
+    List<String> counts = new ArrayList<>();
+    byName
+        .properties()
+        .forEach(
+            one -> {
+              if (!one.getKey().equals(leftOut) && one.getValue().asLong() > 0) {
+                counts.add(
+                    format("%,d %s", one.getValue().asLong(), one.getKey().replace('_', ' ')));
+              }
+            });
+    return counts;
   }
 
   private static void fills(JsonNode fills, List<String> lines) {
@@ -75,17 +97,7 @@ final class StatusText {
             bytes(fills.path("inFlightBytes")),
             bytes(fills.path("maxInFlightBytes")),
             fills.path("leases").asLong()));
-    List<String> others = new ArrayList<>();
-    results
-        .properties()
-        .forEach(
-            result -> {
-              if (!result.getKey().equals("written") && result.getValue().asLong() > 0) {
-                others.add(
-                    format(
-                        "%,d %s", result.getValue().asLong(), result.getKey().replace('_', ' ')));
-              }
-            });
+    List<String> others = counts(results, "written");
     if (!others.isEmpty()) {
       lines.add("         " + String.join(", ", others));
     }

@@ -16,7 +16,6 @@ import io.trainingday.node.metrics.NodeStats;
 import io.trainingday.node.metrics.ObservedNode;
 import io.trainingday.node.ownership.Ownership;
 import io.trainingday.node.peer.FillForwarder;
-import io.trainingday.node.peer.PeerSecurity;
 import io.trainingday.node.peer.Peers;
 import io.trainingday.node.peer.Pong;
 import io.trainingday.node.store.RecordStores;
@@ -69,8 +68,8 @@ public final class CacheNode implements AutoCloseable {
   /**
    * Starts a node and returns when trainers can attach.
    *
-   * @throws io.trainingday.node.lane.LaneStartException when the socket or the segment directory
-   *     cannot be used, as when another node serves that socket
+   * @throws io.trainingday.node.lane.LaneStartException when the lane cannot be opened, as when
+   *     another node serves that socket or has that port
    * @throws NodeStartException when Ignite or the metrics port cannot be started
    */
   public static CacheNode launch(Settings settings) {
@@ -88,7 +87,7 @@ public final class CacheNode implements AutoCloseable {
     this.settings = settings;
     this.endpoint = endpoint;
     Stopper stopper = new Stopper();
-    ignite = startIgnite(settings, stopper);
+    ignite = startIgnite(settings, stopper, endpoint.tcpAddress());
     try {
       stores =
           switch (settings.lane().reader()) {
@@ -122,7 +121,7 @@ public final class CacheNode implements AutoCloseable {
       peers =
           new Peers(
               ownership,
-              PeerSecurity.none(),
+              endpoint.toPeers(),
               settings.lane().answerTimeout(),
               Math.toIntExact(settings.lane().maxRecordSize().bytes()));
       forwarder =
@@ -147,12 +146,17 @@ public final class CacheNode implements AutoCloseable {
       Ignition.stop(ignite.name(), true);
       throw e;
     }
-    LOG.info("Cache node {} is ready, lane at {}", ignite.name(), lane.socket());
+    LOG.info(
+        "Cache node {} is ready, lane at {}{}",
+        ignite.name(),
+        lane.socket(),
+        laneAddress().map(address -> " and tcp://" + address).orElse(""));
   }
 
-  private static Ignite startIgnite(Settings settings, GridListener listener) {
+  private static Ignite startIgnite(
+      Settings settings, GridListener listener, Optional<String> laneAddress) {
     try {
-      return Ignition.start(IgniteConfigurations.create(settings, listener, Optional.empty()));
+      return Ignition.start(IgniteConfigurations.create(settings, listener, laneAddress));
     } catch (IgniteException e) {
       Throwable root = e;
       while (root.getCause() != null && root.getCause() != root) {
@@ -183,6 +187,11 @@ public final class CacheNode implements AutoCloseable {
   /** The Unix socket trainers attach to. */
   public Path socket() {
     return lane.socket();
+  }
+
+  /** {@code HOST:PORT} of the lane over TCP, empty when it is off. */
+  public Optional<String> laneAddress() {
+    return endpoint.tcpAddress();
   }
 
   /** The port of the metrics endpoint, empty when it is off. */

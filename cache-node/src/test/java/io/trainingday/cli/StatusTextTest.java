@@ -18,7 +18,15 @@ final class StatusTextTest {
             3_720_000,
             "",
             new NodeStats.Memory(1 << 30, 2L << 30, 64 << 20, ""),
-            new NodeStats.Lane(3, 1_024, 38_535_168, 1 << 30, 2_000, 1_600_000_000L, 2, 7),
+            new NodeStats.Lane(
+                3,
+                1_024,
+                38_535_168,
+                1 << 30,
+                2_000,
+                1_600_000_000L,
+                2,
+                Map.of("token", 3L, "too_many", 4L, "tls", 0L)),
             new NodeStats.Peers(0, 0, 0, 0),
             new NodeStats.Fills(
                 Map.of("written", 1_437L, "already_stored", 4L, "busy", 0L),
@@ -43,6 +51,7 @@ final class StatusTextTest {
             "memory   1.0 GiB of 2.0 GiB used (50.0 %), 64.0 MiB of it kept free",
             "lane     3 of 1,024 connections, 36.8 MiB of 1.0 GiB shared memory",
             "         2,000 batches (0.800 ms each), 2 of them through the socket, 7 refusals",
+            "         refused: 3 token, 4 too many",
             "fills    1,437 written (5.6 MiB), 0 B of 256.0 MiB on their way, 6 leases",
             "         4 already stored",
             "",
@@ -61,7 +70,7 @@ final class StatusTextTest {
             61_000,
             "the node is stopping",
             new NodeStats.Memory(0, 0, 0, "out of memory"),
-            new NodeStats.Lane(0, 0, 0, 0, 0, 0, 0, 0),
+            new NodeStats.Lane(0, 0, 0, 0, 0, 0, 0, Map.of()),
             new NodeStats.Peers(0, 0, 0, 0),
             new NodeStats.Fills(Map.of(), 0, 0, 0, 0, Map.of()),
             List.of());

@@ -7,28 +7,37 @@ import io.netty.channel.ChannelFutureListener;
 import io.netty.channel.ChannelHandlerContext;
 import io.netty.channel.ChannelInboundHandlerAdapter;
 import io.netty.handler.codec.DecoderException;
+import io.netty.handler.ssl.SslHandshakeCompletionEvent;
+import io.netty.util.concurrent.Future;
 import io.trainingday.lane.AdminMessage;
 import io.trainingday.lane.LaneException;
 import io.trainingday.lane.LaneException.Code;
 import io.trainingday.lane.LaneMessage;
 import io.trainingday.lane.LaneMessage.Role;
+import io.trainingday.lane.OwnersMessage;
 import io.trainingday.lane.PeerMessage;
 import io.trainingday.node.lane.FrameDecoder.Received;
+import io.trainingday.node.ownership.Ownership;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.util.HashMap;
+import java.util.Locale;
 import java.util.Map;
 import java.util.concurrent.Callable;
+import java.util.concurrent.Executor;
 import java.util.concurrent.RejectedExecutionException;
+import java.util.concurrent.TimeUnit;
 import java.util.function.Consumer;
+import java.util.stream.Collectors;
+import javax.net.ssl.SSLException;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * One trainer's connection. Everything happens on its event loop, batches are copied there too;
- * what may block goes to the server's executor and comes back. So segments need no locks, and when
- * the channel is inactive nothing writes to them any more.
+ * One connection, of a trainer or an administrator. Everything happens on its event loop, batches
+ * are copied there too; what may block goes to the server's executor and comes back. So segments
+ * need no locks, and when the channel is inactive nothing writes to them any more.
  */
 final class Connection extends ChannelInboundHandlerAdapter {
   private static final Logger LOG = LoggerFactory.getLogger(Connection.class);
@@ -36,36 +45,60 @@ final class Connection extends ChannelInboundHandlerAdapter {
   private static final int MAX_SEGMENTS = 64;
 
   private final LaneServer server;
-  private final FrameDecoder decoder;
+  private final FrameDecoder decoder = new FrameDecoder(this::speaksTls);
   private final boolean sharedMemory;
+  private final Grants grants;
   private final Map<Integer, ServedDataset> datasets = new HashMap<>();
   private final Map<Integer, Segment> segments = new HashMap<>();
   private final TrainerSession trainer;
   private @Nullable PeerSession peer;
   private @Nullable ChannelHandlerContext context;
-  private Grant grant = Grant.LOCAL;
-  private Role role = Role.TRAINER;
-  private boolean greeted;
+  private @Nullable Grant grant;
+  private @Nullable Role role;
+  private @Nullable Future<?> silence;
+
+  /** Whether what is written reaches the other side as it stands in the protocol. */
+  private boolean heard;
+
   private boolean closing;
   private int requestsInFlight;
   private int segmentsUnderWay;
   private int lastHandle;
 
-  Connection(LaneServer server, FrameDecoder decoder, boolean sharedMemory) {
+  Connection(LaneServer server, boolean sharedMemory, Grants grants, boolean tls) {
     this.server = server;
-    this.decoder = decoder;
     this.sharedMemory = sharedMemory;
+    this.grants = grants;
+    this.heard = !tls;
     this.trainer = new TrainerSession(server, this);
   }
 
   @Override
   public void handlerAdded(ChannelHandlerContext added) {
     context = added;
+    int millis = server.limits().greetingTimeoutMillis();
+    silence =
+        added
+            .executor()
+            .schedule(
+                () ->
+                    refuse(
+                        0,
+                        RefusalReason.SILENCE,
+                        new LaneException(
+                            Code.MALFORMED, "no HELLO within %d ms".formatted(millis))),
+                millis,
+                TimeUnit.MILLISECONDS);
+  }
+
+  FrameDecoder decoder() {
+    return decoder;
   }
 
   @Override
   public void channelInactive(ChannelHandlerContext inactive) {
     closing = true;
+    stopWaitingForHello();
     server.forget(this);
     trainer.close();
     if (peer != null) {
@@ -75,6 +108,45 @@ final class Connection extends ChannelInboundHandlerAdapter {
     segments.clear();
     datasets.clear();
     inactive.fireChannelInactive();
+  }
+
+  @Override
+  public void userEventTriggered(ChannelHandlerContext triggered, Object event) {
+    if (event instanceof SslHandshakeCompletionEvent handshake) {
+      if (handshake.isSuccess()) {
+        heard = true;
+      } else {
+        tlsFailed(handshake.cause());
+      }
+    }
+    triggered.fireUserEventTriggered(event);
+  }
+
+  /** The first bytes on an encrypted lane are plain: said in plain words. */
+  void speaksNoTls() {
+    heard = true;
+    refuse(
+        0,
+        RefusalReason.TLS,
+        new LaneException(
+            Code.DENIED,
+            "this node's lane speaks TLS (lane.tls.enabled=true); trust its certificate's signer, as by TRAINING_DAY_TLS_TRUST"));
+  }
+
+  private void speaksTls() {
+    refuse(
+        0,
+        RefusalReason.TLS,
+        new LaneException(
+            Code.DENIED,
+            "a TLS handshake, but lane.tls.enabled=false; set it, or connect without TLS"));
+  }
+
+  private void tlsFailed(Throwable cause) {
+    refuse(
+        0,
+        RefusalReason.TLS,
+        new LaneException(Code.DENIED, "TLS: " + String.valueOf(cause.getMessage())));
   }
 
   @Override
@@ -92,6 +164,8 @@ final class Connection extends ChannelInboundHandlerAdapter {
     Throwable reason = cause instanceof DecoderException ? cause.getCause() : cause;
     if (reason instanceof LaneException malformed) {
       refuse(0, malformed);
+    } else if (reason instanceof SSLException) {
+      tlsFailed(reason);
     } else if (reason instanceof IOException) {
       LOG.debug("A lane connection broke", reason);
       var unused = failed.close();
@@ -105,10 +179,16 @@ final class Connection extends ChannelInboundHandlerAdapter {
   public void channelRead(ChannelHandlerContext read, Object message) {
     Received received = (Received) message;
     ByteBuf body = received.body();
+    int type = received.frame().type();
     long requestId = received.frame().requestId();
     try {
-      if (!closing) {
-        receive(requestId, LaneMessage.decode(received.frame().type(), body.nioBuffer()));
+      if (closing) {
+        return;
+      }
+      if (grant != null && AdminMessage.isRequest(type)) {
+        administer(requestId, type, body);
+      } else {
+        receive(requestId, LaneMessage.decode(type, body.nioBuffer()));
       }
     } catch (RuntimeException e) {
       refuse(requestId, asRefusal(e));
@@ -122,7 +202,7 @@ final class Connection extends ChannelInboundHandlerAdapter {
       greet(requestId, hello);
       return;
     }
-    if (!greeted) {
+    if (grant == null) {
       throw new LaneException(
           Code.MALFORMED, "message type %d before HELLO".formatted(message.type()));
     }
@@ -130,6 +210,18 @@ final class Connection extends ChannelInboundHandlerAdapter {
       receiveFromPeer(requestId, message);
       return;
     }
+    checkRequestsInFlight();
+    if (message instanceof LaneMessage.StatusRequest) {
+      offload(requestId, () -> new LaneMessage.StatusReply(server.services().statusJson().get()));
+    } else if (message instanceof OwnersMessage.Request owners) {
+      send(requestId, owners(owners));
+    } else {
+      requireRole(Role.TRAINER, message.type());
+      serve(requestId, message);
+    }
+  }
+
+  private void checkRequestsInFlight() {
     int inFlight = requestsInFlight + trainer.readsInFlight();
     if (inFlight >= server.limits().maxRequestsInFlight()) {
       throw new LaneException(
@@ -137,6 +229,29 @@ final class Connection extends ChannelInboundHandlerAdapter {
           "requests in flight=%d, allowed: lane.maxRequestsInFlight=%d"
               .formatted(inFlight + 1, server.limits().maxRequestsInFlight()));
     }
+  }
+
+  private void requireRole(Role needed, int type) {
+    if (role != needed) {
+      throw new LaneException(
+          Code.DENIED,
+          "message type %d is for role %s, this connection greeted as %s"
+              .formatted(type, lower(needed), lower(role)));
+    }
+  }
+
+  private static String lower(@Nullable Object one) {
+    return String.valueOf(one).toLowerCase(Locale.ROOT);
+  }
+
+  private OwnersMessage.Reply owners(OwnersMessage.Request request) {
+    Ownership tables = server.ownership();
+    return request.handle() == OwnersMessage.Request.NO_DATASET
+        ? Owners.members(tables.table(0))
+        : Owners.all(tables.table(dataset(request.handle()).backups()));
+  }
+
+  private void serve(long requestId, LaneMessage message) {
     if (message instanceof LaneMessage.Read read) {
       trainer.read(requestId, read);
     } else if (message instanceof LaneMessage.Fill fill) {
@@ -157,10 +272,6 @@ final class Connection extends ChannelInboundHandlerAdapter {
     } else if (message instanceof LaneMessage.Drop drop) {
       drop(drop);
       send(requestId, LaneMessage.Done.to(message));
-    } else if (message instanceof AdminMessage admin) {
-      administer(requestId, admin);
-    } else if (message instanceof LaneMessage.StatusRequest) {
-      offload(requestId, () -> new LaneMessage.StatusReply(server.services().statusJson().get()));
     } else {
       throw new LaneException(
           Code.MALFORMED, "message type %d is no request".formatted(message.type()));
@@ -179,7 +290,7 @@ final class Connection extends ChannelInboundHandlerAdapter {
   }
 
   private void greet(long requestId, LaneMessage.Hello hello) {
-    if (greeted) {
+    if (grant != null) {
       throw new LaneException(Code.MALFORMED, "a second HELLO");
     }
     if (hello.lowest() > LaneMessage.VERSION || hello.highest() < LaneMessage.VERSION) {
@@ -188,13 +299,31 @@ final class Connection extends ChannelInboundHandlerAdapter {
           "protocol versions %d–%d, this node speaks %d; update the older side"
               .formatted(hello.lowest(), hello.highest(), LaneMessage.VERSION));
     }
-    if (!grant.roles().contains(hello.role())) {
+    Grant found = grants.of(hello.token());
+    if (found == null) {
+      refuse(
+          requestId,
+          RefusalReason.TOKEN,
+          new LaneException(
+              Code.DENIED,
+              (hello.token().isEmpty() ? "no token was shown" : "the token is unknown here")
+                  + "; set TRAINING_DAY_TOKEN to one in the node's lane.tokensFile"));
+      return;
+    }
+    if (!found.roles().contains(hello.role())) {
       throw new LaneException(
           Code.DENIED,
-          "role %s is not granted here, but %s".formatted(hello.role(), grant.roles()));
+          "role %s is not granted, but %s; use another token or way to the node"
+              .formatted(
+                  lower(hello.role()),
+                  found.roles().stream()
+                      .map(Connection::lower)
+                      .sorted()
+                      .collect(Collectors.joining(", "))));
     }
+    grant = found;
     role = hello.role();
-    greeted = true;
+    stopWaitingForHello();
     LaneLimits limits = server.limits();
     decoder.allow(limits.maxFrameBytes());
     send(
@@ -211,6 +340,13 @@ final class Connection extends ChannelInboundHandlerAdapter {
             limits.hostId()));
   }
 
+  private void stopWaitingForHello() {
+    Future<?> waiting = silence;
+    if (waiting != null) {
+      waiting.cancel(false);
+    }
+  }
+
   private void open(long requestId, LaneMessage.Open open) {
     if (datasets.size() >= MAX_DATASETS) {
       throw new LaneException(
@@ -219,9 +355,10 @@ final class Connection extends ChannelInboundHandlerAdapter {
               .formatted(MAX_DATASETS + 1, MAX_DATASETS));
     }
     int handle = ++lastHandle;
+    String tenant = tenant();
     offload(
         requestId,
-        () -> server.open(tenant(), open),
+        () -> server.open(tenant, open),
         dataset -> {
           datasets.put(handle, dataset);
           return new LaneMessage.OpenReply(handle, dataset.incarnation(), dataset.generation());
@@ -230,17 +367,41 @@ final class Connection extends ChannelInboundHandlerAdapter {
 
   /** Whose data sets this connection names. */
   String tenant() {
-    return grant.tenant();
+    Grant current = grant;
+    if (current == null) {
+      throw new IllegalStateException("not greeted yet");
+    }
+    return current.tenant();
   }
 
-  private void administer(long requestId, AdminMessage request) {
-    if (role != Role.ADMIN) {
-      throw new LaneException(
-          Code.DENIED,
-          "message type %d needs role ADMIN, this connection greeted as %s"
-              .formatted(request.type(), role));
+  /** Elsewhere, body and all: there may be millions of indices in it. */
+  private void administer(long requestId, int type, ByteBuf body) {
+    checkRequestsInFlight();
+    requireRole(Role.ADMIN, type);
+    String tenant = tenant();
+    body.retain();
+    boolean taken = false;
+    try {
+      offload(
+          server.administering(),
+          requestId,
+          () -> {
+            try {
+              AdminMessage request = (AdminMessage) LaneMessage.decode(type, body.nioBuffer());
+              return Administration.answer(server.services().admin(), tenant, request);
+            } finally {
+              body.release();
+            }
+          },
+          message -> message,
+          unused -> {},
+          () -> {});
+      taken = true;
+    } finally {
+      if (!taken) {
+        body.release();
+      }
     }
-    offload(requestId, () -> Administration.answer(server.services().admin(), tenant(), request));
   }
 
   private void createSegment(long requestId, LaneMessage.Segment request) {
@@ -261,6 +422,7 @@ final class Connection extends ChannelInboundHandlerAdapter {
     int id = ++lastHandle;
     segmentsUnderWay++;
     offload(
+        server.blocking(),
         requestId,
         () -> server.segments().create(request.slotBytes(), request.slots(), connectionBytes),
         segment -> {
@@ -348,17 +510,23 @@ final class Connection extends ChannelInboundHandlerAdapter {
   }
 
   <T> void offload(long requestId, Callable<T> work, Answer<T> answer) {
-    offload(requestId, work, answer, unused -> {}, () -> {});
+    offload(server.blocking(), requestId, work, answer, unused -> {}, () -> {});
   }
 
   /**
    * Runs blocking work elsewhere and answers on this connection's thread.
    *
+   * @param executor whose queue is bounded
    * @param orphaned takes the result when the connection is gone meanwhile
    * @param failed runs on this connection's thread when there is no result
    */
   private <T> void offload(
-      long requestId, Callable<T> work, Answer<T> answer, Consumer<T> orphaned, Runnable failed) {
+      Executor executor,
+      long requestId,
+      Callable<T> work,
+      Answer<T> answer,
+      Consumer<T> orphaned,
+      Runnable failed) {
     requestsInFlight++;
     Runnable task =
         () -> {
@@ -387,11 +555,13 @@ final class Connection extends ChannelInboundHandlerAdapter {
               () -> orphaned.accept(result));
         };
     try {
-      server.blocking().execute(task);
+      executor.execute(task);
     } catch (RejectedExecutionException e) {
       requestsInFlight--;
       failed.run();
-      throw new LaneException(Code.STOPPING, "the cache node is stopping");
+      throw server.isStopping()
+          ? new LaneException(Code.STOPPING, "the cache node is stopping")
+          : new LaneException(Code.TOO_MANY, "too many requests wait for the grid; try again");
     }
   }
 
@@ -414,22 +584,31 @@ final class Connection extends ChannelInboundHandlerAdapter {
   }
 
   void refuse(long requestId, LaneException e) {
+    refuse(requestId, RefusalReason.of(e.code()), e);
+  }
+
+  private void refuse(long requestId, RefusalReason reason, LaneException e) {
     if (closing) {
       return;
     }
-    server.countRefusal(e.code());
+    server.countRefusal(reason, context().channel(), e);
     boolean ends =
         e.code() == Code.MALFORMED
             || e.code() == Code.UNSUPPORTED_VERSION
             || e.code() == Code.STOPPING
-            || !greeted;
-    ByteBuf frame = Unpooled.wrappedBuffer(LaneMessage.Failure.of(e).frame(requestId));
-    if (ends) {
-      closing = true;
-      context().channel().config().setAutoRead(false);
-      context().writeAndFlush(frame).addListener(ChannelFutureListener.CLOSE);
+            || grant == null;
+    if (!ends) {
+      write(Unpooled.wrappedBuffer(LaneMessage.Failure.of(e).frame(requestId)));
+      return;
+    }
+    closing = true;
+    context().channel().config().setAutoRead(false);
+    if (heard) {
+      context()
+          .writeAndFlush(Unpooled.wrappedBuffer(LaneMessage.Failure.of(e).frame(requestId)))
+          .addListener(ChannelFutureListener.CLOSE);
     } else {
-      write(frame);
+      var unused = context().close();
     }
   }
 

@@ -1,6 +1,7 @@
 package io.trainingday.node.lane;
 
 import java.util.List;
+import java.util.Map;
 
 /**
  * What the lane has done since it was opened, and what it holds now.
@@ -10,7 +11,8 @@ import java.util.List;
  * @param slotBatches batches that went through shared memory
  * @param inlineBatches batches that were sent behind their reply
  * @param batchNanos time spent on batches, without waiting for others' loads
- * @param refusals requests and connections answered by an error
+ * @param refusals requests and connections answered by an error or turned away, by reason; all
+ *     reasons there are
  * @param peerSamples records sent to other nodes
  * @param peerDamaged records that other nodes asked for and that were found damaged
  * @param datasets one entry per data set opened on this node
@@ -21,7 +23,7 @@ public record LaneStats(
     long slotBatches,
     long inlineBatches,
     long batchNanos,
-    long refusals,
+    Map<String, Long> refusals,
     long peerSamples,
     long peerDamaged,
     List<Reads> datasets) {

@@ -123,6 +123,11 @@ final class ServedDataset {
     return verify;
   }
 
+  /** On how many nodes beside the first its records are kept. */
+  int backups() {
+    return Integer.parseInt(dataset.settings().getOrDefault(BACKUPS, "0"));
+  }
+
   long incarnation() {
     return view().incarnation();
   }

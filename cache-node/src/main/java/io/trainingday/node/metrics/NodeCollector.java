@@ -94,9 +94,10 @@ final class NodeCollector extends Collector {
             "Batches sent through the socket for want of a slot.",
             lane.inlineBatches()));
     families.add(
-        counter(
+        counters(
             "training_day_lane_refusals_total",
-            "Connections, segments and requests refused.",
+            "Connections, segments and requests refused, by reason.",
+            "reason",
             lane.refusals()));
   }
 
@@ -128,6 +129,7 @@ final class NodeCollector extends Collector {
         counters(
             "training_day_fills_total",
             "Records given by trainers, by what became of them.",
+            "result",
             fills.results()));
     families.add(
         counter(
@@ -149,6 +151,7 @@ final class NodeCollector extends Collector {
         counters(
             "training_day_leases_ended_total",
             "Leases that ended without a record.",
+            "result",
             fills.leasesEnded()));
   }
 
@@ -209,10 +212,10 @@ final class NodeCollector extends Collector {
   }
 
   private static CounterMetricFamily counters(
-      String name, String help, Map<String, Long> byResult) {
-    CounterMetricFamily family = new CounterMetricFamily(name, help, List.of("result"));
-    new TreeMap<>(byResult)
-        .forEach((result, count) -> family.addMetric(List.of(result), count.doubleValue()));
+      String name, String help, String label, Map<String, Long> counts) {
+    CounterMetricFamily family = new CounterMetricFamily(name, help, List.of(label));
+    new TreeMap<>(counts)
+        .forEach((value, count) -> family.addMetric(List.of(value), count.doubleValue()));
     return family;
   }
 }

@@ -63,7 +63,8 @@ public record NodeStats(
    * @param batches answered
    * @param batchNanos spent on them in all
    * @param inlineBatches of them, sent through the socket for want of a slot
-   * @param refusals connections, segments and requests refused because of a limit or a broken frame
+   * @param refusals connections, segments and requests refused, by reason in lower case: {@code
+   *     token}, {@code too_many}, …
    */
   public record Lane(
       int connections,
@@ -73,7 +74,11 @@ public record NodeStats(
       long batches,
       long batchNanos,
       long inlineBatches,
-      long refusals) {}
+      Map<String, Long> refusals) {
+    public Lane {
+      refusals = Map.copyOf(refusals);
+    }
+  }
 
   /**
    * What passes between this node and the others of its grid.

@@ -1,6 +1,8 @@
 package io.trainingday.node.lane;
 
+import static org.assertj.core.api.Assertions.as;
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.InstanceOfAssertFactories.LONG;
 import static org.awaitility.Awaitility.await;
 
 import io.trainingday.config.DataSize;
@@ -149,7 +151,7 @@ class LaneFuzzTest {
               assertThat(node.stats().lane().slotsBytes()).isZero();
               assertThat(node.stats().fills().leases()).isZero();
             });
-    assertThat(node.stats().lane().refusals()).isPositive();
+    assertThat(node.stats().lane().refusals()).extractingByKey("malformed", as(LONG)).isPositive();
     RawClient.Reply reply = good.read(goodHandle, Shape.COLLATED, false, 0, 3, 9);
     assertThat(reply.as(LaneMessage.Batch.class).statuses()).containsOnly(Status.HIT);
     for (int i = 0; i < 2_500; i++) {

@@ -38,7 +38,8 @@ final class MetricsServerTest {
           90_500,
           "",
           new NodeStats.Memory(1_000_000, 2_147_483_648L, 67_108_864, ""),
-          new NodeStats.Lane(3, 1_024, 4_096, 1_073_741_824, 20, 5_000_000_000L, 2, 7),
+          new NodeStats.Lane(
+              3, 1_024, 4_096, 1_073_741_824, 20, 5_000_000_000L, 2, Map.of("token", 7L)),
           new NodeStats.Peers(11, 12, 13, 14),
           new NodeStats.Fills(
               Map.of("written", 1_437L, "busy", 4L),
@@ -90,7 +91,7 @@ final class MetricsServerTest {
             "training_day_batch_seconds_sum 5.0",
             "training_day_inline_batches_total 2.0",
             "training_day_damaged_records_total{dataset=\"pets \\\"all\\\"\",} 1.0",
-            "training_day_lane_refusals_total 7.0",
+            "training_day_lane_refusals_total{reason=\"token\",} 7.0",
             "training_day_fills_total{result=\"busy\",} 4.0",
             "training_day_fills_total{result=\"written\",} 1437.0",
             "training_day_fill_written_bytes_total 123.0",
