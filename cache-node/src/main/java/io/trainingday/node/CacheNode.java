@@ -16,7 +16,6 @@ import io.trainingday.node.metrics.NodeStats;
 import io.trainingday.node.metrics.ObservedNode;
 import io.trainingday.node.ownership.Ownership;
 import io.trainingday.node.peer.FillForwarder;
-import io.trainingday.node.peer.PeerSecurity;
 import io.trainingday.node.peer.Peers;
 import io.trainingday.node.peer.Pong;
 import io.trainingday.node.store.RecordStores;
@@ -116,7 +115,7 @@ public final class CacheNode implements AutoCloseable {
       peers =
           new Peers(
               ownership,
-              PeerSecurity.of(endpoint.toPeers()),
+              endpoint.toPeers(),
               settings.lane().answerTimeout(),
               Math.toIntExact(settings.lane().maxRecordSize().bytes()));
       forwarder =

@@ -17,7 +17,7 @@ import io.trainingday.lane.LaneMessage.Role;
 import io.trainingday.lane.OwnersMessage;
 import io.trainingday.lane.PeerMessage;
 import io.trainingday.node.lane.FrameDecoder.Received;
-import io.trainingday.node.ownership.OwnershipTable;
+import io.trainingday.node.ownership.Ownership;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.util.HashMap;
@@ -28,7 +28,6 @@ import java.util.concurrent.Executor;
 import java.util.concurrent.RejectedExecutionException;
 import java.util.concurrent.TimeUnit;
 import java.util.function.Consumer;
-import java.util.function.IntFunction;
 import java.util.stream.Collectors;
 import javax.net.ssl.SSLException;
 import org.jspecify.annotations.Nullable;
@@ -246,10 +245,10 @@ final class Connection extends ChannelInboundHandlerAdapter {
   }
 
   private OwnersMessage.Reply owners(OwnersMessage.Request request) {
-    IntFunction<OwnershipTable> tables = server.ownership()::table;
+    Ownership tables = server.ownership();
     return request.handle() == OwnersMessage.Request.NO_DATASET
-        ? Owners.members(tables.apply(0))
-        : Owners.all(tables.apply(dataset(request.handle()).backups()));
+        ? Owners.members(tables.table(0))
+        : Owners.all(tables.table(dataset(request.handle()).backups()));
   }
 
   private void serve(long requestId, LaneMessage message) {

@@ -14,8 +14,10 @@ import io.netty.channel.ChannelOption;
 import io.netty.channel.EventLoop;
 import io.netty.channel.WriteBufferWaterMark;
 import io.netty.channel.epoll.EpollSocketChannel;
+import io.netty.handler.ssl.SslHandler;
 import io.netty.util.concurrent.Future;
 import io.trainingday.lane.LaneMessage;
+import io.trainingday.lane.LaneTls;
 import io.trainingday.lane.PeerMessage;
 import io.trainingday.lane.PeerMessage.PeerFill;
 import io.trainingday.lane.PeerMessage.PeerFillReply;
@@ -277,10 +279,10 @@ public final class Peer {
                 new ChannelInitializer<>() {
                   @Override
                   protected void initChannel(Channel made) {
-                    shared
-                        .security()
-                        .encryption(made.alloc(), host, port)
-                        .ifPresent(made.pipeline()::addLast);
+                    LaneTls tls = shared.access().tls();
+                    if (tls != null) {
+                      made.pipeline().addLast(new SslHandler(tls.client(host, port)));
+                    }
                     Link link = new Link(made);
                     made.pipeline().addLast(new ReplyDecoder(link, shared.maxRecordBytes()), link);
                   }
@@ -425,7 +427,7 @@ public final class Peer {
               LaneMessage.VERSION,
               LaneMessage.VERSION,
               LaneMessage.Role.PEER,
-              shared.security().token(),
+              shared.access().token(),
               "node " + shared.localId()));
     }
 

@@ -3,6 +3,7 @@ package io.trainingday.node.peer;
 import io.netty.channel.MultiThreadIoEventLoopGroup;
 import io.netty.channel.epoll.EpollIoHandler;
 import io.netty.util.concurrent.DefaultThreadFactory;
+import io.trainingday.lane.LaneAccess;
 import io.trainingday.node.ownership.Member;
 import io.trainingday.node.ownership.Ownership;
 import java.time.Duration;
@@ -35,18 +36,15 @@ public final class Peers implements AutoCloseable {
   /**
    * Begins to follow the grid's members; connects to none yet.
    *
+   * @param access what this node shows to the others
    * @param answerTimeout after which a node that says nothing at all is taken for gone
    * @param maxRecordBytes the largest record taken from a peer
    */
-  public Peers(
-      Ownership ownership, PeerSecurity security, Duration answerTimeout, int maxRecordBytes) {
+  public Peers(Ownership ownership, LaneAccess access, Duration answerTimeout, int maxRecordBytes) {
     this.ownership = ownership;
     shared =
         new Shared(
-            localId(ownership),
-            security,
-            Math.toIntExact(answerTimeout.toMillis()),
-            maxRecordBytes);
+            localId(ownership), access, Math.toIntExact(answerTimeout.toMillis()), maxRecordBytes);
     int loops = Math.max(1, Math.min(4, Runtime.getRuntime().availableProcessors() / 2));
     threads =
         new MultiThreadIoEventLoopGroup(
@@ -140,15 +138,15 @@ public final class Peers implements AutoCloseable {
   /** What all peers have in common. */
   static final class Shared {
     private final UUID localId;
-    private final PeerSecurity security;
+    private final LaneAccess access;
     private final int answerTimeoutMillis;
     private final int maxRecordBytes;
     private final LongAdder broken = new LongAdder();
     private final LongAdder lateLeases = new LongAdder();
 
-    Shared(UUID localId, PeerSecurity security, int answerTimeoutMillis, int maxRecordBytes) {
+    Shared(UUID localId, LaneAccess access, int answerTimeoutMillis, int maxRecordBytes) {
       this.localId = localId;
-      this.security = security;
+      this.access = access;
       this.answerTimeoutMillis = answerTimeoutMillis;
       this.maxRecordBytes = maxRecordBytes;
     }
@@ -157,8 +155,8 @@ public final class Peers implements AutoCloseable {
       return localId;
     }
 
-    PeerSecurity security() {
-      return security;
+    LaneAccess access() {
+      return access;
     }
 
     int answerTimeoutMillis() {
