@@ -32,7 +32,8 @@ public sealed interface LaneMessage
         LaneMessage.Done,
         LaneMessage.Failure,
         OwnersMessage,
-        AdminMessage {
+        AdminMessage,
+        PeerMessage {
   int VERSION = 1;
   int MAX_COUNT = 65_536;
   int MAX_SLOTS = 1_024;
@@ -782,6 +783,8 @@ public sealed interface LaneMessage
       message = read(type, body);
     } else if (request <= AdminMessage.LAST_TYPE) {
       message = AdminMessage.read(type, body);
+    } else if (request <= PeerMessage.LAST_TYPE) {
+      message = PeerMessage.read(type, body);
     } else {
       throw body.unknown();
     }

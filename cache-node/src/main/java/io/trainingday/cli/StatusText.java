@@ -111,20 +111,30 @@ final class StatusText {
     }
     lines.add(
         format(
-            "%-30s %10s %14s %14s %8s %12s %8s",
-            "data set", "generation", "hits", "misses", "hit rate", "read", "damaged"));
+            "%-30s %10s %14s %14s %14s %8s %12s %8s",
+            "data set",
+            "generation",
+            "local hits",
+            "peer hits",
+            "misses",
+            "hit rate",
+            "read",
+            "damaged"));
     for (JsonNode dataset : datasets) {
-      long hits = dataset.path("hits").asLong();
-      long misses = dataset.path("misses").asLong();
+      JsonNode local = dataset.path("local");
+      JsonNode peer = dataset.path("peer");
+      long hits = local.path("hits").asLong() + peer.path("hits").asLong();
+      long misses = local.path("misses").asLong() + peer.path("misses").asLong();
       lines.add(
           format(
-              "%-30s %10d %,14d %,14d %8s %12s %,8d",
+              "%-30s %10d %,14d %,14d %,14d %8s %12s %,8d",
               dataset.path("name").asText(),
               dataset.path("generation").asLong(),
-              hits,
+              local.path("hits").asLong(),
+              peer.path("hits").asLong(),
               misses,
               percent(hits, hits + misses),
-              bytes(dataset.path("hitBytes")),
+              bytes(local.path("hitBytes").asLong() + peer.path("hitBytes").asLong()),
               dataset.path("damaged").asLong()));
     }
   }
@@ -134,7 +144,11 @@ final class StatusText {
   }
 
   private static String bytes(JsonNode value) {
-    double rest = value.asDouble();
+    return bytes(value.asLong());
+  }
+
+  private static String bytes(long value) {
+    double rest = value;
     int unit = 0;
     while (rest >= 1024 && unit < UNITS.length - 1) {
       rest /= 1024;

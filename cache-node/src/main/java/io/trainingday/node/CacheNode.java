@@ -15,8 +15,10 @@ import io.trainingday.node.metrics.MetricsServer;
 import io.trainingday.node.metrics.NodeStats;
 import io.trainingday.node.metrics.ObservedNode;
 import io.trainingday.node.ownership.Ownership;
-import io.trainingday.node.store.IgniteRecordStore;
-import io.trainingday.node.store.RecordStore;
+import io.trainingday.node.peer.FillForwarder;
+import io.trainingday.node.peer.Peers;
+import io.trainingday.node.peer.Pong;
+import io.trainingday.node.store.RecordStores;
 import io.trainingday.node.versions.VersionKeys;
 import java.io.IOException;
 import java.nio.file.Path;
@@ -52,10 +54,12 @@ public final class CacheNode implements AutoCloseable {
   private final LaneEndpoint endpoint;
   private final Ignite ignite;
   private final Admission admission;
-  private final RecordStore store;
+  private final RecordStores stores;
   private final Fills fills;
   private final VersionKeys versions;
   private final Ownership ownership;
+  private final Peers peers;
+  private final FillForwarder forwarder;
   private final LaneServer lane;
   private final @Nullable MetricsServer metrics;
   private volatile @Nullable String failure;
@@ -85,11 +89,10 @@ public final class CacheNode implements AutoCloseable {
     Stopper stopper = new Stopper();
     ignite = startIgnite(settings, stopper, endpoint.tcpAddress());
     try {
-      String samples = GridCaches.samples(0);
-      store =
+      stores =
           switch (settings.lane().reader()) {
-            case PAGE -> IgniteRecordStore.withPageReader(ignite, samples);
-            case PUBLIC -> IgniteRecordStore.withPublicReader(ignite, samples);
+            case PAGE -> RecordStores.withPageReader(ignite);
+            case PUBLIC -> RecordStores.withPublicReader(ignite);
           };
       admission =
           new Admission(
@@ -104,7 +107,6 @@ public final class CacheNode implements AutoCloseable {
                   settings.fill().leaseTimeout(),
                   settings.fill().maxInFlight().bytes(),
                   settings.fill().writers()),
-              store,
               admission);
       versions =
           new VersionKeys(
@@ -116,15 +118,26 @@ public final class CacheNode implements AutoCloseable {
                   settings.memory().metaMaxSize().bytes()
                       - usedPages(GridCaches.META_REGION) * pageBytes());
       ownership = new Ownership(ignite, GridCaches.MAX_BACKUPS);
+      peers =
+          new Peers(
+              ownership,
+              endpoint.toPeers(),
+              settings.lane().answerTimeout(),
+              Math.toIntExact(settings.lane().maxRecordSize().bytes()));
+      forwarder =
+          new FillForwarder(ownership, peers, fills, stores, settings.fill().leaseTimeout());
       lane =
           LaneServer.open(
               endpoint,
               settings,
               new LaneServices(
-                  store,
+                  stores,
                   fills,
                   versions,
-                  ownership::table,
+                  ownership,
+                  peers,
+                  forwarder,
+                  ping -> new Pong(false, 0),
                   new SingleNodeAdmin(versions),
                   () -> stats().toJson()));
       stopper.node = this;
@@ -219,18 +232,32 @@ public final class CacheNode implements AutoCloseable {
             laneStats.batchNanos(),
             laneStats.inlineBatches(),
             laneStats.refusals()),
-        NodeStats.Fills.of(fills.stats(), settings.fill().maxInFlight().bytes()),
+        new NodeStats.Peers(
+            laneStats.peerSamples(),
+            laneStats.peerDamaged(),
+            peers.stats().broken(),
+            peers.stats().lateLeases()),
+        NodeStats.Fills.of(
+            fills.stats(),
+            settings.fill().maxInFlight().bytes(),
+            forwarder.passed(),
+            forwarder.dropped()),
         laneStats.datasets().stream()
             .map(
                 reads ->
                     new NodeStats.Dataset(
                         reads.dataset(),
                         reads.generation(),
-                        reads.hits(),
-                        reads.misses(),
-                        reads.hitBytes(),
+                        source(reads.local()),
+                        source(reads.peer()),
+                        reads.loads(),
+                        reads.abandoned(),
                         reads.damaged()))
             .toList());
+  }
+
+  private static NodeStats.Source source(LaneStats.Source source) {
+    return new NodeStats.Source(source.hits(), source.hitBytes(), source.misses());
   }
 
   private NodeStats.Memory memoryStats() {
@@ -274,9 +301,11 @@ public final class CacheNode implements AutoCloseable {
   private void drain() {
     stopping = true;
     lane.close();
+    forwarder.close();
+    peers.close();
     ownership.close();
     fills.close();
-    store.drain();
+    stores.drain();
     endpoint.close();
   }
 

@@ -59,7 +59,7 @@ public final class GridCaches {
         .setCacheMode(CacheMode.PARTITIONED)
         .setAtomicityMode(CacheAtomicityMode.ATOMIC)
         .setBackups(backups)
-        .setAffinity(new RendezvousAffinityFunction(false, partitions));
+        .setAffinity(new BoundedLoadAffinity(partitions));
   }
 
   // An atomic replicated update whose primary dies midway leaves replicas split; a transaction does

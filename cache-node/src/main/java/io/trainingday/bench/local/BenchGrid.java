@@ -12,8 +12,8 @@ import io.trainingday.grid.GridCaches;
 import io.trainingday.grid.GridListener;
 import io.trainingday.grid.IgniteConfigurations;
 import io.trainingday.grid.SampleKey;
-import io.trainingday.node.store.IgniteRecordStore;
 import io.trainingday.node.store.RecordStore;
+import io.trainingday.node.store.RecordStores;
 import java.util.Arrays;
 import java.util.Optional;
 import org.apache.ignite.Ignite;
@@ -83,11 +83,11 @@ final class BenchGrid implements AutoCloseable {
   }
 
   ReadPath pageReader(Target target) {
-    return storePath(IgniteRecordStore.withPageReader(ignite, GridCaches.samples(0)), target);
+    return storePath(RecordStores.withPageReader(ignite).of(0), target);
   }
 
   ReadPath publicReader(Target target) {
-    return storePath(IgniteRecordStore.withPublicReader(ignite, GridCaches.samples(0)), target);
+    return storePath(RecordStores.withPublicReader(ignite).of(0), target);
   }
 
   private ReadPath storePath(RecordStore store, Target target) {

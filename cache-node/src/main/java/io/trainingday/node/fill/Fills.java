@@ -26,7 +26,8 @@ import org.slf4j.LoggerFactory;
  * how the loaded record gets to the store behind the training.
  *
  * <p>All methods may be called from any thread and none waits for a load or a write. Time is taken
- * from one clock. The caller asks only for keys whose primary this node is.
+ * from one clock. The caller asks only for keys whose primary this node is, and names the store of
+ * their data set's number of backups: always the same one for a key.
  *
  * <h2>Why a sample is loaded once</h2>
  *
@@ -90,11 +91,11 @@ public final class Fills implements AutoCloseable {
   private static final Duration CLOSE_TIMEOUT = Duration.ofSeconds(5);
 
   private final FillLimits limits;
-  private final RecordStore store;
   private final Admission admission;
   private final LongSupplier nanoTime;
   private final Counters counters = new Counters();
   private final LeaseTable[] stripes = new LeaseTable[STRIPES];
+  private final InFlightBytes inFlight;
   private final WriteBehind writeBehind;
   private final Map<Long, Holder> holders = new ConcurrentHashMap<>();
   private final AtomicLong lastHolder = new AtomicLong();
@@ -104,8 +105,8 @@ public final class Fills implements AutoCloseable {
   private volatile boolean closed;
 
   /** Starts the writers and the timer that ends leases whose holder went silent. */
-  public Fills(FillLimits limits, RecordStore store, Admission admission) {
-    this(limits, store, admission, System::nanoTime, true);
+  public Fills(FillLimits limits, Admission admission) {
+    this(limits, admission, System::nanoTime, true);
     startWriters();
   }
 
@@ -113,28 +114,17 @@ public final class Fills implements AutoCloseable {
    * Without writers until {@link #startWriters}; without the timer, {@link #expire} is called by
    * the test that owns the clock.
    */
-  Fills(
-      FillLimits limits,
-      RecordStore store,
-      Admission admission,
-      LongSupplier nanoTime,
-      boolean withTimer) {
+  Fills(FillLimits limits, Admission admission, LongSupplier nanoTime, boolean withTimer) {
     this.limits = limits;
-    this.store = store;
     this.admission = admission;
     this.nanoTime = nanoTime;
     AtomicLong lastLease = new AtomicLong();
     for (int i = 0; i < STRIPES; i++) {
       stripes[i] = new LeaseTable(limits.leaseTimeoutNanos(), lastLease, counters);
     }
+    inFlight = new InFlightBytes(limits.maxInFlightBytes());
     writeBehind =
-        new WriteBehind(
-            store,
-            admission,
-            limits.maxInFlightBytes(),
-            limits.writers(),
-            counters,
-            this::removePending);
+        new WriteBehind(admission, inFlight, limits.writers(), counters, this::removePending);
     timer = withTimer ? startTimer(limits.leaseTimeoutNanos()) : null;
   }
 
@@ -195,8 +185,8 @@ public final class Fills implements AutoCloseable {
    *
    * @param holderId from {@link #openHolder}; a closed one is {@link MissAnswer.Kind#REFUSED}
    */
-  public MissAnswer missing(SampleKey key, long holderId) {
-    return ask(key, holderId, null);
+  public MissAnswer missing(RecordStore store, SampleKey key, long holderId) {
+    return ask(store, key, holderId, null);
   }
 
   /**
@@ -205,11 +195,11 @@ public final class Fills implements AutoCloseable {
    * wait for a lease of its own, which another of its threads holds. The answer may already have
    * been followed by the waiter's call when this returns.
    */
-  public MissAnswer await(SampleKey key, long holderId, Waiter waiter) {
-    return ask(key, holderId, waiter);
+  public MissAnswer await(RecordStore store, SampleKey key, long holderId, Waiter waiter) {
+    return ask(store, key, holderId, waiter);
   }
 
-  private MissAnswer ask(SampleKey key, long holderId, @Nullable Waiter waiter) {
+  private MissAnswer ask(RecordStore store, SampleKey key, long holderId, @Nullable Waiter waiter) {
     Holder holder = holders.get(holderId);
     if (holder == null) {
       counters.leasesRefused.increment();
@@ -236,7 +226,7 @@ public final class Fills implements AutoCloseable {
    *
    * @throws RecordStore.WriteException when the store could not remove it: load without a lease
    */
-  public MissAnswer repair(SampleKey key, long holderId) {
+  public MissAnswer repair(RecordStore store, SampleKey key, long holderId) {
     LeaseTable stripe = stripe(key);
     boolean underRepair;
     synchronized (stripe) {
@@ -245,7 +235,7 @@ public final class Fills implements AutoCloseable {
     if (!underRepair && store.remove(key)) {
       counters.repairs.increment();
     }
-    return missing(key, holderId);
+    return missing(store, key, holderId);
   }
 
   /**
@@ -298,23 +288,24 @@ public final class Fills implements AutoCloseable {
    * lease, whoever holds it; the store is written later. Waiters are served whatever the result,
    * the lease outlives only {@link Submitted#BUSY}. Needs no lease: a late record is welcome.
    */
-  public Submitted submit(SampleKey key, byte[] record) {
+  public Submitted submit(RecordStore store, SampleKey key, byte[] record) {
     LeaseTable stripe = stripe(key);
     List<Delivery> out = new ArrayList<>(0);
     Submitted result;
     synchronized (stripe) {
-      result = submit(stripe, key, record, out);
+      result = submit(stripe, store, key, record, out);
     }
     deliver(out);
     return result;
   }
 
-  private Submitted submit(LeaseTable stripe, SampleKey key, byte[] record, List<Delivery> out) {
+  private Submitted submit(
+      LeaseTable stripe, RecordStore store, SampleKey key, byte[] record, List<Delivery> out) {
     if (stripe.pending(key) != null) {
       counters.fillsRepeated.increment();
       return Submitted.REPEATED;
     }
-    Submitted result = offer(key, record);
+    Submitted result = offer(store, key, record);
     switch (result) {
       case TAKEN -> {
         // A writer may be faster than this line, but it removes the pending record under our lock.
@@ -335,7 +326,7 @@ public final class Fills implements AutoCloseable {
   }
 
   /** Reserves room in the store and in the queue. */
-  private Submitted offer(SampleKey key, byte[] record) {
+  private Submitted offer(RecordStore store, SampleKey key, byte[] record) {
     Refusal refusal = admission.tryAdmit(record.length);
     if (refusal != null) {
       return switch (refusal) {
@@ -344,7 +335,7 @@ public final class Fills implements AutoCloseable {
         case CLOSED -> Submitted.CLOSED;
       };
     }
-    Submitted result = writeBehind.offer(key, record);
+    Submitted result = writeBehind.offer(store, key, record);
     if (result != Submitted.TAKEN) {
       admission.release(record.length);
     }
@@ -359,9 +350,14 @@ public final class Fills implements AutoCloseable {
     }
   }
 
+  /** The budget of all records this node has taken, those it passes on to other nodes included. */
+  public InFlightBytes inFlight() {
+    return inFlight;
+  }
+
   /** Counters and gauges of now. */
   public FillStats stats() {
-    return counters.snapshot(liveLeases.get(), writeBehind.inFlightBytes());
+    return counters.snapshot(liveLeases.get(), inFlight.bytes());
   }
 
   /** Passes on all leases whose deadline has come. */

@@ -18,28 +18,24 @@ import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
-/** A queue of records bounded in bytes, and the threads that write them to the store. */
+/** A queue of records bounded in bytes, and the threads that write them to their stores. */
 final class WriteBehind {
   private static final class Fill {
+    final RecordStore store;
     final SampleKey key;
     final byte[] record;
 
-    Fill(SampleKey key, byte[] record) {
+    Fill(RecordStore store, SampleKey key, byte[] record) {
+      this.store = store;
       this.key = key;
       this.record = record;
-    }
-
-    /** A record's bytes and about what its queue and table entries cost, so tiny ones count. */
-    long cost() {
-      return record.length + 256L;
     }
   }
 
   private static final Logger LOG = LoggerFactory.getLogger(WriteBehind.class);
 
-  private final RecordStore store;
   private final Admission admission;
-  private final long maxInFlightBytes;
+  private final InFlightBytes inFlight;
   private final Counters counters;
   private final Consumer<SampleKey> whenDone;
   private final List<Thread> writers = new ArrayList<>();
@@ -50,23 +46,21 @@ final class WriteBehind {
 
   // Guarded by lock.
   private final Deque<Fill> queue = new ArrayDeque<>();
-  private long inFlightBytes;
   private boolean closed;
 
   /**
+   * @param inFlight bounds the queue
    * @param admission gets the room of every taken record back once it is written or dropped
    * @param whenDone told, once per taken record, that it is in the store or dropped; must not throw
    */
   WriteBehind(
-      RecordStore store,
       Admission admission,
-      long maxInFlightBytes,
+      InFlightBytes inFlight,
       int writers,
       Counters counters,
       Consumer<SampleKey> whenDone) {
-    this.store = store;
     this.admission = admission;
-    this.maxInFlightBytes = maxInFlightBytes;
+    this.inFlight = inFlight;
     this.counters = counters;
     this.whenDone = whenDone;
     for (int i = 0; i < writers; i++) {
@@ -81,32 +75,22 @@ final class WriteBehind {
   }
 
   /** Takes the record, which admission has room for, or says why not. Never blocks. */
-  Submitted offer(SampleKey key, byte[] record) {
-    Fill fill = new Fill(key, record);
+  Submitted offer(RecordStore store, SampleKey key, byte[] record) {
+    Fill fill = new Fill(store, key, record);
     lock.lock();
     try {
       if (closed) {
         return Submitted.CLOSED;
       }
-      if (fill.cost() > maxInFlightBytes) {
+      if (!inFlight.couldTake(record.length)) {
         return Submitted.TOO_LARGE;
       }
-      if (inFlightBytes + fill.cost() > maxInFlightBytes) {
+      if (!inFlight.tryTake(record.length)) {
         return Submitted.BUSY;
       }
-      inFlightBytes += fill.cost();
       queue.add(fill);
       changed.signal();
       return Submitted.TAKEN;
-    } finally {
-      lock.unlock();
-    }
-  }
-
-  long inFlightBytes() {
-    lock.lock();
-    try {
-      return inFlightBytes;
     } finally {
       lock.unlock();
     }
@@ -182,11 +166,11 @@ final class WriteBehind {
   }
 
   private void write(Fill fill) {
-    if (store.contains(fill.key)) {
+    if (fill.store.contains(fill.key)) {
       counters.recordsAlreadyStored.increment();
       return;
     }
-    store.write(fill.key, fill.record);
+    fill.store.write(fill.key, fill.record);
     counters.recordsWritten.increment();
     counters.bytesWritten.add(fill.record.length);
   }
@@ -194,12 +178,7 @@ final class WriteBehind {
   private void done(Fill fill) {
     admission.release(fill.record.length);
     whenDone.accept(fill.key);
-    lock.lock();
-    try {
-      inFlightBytes -= fill.cost();
-    } finally {
-      lock.unlock();
-    }
+    inFlight.give(fill.record.length);
   }
 
   /** The next record, or null when closed and nothing is left. */

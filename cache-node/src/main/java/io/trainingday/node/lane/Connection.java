@@ -2,40 +2,32 @@ package io.trainingday.node.lane;
 
 import io.netty.buffer.ByteBuf;
 import io.netty.buffer.Unpooled;
+import io.netty.channel.Channel;
 import io.netty.channel.ChannelFutureListener;
 import io.netty.channel.ChannelHandlerContext;
 import io.netty.channel.ChannelInboundHandlerAdapter;
 import io.netty.handler.codec.DecoderException;
 import io.netty.handler.ssl.SslHandshakeCompletionEvent;
 import io.netty.util.concurrent.Future;
-import io.trainingday.grid.SampleKey;
 import io.trainingday.lane.AdminMessage;
 import io.trainingday.lane.LaneException;
 import io.trainingday.lane.LaneException.Code;
 import io.trainingday.lane.LaneMessage;
-import io.trainingday.lane.LaneMessage.FillResult;
 import io.trainingday.lane.LaneMessage.Role;
-import io.trainingday.lane.LaneMessage.Status;
 import io.trainingday.lane.OwnersMessage;
-import io.trainingday.node.fill.Fills;
+import io.trainingday.lane.PeerMessage;
 import io.trainingday.node.lane.FrameDecoder.Received;
-import io.trainingday.node.ownership.OwnershipTable;
-import io.trainingday.record.MalformedRecordException;
-import io.trainingday.record.RecordLayout;
+import io.trainingday.node.ownership.Ownership;
 import java.io.IOException;
 import java.nio.ByteBuffer;
-import java.util.ArrayList;
 import java.util.HashMap;
-import java.util.LinkedHashSet;
 import java.util.Locale;
 import java.util.Map;
-import java.util.Set;
 import java.util.concurrent.Callable;
 import java.util.concurrent.Executor;
 import java.util.concurrent.RejectedExecutionException;
 import java.util.concurrent.TimeUnit;
 import java.util.function.Consumer;
-import java.util.function.IntFunction;
 import java.util.stream.Collectors;
 import javax.net.ssl.SSLException;
 import org.jspecify.annotations.Nullable;
@@ -58,8 +50,8 @@ final class Connection extends ChannelInboundHandlerAdapter {
   private final Grants grants;
   private final Map<Integer, ServedDataset> datasets = new HashMap<>();
   private final Map<Integer, Segment> segments = new HashMap<>();
-  private final Set<ParkedRead> parked = new LinkedHashSet<>();
-  private final long holder;
+  private final TrainerSession trainer;
+  private @Nullable PeerSession peer;
   private @Nullable ChannelHandlerContext context;
   private @Nullable Grant grant;
   private @Nullable Role role;
@@ -78,7 +70,7 @@ final class Connection extends ChannelInboundHandlerAdapter {
     this.sharedMemory = sharedMemory;
     this.grants = grants;
     this.heard = !tls;
-    this.holder = server.fills().openHolder();
+    this.trainer = new TrainerSession(server, this);
   }
 
   @Override
@@ -108,10 +100,10 @@ final class Connection extends ChannelInboundHandlerAdapter {
     closing = true;
     stopWaitingForHello();
     server.forget(this);
-    for (ParkedRead read : new ArrayList<>(parked)) {
-      read.finish();
+    trainer.close();
+    if (peer != null) {
+      peer.close();
     }
-    server.fills().closeHolder(holder);
     segments.values().forEach(Segment::close);
     segments.clear();
     datasets.clear();
@@ -159,8 +151,12 @@ final class Connection extends ChannelInboundHandlerAdapter {
 
   @Override
   public void channelWritabilityChanged(ChannelHandlerContext changed) {
-    // A client that does not take its replies gets no further ones made.
-    changed.channel().config().setAutoRead(changed.channel().isWritable());
+    if (peer != null) {
+      peer.takeTurns();
+    } else {
+      // A client that does not take its replies gets no further ones made.
+      changed.channel().config().setAutoRead(changed.channel().isWritable());
+    }
   }
 
   @Override
@@ -210,6 +206,10 @@ final class Connection extends ChannelInboundHandlerAdapter {
       throw new LaneException(
           Code.MALFORMED, "message type %d before HELLO".formatted(message.type()));
     }
+    if (role == Role.PEER) {
+      receiveFromPeer(requestId, message);
+      return;
+    }
     checkRequestsInFlight();
     if (message instanceof LaneMessage.StatusRequest) {
       offload(requestId, () -> new LaneMessage.StatusReply(server.services().statusJson().get()));
@@ -222,11 +222,12 @@ final class Connection extends ChannelInboundHandlerAdapter {
   }
 
   private void checkRequestsInFlight() {
-    if (requestsInFlight >= server.limits().maxRequestsInFlight()) {
+    int inFlight = requestsInFlight + trainer.readsInFlight();
+    if (inFlight >= server.limits().maxRequestsInFlight()) {
       throw new LaneException(
           Code.TOO_MANY,
           "requests in flight=%d, allowed: lane.maxRequestsInFlight=%d"
-              .formatted(requestsInFlight + 1, server.limits().maxRequestsInFlight()));
+              .formatted(inFlight + 1, server.limits().maxRequestsInFlight()));
     }
   }
 
@@ -244,36 +245,22 @@ final class Connection extends ChannelInboundHandlerAdapter {
   }
 
   private OwnersMessage.Reply owners(OwnersMessage.Request request) {
-    IntFunction<OwnershipTable> tables = server.services().ownership();
+    Ownership tables = server.ownership();
     return request.handle() == OwnersMessage.Request.NO_DATASET
-        ? Owners.members(tables.apply(0))
-        : Owners.all(tables.apply(dataset(request.handle()).backups()));
+        ? Owners.members(tables.table(0))
+        : Owners.all(tables.table(dataset(request.handle()).backups()));
   }
 
   private void serve(long requestId, LaneMessage message) {
     if (message instanceof LaneMessage.Read read) {
-      long start = System.nanoTime();
-      read(requestId, read);
-      server.countNanos(System.nanoTime() - start);
+      trainer.read(requestId, read);
     } else if (message instanceof LaneMessage.Fill fill) {
-      fill(requestId, fill);
+      trainer.fill(requestId, fill);
     } else if (message instanceof LaneMessage.Renew renew) {
-      for (int i = 0; i < renew.indices().length; i++) {
-        SampleKey key =
-            key(renew.handle(), renew.variant(), renew.indices()[i], renew.sampleVersions()[i]);
-        server.fills().renew(key, holder, renew.leases()[i]);
-      }
+      trainer.renew(renew);
       send(requestId, LaneMessage.Done.to(message));
     } else if (message instanceof LaneMessage.Abandon abandon) {
-      for (int i = 0; i < abandon.indices().length; i++) {
-        SampleKey key =
-            key(
-                abandon.handle(),
-                abandon.variant(),
-                abandon.indices()[i],
-                abandon.sampleVersions()[i]);
-        server.fills().release(key, holder, abandon.leases()[i]);
-      }
+      trainer.abandon(abandon);
       send(requestId, LaneMessage.Done.to(message));
     } else if (message instanceof LaneMessage.Open open) {
       open(requestId, open);
@@ -289,6 +276,17 @@ final class Connection extends ChannelInboundHandlerAdapter {
       throw new LaneException(
           Code.MALFORMED, "message type %d is no request".formatted(message.type()));
     }
+  }
+
+  private void receiveFromPeer(long requestId, LaneMessage message) {
+    if (!(message instanceof PeerMessage fromPeer)) {
+      throw new LaneException(
+          Code.MALFORMED, "message type %d is none of a peer".formatted(message.type()));
+    }
+    if (peer == null) {
+      peer = new PeerSession(server, context());
+    }
+    peer.receive(requestId, fromPeer);
   }
 
   private void greet(long requestId, LaneMessage.Hello hello) {
@@ -446,108 +444,10 @@ final class Connection extends ChannelInboundHandlerAdapter {
     segment.close();
   }
 
-  private void read(long requestId, LaneMessage.Read request) {
-    ServedDataset dataset = dataset(request.handle());
-    Segment segment = request.segment() == LaneMessage.NO_SLOT ? null : segment(request.segment());
-    if (segment != null && !segment.take(request.slot())) {
-      throw new LaneException(
-          Code.MALFORMED,
-          "slot %d of segment %d is none, or another READ uses it"
-              .formatted(request.slot(), request.segment()));
-    }
-    Target target =
-        segment == null
-            ? new Target.Inline(context().alloc(), maxInlineBytes(request.indices().length))
-            : segment.target(request.slot());
-    Copiers.Tools tools = Copiers.tools();
-    BatchRead read;
-    try {
-      read =
-          BatchRead.of(
-              request, dataset, target, tools.scratch(), tools.checksum(), server.copiers());
-    } catch (LaneException e) {
-      free(target, segment, request.slot());
-      throw e;
-    }
-    boolean answered = false;
-    try {
-      read.readStored();
-      if (request.lease()) {
-        read.askForMissing(holder);
-      } else {
-        read.readPending();
-      }
-      if (mayWait(request, read)) {
-        answered = true;
-        requestsInFlight++;
-        ParkedRead waiting =
-            new ParkedRead(
-                read,
-                holder,
-                context().channel().eventLoop(),
-                done -> {
-                  parked.remove(done);
-                  requestsInFlight--;
-                  RuntimeException failure = done.failure();
-                  if (failure == null) {
-                    answerRead(requestId, read, segment);
-                  } else {
-                    abort(read, segment);
-                    refuse(requestId, asRefusal(failure));
-                  }
-                });
-        parked.add(waiting);
-        waiting.park(
-            Math.min(request.waitMillis(), server.limits().answerTimeoutMillis() * 3L / 4));
-        return;
-      }
-      answered = true;
-      answerRead(requestId, read, segment);
-    } finally {
-      if (!answered) {
-        abort(read, segment);
-      }
-    }
-  }
-
-  private static boolean mayWait(LaneMessage.Read request, BatchRead read) {
-    return request.waitMillis() > 0
-        && !read.tooSmall()
-        && read.count(Status.LEASED_TO_YOU) == 0
-        && read.count(Status.LEASED_TO_OTHER) > 0;
-  }
-
-  private void answerRead(long requestId, BatchRead read, @Nullable Segment segment) {
-    boolean answered = false;
-    try {
-      if (closing) {
-        return;
-      }
-      LaneMessage.Batch reply = read.reply();
-      int hits = read.count(Status.HIT);
-      ReadCounters counters = read.dataset.counters();
-      counters.generation = reply.generation();
-      counters.hits.add(hits);
-      counters.hitBytes.add(read.hitBytes());
-      counters.misses.add(read.count() - hits);
-      server.countBatch(segment == null);
-      if (segment != null) {
-        segment.give(read.request.slot());
-      }
-      answered = true;
-      sendBatch(requestId, read, reply);
-    } catch (RuntimeException e) {
-      refuse(requestId, asRefusal(e));
-    } finally {
-      if (!answered) {
-        abort(read, segment);
-      }
-    }
-  }
-
-  private void sendBatch(long requestId, BatchRead read, LaneMessage.Batch reply) {
+  /** Sends the reply to a READ and, of an inline one, its payload; frees an inline target. */
+  void sendBatch(long requestId, LaneMessage.Batch reply, Target target) {
     ByteBuffer head = reply.frame(requestId);
-    if (!(read.target instanceof Target.Inline inline)) {
+    if (!(target instanceof Target.Inline inline)) {
       write(Unpooled.wrappedBuffer(head));
     } else if (reply.inline()) {
       write(
@@ -559,88 +459,7 @@ final class Connection extends ChannelInboundHandlerAdapter {
     }
   }
 
-  private void abort(BatchRead read, @Nullable Segment segment) {
-    read.releaseLeases(holder);
-    free(read.target, segment, read.request.slot());
-  }
-
-  private static void free(Target target, @Nullable Segment segment, int slot) {
-    if (segment != null) {
-      segment.give(slot);
-    }
-    if (target instanceof Target.Inline inline) {
-      inline.release();
-    }
-  }
-
-  /** What of a frame is left for the payload beside the tables, generously. */
-  private int maxInlineBytes(int count) {
-    return (int) Math.max(0L, server.limits().maxFrameBytes() - count * 64L - (256L << 10));
-  }
-
-  private void fill(long requestId, LaneMessage.Fill fill) {
-    ServedDataset dataset = dataset(fill.handle());
-    int length = fill.record().remaining();
-    if (length > server.limits().maxRecordBytes()) {
-      throw new LaneException(
-          Code.REFUSED,
-          "record of sample %d has %d bytes > lane.maxRecordSize=%d, store smaller samples or raise it"
-              .formatted(fill.index(), length, server.limits().maxRecordBytes()));
-    }
-    byte[] record = new byte[length];
-    fill.record().get(record);
-    RecordLayout layout = inspect(fill.index(), record);
-    if (dataset.knowsSchema(layout)) {
-      send(requestId, submit(dataset, fill, record));
-    } else {
-      // Learning a schema is a transaction of the grid.
-      offload(
-          requestId,
-          () -> {
-            dataset.learnSchema(layout);
-            return submit(dataset, fill, record);
-          });
-    }
-  }
-
-  private static RecordLayout inspect(long index, byte[] record) {
-    ByteBuffer bytes = ByteBuffer.wrap(record);
-    try {
-      RecordLayout layout = RecordLayout.parse(bytes, record.length);
-      if (Copiers.tools().checksum().matches(bytes, 0, record.length)) {
-        return layout;
-      }
-    } catch (MalformedRecordException e) {
-      throw new LaneException(
-          Code.REFUSED, "record of sample %d: %s".formatted(index, e.getMessage()));
-    }
-    throw new LaneException(
-        Code.REFUSED, "record of sample %d does not match its checksum".formatted(index));
-  }
-
-  private LaneMessage.FillReply submit(
-      ServedDataset dataset, LaneMessage.Fill fill, byte[] record) {
-    SampleKey key = dataset.key(fill.index(), fill.variant(), fill.sampleVersion());
-    if (!dataset.isCurrent(fill.index(), fill.sampleVersion())) {
-      // Nobody would ever look there. Who waits for the old version loads for itself.
-      server.fills().release(key, holder, fill.lease());
-      return new LaneMessage.FillReply(FillResult.DROPPED, "stale");
-    }
-    Fills.Submitted submitted = server.fills().submit(key, record);
-    return switch (submitted) {
-      case TAKEN, REPEATED -> new LaneMessage.FillReply(FillResult.TAKEN, "");
-      case BUSY -> new LaneMessage.FillReply(FillResult.BUSY, "busy");
-      case NO_ROOM -> new LaneMessage.FillReply(FillResult.DROPPED, "budget");
-      case TOO_LARGE -> new LaneMessage.FillReply(FillResult.DROPPED, "too-large");
-      case CLOSED -> new LaneMessage.FillReply(FillResult.DROPPED, "stopping");
-    };
-  }
-
-  private SampleKey key(int handle, int variant, long index, long sampleVersion) {
-    return dataset(handle).key(index, variant, sampleVersion);
-  }
-
-  private ServedDataset dataset(int handle) {
+  ServedDataset dataset(int handle) {
     ServedDataset dataset = datasets.get(handle);
     if (dataset == null) {
       throw new LaneException(
@@ -649,7 +468,7 @@ final class Connection extends ChannelInboundHandlerAdapter {
     return dataset;
   }
 
-  private Segment segment(int id) {
+  Segment segment(int id) {
     Segment segment = segments.get(id);
     if (segment == null) {
       throw new LaneException(
@@ -665,11 +484,13 @@ final class Connection extends ChannelInboundHandlerAdapter {
         .eventLoop()
         .execute(
             () -> {
-              for (ParkedRead read : new ArrayList<>(parked)) {
-                read.finish();
-              }
+              trainer.hurry();
               refuse(0, new LaneException(Code.STOPPING, "the cache node is stopping"));
             });
+  }
+
+  Channel channel() {
+    return context().channel();
   }
 
   private ChannelHandlerContext context() {
@@ -680,7 +501,7 @@ final class Connection extends ChannelInboundHandlerAdapter {
     return current;
   }
 
-  private interface Answer<T> {
+  interface Answer<T> {
     LaneMessage to(T result);
   }
 
@@ -688,7 +509,7 @@ final class Connection extends ChannelInboundHandlerAdapter {
     offload(requestId, work, message -> message);
   }
 
-  private <T> void offload(long requestId, Callable<T> work, Answer<T> answer) {
+  <T> void offload(long requestId, Callable<T> work, Answer<T> answer) {
     offload(server.blocking(), requestId, work, answer, unused -> {}, () -> {});
   }
 
@@ -753,7 +574,7 @@ final class Connection extends ChannelInboundHandlerAdapter {
     }
   }
 
-  private static LaneException asRefusal(Exception e) {
+  static LaneException asRefusal(Exception e) {
     if (e instanceof LaneException refusal) {
       return refusal;
     }
@@ -762,7 +583,7 @@ final class Connection extends ChannelInboundHandlerAdapter {
         Code.FAILED, "%s: %s".formatted(e.getClass().getSimpleName(), e.getMessage()));
   }
 
-  private void refuse(long requestId, LaneException e) {
+  void refuse(long requestId, LaneException e) {
     refuse(requestId, RefusalReason.of(e.code()), e);
   }
 
@@ -791,7 +612,7 @@ final class Connection extends ChannelInboundHandlerAdapter {
     }
   }
 
-  private void send(long requestId, LaneMessage message) {
+  void send(long requestId, LaneMessage message) {
     write(Unpooled.wrappedBuffer(message.frame(requestId)));
   }
 

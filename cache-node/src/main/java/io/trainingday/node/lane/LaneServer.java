@@ -23,6 +23,11 @@ import io.trainingday.config.Settings;
 import io.trainingday.lane.LaneException;
 import io.trainingday.lane.LaneMessage;
 import io.trainingday.node.fill.Fills;
+import io.trainingday.node.ownership.Ownership;
+import io.trainingday.node.peer.FillForwarder;
+import io.trainingday.node.peer.Peers;
+import io.trainingday.node.peer.PingListener;
+import io.trainingday.node.store.RecordStores;
 import java.net.InetSocketAddress;
 import java.nio.file.Path;
 import java.time.Duration;
@@ -79,6 +84,8 @@ public final class LaneServer implements AutoCloseable {
   private final LongAdder inlineBatches = new LongAdder();
   private final LongAdder batchNanos = new LongAdder();
   private final Refusals refusals = new Refusals(System::nanoTime);
+  private final LongAdder peerSamples = new LongAdder();
+  private final LongAdder peerDamaged = new LongAdder();
 
   /**
    * Opens the lane at a claimed endpoint, which it closes with itself.
@@ -224,15 +231,7 @@ public final class LaneServer implements AutoCloseable {
   public LaneStats stats() {
     List<LaneStats.Reads> datasets =
         reads.entrySet().stream()
-            .map(
-                entry ->
-                    new LaneStats.Reads(
-                        entry.getKey(),
-                        entry.getValue().generation,
-                        entry.getValue().hits.sum(),
-                        entry.getValue().hitBytes.sum(),
-                        entry.getValue().misses.sum(),
-                        entry.getValue().damaged.sum()))
+            .map(entry -> entry.getValue().snapshot(entry.getKey()))
             .sorted(Comparator.comparing(LaneStats.Reads::dataset))
             .toList();
     return new LaneStats(
@@ -242,6 +241,8 @@ public final class LaneServer implements AutoCloseable {
         inlineBatches.sum(),
         batchNanos.sum(),
         refusals.counts(),
+        peerSamples.sum(),
+        peerDamaged.sum(),
         datasets);
   }
 
@@ -268,8 +269,32 @@ public final class LaneServer implements AutoCloseable {
     return limits;
   }
 
+  LaneServices services() {
+    return services;
+  }
+
+  RecordStores stores() {
+    return services.stores();
+  }
+
   Fills fills() {
     return services.fills();
+  }
+
+  Ownership ownership() {
+    return services.ownership();
+  }
+
+  Peers peers() {
+    return services.peers();
+  }
+
+  PingListener pings() {
+    return services.pings();
+  }
+
+  FillForwarder forwarder() {
+    return services.forwarder();
   }
 
   Segments segments() {
@@ -293,10 +318,6 @@ public final class LaneServer implements AutoCloseable {
     return administering;
   }
 
-  LaneServices services() {
-    return services;
-  }
-
   /** Opens a data set for one connection; blocks. */
   ServedDataset open(String tenant, LaneMessage.Open request) {
     return ServedDataset.open(
@@ -309,6 +330,16 @@ public final class LaneServer implements AutoCloseable {
 
   void countBatch(boolean inline) {
     (inline ? inlineBatches : slotBatches).increment();
+  }
+
+  /** A record that another node asked for was found damaged. */
+  void countDamagedForPeer() {
+    peerDamaged.increment();
+  }
+
+  /** Records were sent to another node. */
+  void countServedToPeer(int samples) {
+    peerSamples.add(samples);
   }
 
   void countNanos(long nanos) {

@@ -5,7 +5,6 @@ import io.trainingday.grid.SampleKey;
 import io.trainingday.lane.LaneException;
 import io.trainingday.lane.LaneException.Code;
 import io.trainingday.lane.LaneMessage;
-import io.trainingday.node.fill.Fills;
 import io.trainingday.node.store.RecordStore;
 import io.trainingday.node.versions.DatasetRefusedException;
 import io.trainingday.node.versions.DatasetView;
@@ -31,7 +30,6 @@ final class ServedDataset {
 
   private final OpenDataset dataset;
   private final RecordStore store;
-  private final Fills fills;
   private final ReadCounters counters;
   private final boolean verify;
   private volatile @Nullable RecordLayout expectedLayout;
@@ -44,11 +42,9 @@ final class ServedDataset {
     }
   }
 
-  private ServedDataset(
-      OpenDataset dataset, RecordStore store, Fills fills, ReadCounters counters) {
+  private ServedDataset(OpenDataset dataset, RecordStore store, ReadCounters counters) {
     this.dataset = dataset;
     this.store = store;
-    this.fills = fills;
     this.counters = counters;
     this.verify = !text(Settings.Validation.NONE).equals(dataset.settings().get(VALIDATION));
   }
@@ -74,7 +70,9 @@ final class ServedDataset {
                   new SourceIdentity(request.sourceLength(), request.sourceDigest()),
                   request.pipeline(),
                   stated(request, settings));
-      return new ServedDataset(dataset, services.store(), services.fills(), counters);
+      String backups = dataset.settings().getOrDefault(BACKUPS, "0");
+      RecordStore store = services.stores().of(Integer.parseInt(backups));
+      return new ServedDataset(dataset, store, counters);
     } catch (DatasetRefusedException e) {
       throw refusal(e);
     }
@@ -114,10 +112,6 @@ final class ServedDataset {
 
   RecordStore store() {
     return store;
-  }
-
-  Fills fills() {
-    return fills;
   }
 
   ReadCounters counters() {

@@ -25,6 +25,7 @@ public record NodeStats(
     String notReady,
     Memory memory,
     Lane lane,
+    Peers peers,
     Fills fills,
     List<Dataset> datasets) {
   private static final JsonMapper JSON = new JsonMapper();
@@ -80,6 +81,16 @@ public record NodeStats(
   }
 
   /**
+   * What passes between this node and the others of its grid.
+   *
+   * @param samplesServed records sent to other nodes
+   * @param damaged records that other nodes asked for and that were found damaged here
+   * @param broken connections to other nodes that could not be made or broke
+   * @param lateLeases leases that came when nobody waited for them any more, and were given back
+   */
+  public record Peers(long samplesServed, long damaged, long broken, long lateLeases) {}
+
+  /**
    * How missing samples came in.
    *
    * @param results records by what became of them, in lower case: {@code written}, {@code refused},
@@ -102,8 +113,15 @@ public record NodeStats(
       leasesEnded = Map.copyOf(leasesEnded);
     }
 
-    /** The figures of a node's fills, of which {@code maxInFlightBytes} may be in flight. */
-    public static Fills of(FillStats stats, long maxInFlightBytes) {
+    /**
+     * The figures of a node's fills.
+     *
+     * @param maxInFlightBytes that may be in flight
+     * @param forwarded records that reached their owner, another node
+     * @param forwardDropped records given up before they did
+     */
+    public static Fills of(
+        FillStats stats, long maxInFlightBytes, long forwarded, long forwardDropped) {
       return new Fills(
           Map.of(
               "written", stats.recordsWritten(),
@@ -112,7 +130,9 @@ public record NodeStats(
               "busy", stats.fillsBusy(),
               "refused", stats.fillsRefused(),
               "failed", stats.writesFailed(),
-              "dropped", stats.recordsDropped()),
+              "dropped", stats.recordsDropped(),
+              "forwarded", forwarded,
+              "forward_dropped", forwardDropped),
           stats.bytesWritten(),
           stats.inFlightBytes(),
           maxInFlightBytes,
@@ -125,11 +145,37 @@ public record NodeStats(
    * Reads of one data set.
    *
    * @param generation that is current
-   * @param hits samples this node had
-   * @param misses samples it did not have
-   * @param hitBytes of the records it had
+   * @param local samples that came from this host, or would have had they been there
+   * @param peer samples that came from other hosts, or would have
+   * @param loads samples that trainers were left to load from the origin
+   * @param abandoned leases that trainers gave back without a record
    * @param damaged of the misses, records that were there but whose checksum or layout was wrong
    */
   public record Dataset(
-      String name, long generation, long hits, long misses, long hitBytes, long damaged) {}
+      String name,
+      long generation,
+      Source local,
+      Source peer,
+      long loads,
+      long abandoned,
+      long damaged) {
+    /** Samples found, wherever. */
+    public long hits() {
+      return local.hits + peer.hits;
+    }
+
+    /** Samples not found. */
+    public long misses() {
+      return local.misses + peer.misses;
+    }
+  }
+
+  /**
+   * Reads from one source.
+   *
+   * @param hits samples found
+   * @param hitBytes bytes of their records
+   * @param misses samples not found
+   */
+  public record Source(long hits, long hitBytes, long misses) {}
 }

@@ -1,47 +1,54 @@
 package io.trainingday.node.store;
 
+import io.trainingday.grid.GridCaches;
 import io.trainingday.grid.SampleKey;
 import java.util.Objects;
 import org.apache.ignite.Ignite;
 import org.apache.ignite.IgniteCache;
 
 /** Records kept in one cache of an embedded Ignite node. */
-public final class IgniteRecordStore implements RecordStore {
+final class IgniteRecordStore implements RecordStore {
+  private final int backups;
   private final IgniteCache<SampleKey, byte[]> cache;
   private final RecordReader reader;
   private final ReadGate gate = new ReadGate();
 
-  private IgniteRecordStore(IgniteCache<SampleKey, byte[]> cache, RecordReader reader) {
+  private IgniteRecordStore(
+      int backups, IgniteCache<SampleKey, byte[]> cache, RecordReader reader) {
+    this.backups = backups;
     this.cache = cache;
     this.reader = reader;
   }
 
   /**
-   * A store that copies straight from Ignite's pages to the sink.
-   *
    * @throws IllegalArgumentException when the node has no such cache, or the cache's data region is
    *     persistent
    */
-  public static RecordStore withPageReader(Ignite ignite, String cacheName) {
-    return new IgniteRecordStore(cache(ignite, cacheName), new PageReader(ignite, cacheName));
+  static RecordStore withPageReader(Ignite ignite, int backups) {
+    return new IgniteRecordStore(
+        backups, cache(ignite, backups), new PageReader(ignite, GridCaches.samples(backups)));
   }
 
   /**
-   * A store that reads through Ignite's public interface, which copies to the heap in between.
-   *
    * @throws IllegalArgumentException when the node has no such cache
    */
-  public static RecordStore withPublicReader(Ignite ignite, String cacheName) {
-    IgniteCache<SampleKey, byte[]> cache = cache(ignite, cacheName);
-    return new IgniteRecordStore(cache, new PublicReader(cache));
+  static RecordStore withPublicReader(Ignite ignite, int backups) {
+    IgniteCache<SampleKey, byte[]> cache = cache(ignite, backups);
+    return new IgniteRecordStore(backups, cache, new PublicReader(cache));
   }
 
-  private static IgniteCache<SampleKey, byte[]> cache(Ignite ignite, String cacheName) {
-    IgniteCache<SampleKey, byte[]> cache = ignite.cache(cacheName);
+  private static IgniteCache<SampleKey, byte[]> cache(Ignite ignite, int backups) {
+    String name = GridCaches.samples(backups);
+    IgniteCache<SampleKey, byte[]> cache = ignite.cache(name);
     if (cache == null) {
-      throw new IllegalArgumentException("no cache " + cacheName + " on node " + ignite.name());
+      throw new IllegalArgumentException("no cache " + name + " on node " + ignite.name());
     }
     return cache;
+  }
+
+  @Override
+  public int backups() {
+    return backups;
   }
 
   @Override

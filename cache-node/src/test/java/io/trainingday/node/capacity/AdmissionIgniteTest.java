@@ -3,9 +3,9 @@ package io.trainingday.node.capacity;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import io.trainingday.grid.SampleKey;
-import io.trainingday.node.store.IgniteRecordStore;
 import io.trainingday.node.store.RecordSink;
 import io.trainingday.node.store.RecordStore;
+import io.trainingday.node.store.RecordStores;
 import io.trainingday.node.store.SmallNode;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -29,7 +29,7 @@ class AdmissionIgniteTest {
   void fill_farOverTheBudget_igniteNeverRunsOutAndReadsGoOn(@TempDir Path directory)
       throws Exception {
     try (SmallNode node = SmallNode.start(directory, BUDGET_BYTES)) {
-      RecordStore store = IgniteRecordStore.withPageReader(node.ignite(), SmallNode.CACHE);
+      RecordStore store = RecordStores.withPageReader(node.ignite()).of(0);
       Admission admission =
           new Admission(
               BUDGET_BYTES,
@@ -60,7 +60,7 @@ class AdmissionIgniteTest {
   @Test
   void fill_smallRecordsOnly_igniteNeverRunsOut(@TempDir Path directory) throws Exception {
     try (SmallNode node = SmallNode.start(directory, BUDGET_BYTES)) {
-      RecordStore store = IgniteRecordStore.withPageReader(node.ignite(), SmallNode.CACHE);
+      RecordStore store = RecordStores.withPageReader(node.ignite()).of(0);
       Admission admission =
           new Admission(
               BUDGET_BYTES,

@@ -28,6 +28,11 @@ final class FakeStore implements RecordStore {
   }
 
   @Override
+  public int backups() {
+    return 0;
+  }
+
+  @Override
   public int read(SampleKey key, RecordSink sink) {
     throw new UnsupportedOperationException();
   }
