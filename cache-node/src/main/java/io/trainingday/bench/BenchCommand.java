@@ -1,6 +1,7 @@
 package io.trainingday.bench;
 
 import io.trainingday.bench.local.LocalBenchCommand;
+import io.trainingday.bench.peer.PeerBenchCommand;
 import picocli.CommandLine.Command;
 
 /** {@code training-day bench}: programs that measure, each a sub-command. */
@@ -8,7 +9,7 @@ import picocli.CommandLine.Command;
     name = "bench",
     description = "Measure this machine.",
     mixinStandardHelpOptions = true,
-    subcommands = LocalBenchCommand.class,
+    subcommands = {LocalBenchCommand.class, PeerBenchCommand.class},
     synopsisSubcommandLabel = "COMMAND")
 public final class BenchCommand {
   /** Made by picocli. */

@@ -11,6 +11,7 @@ import io.trainingday.client.TrainingCache;
 import io.trainingday.record.DType;
 import io.trainingday.record.SampleRecord;
 import java.nio.ByteBuffer;
+import java.util.Arrays;
 import java.util.stream.LongStream;
 import org.jspecify.annotations.Nullable;
 
@@ -25,13 +26,26 @@ public final class LanePath implements ReadPath {
 
   private final TrainingCache cache;
   private final CachedSamples samples;
+  private final long[] places;
   private final ReadShape shape;
   private @Nullable SampleBatch batch;
 
   /**
+   * Loads a data set whose samples are those of the workload, in its order.
+   *
    * @param address of the node, {@code unix:PATH}
    */
   public LanePath(String address, Workload workload, ReadShape shape) {
+    this(address, workload, LongStream.range(0, workload.count()).toArray(), shape);
+  }
+
+  /**
+   * Loads a data set in which the samples of the workload have indices of their own.
+   *
+   * @param places the index in the data set, for every sample of the workload; ascending
+   */
+  public LanePath(String address, Workload workload, long[] places, ReadShape shape) {
+    this.places = places.clone();
     this.shape = shape;
     this.cache = TrainingCache.connect(TrainingCache.Config.builder().address(address).build());
     if (!cache.isAttached()) {
@@ -42,7 +56,7 @@ public final class LanePath implements ReadPath {
         cache.open(
             DatasetSpec.builder("training-day-bench-" + workload.sampleBytes())
                 .pipeline("random bytes")
-                .sourceLength(workload.count())
+                .sourceLength(1 + LongStream.of(places).max().orElseThrow())
                 .build());
     fill(workload);
   }
@@ -52,11 +66,14 @@ public final class LanePath implements ReadPath {
     long missing = 0;
     for (int pass = 0; pass < FILL_PASSES; pass++) {
       missing = 0;
-      for (long first = 0; first < workload.count(); first += FILL_BATCH) {
+      for (int first = 0; first < places.length; first += FILL_BATCH) {
         long[] indices =
-            LongStream.range(first, Math.min(first + FILL_BATCH, workload.count())).toArray();
+            Arrays.copyOfRange(places, first, Math.min(first + FILL_BATCH, places.length));
         try (SampleBatch read =
-            samples.read(indices, ReadShape.RECORDS, index -> record(workload, index))) {
+            samples.read(
+                indices,
+                ReadShape.RECORDS,
+                place -> record(workload, Arrays.binarySearch(places, place)))) {
           missing += read.originLoads();
         }
       }
@@ -84,7 +101,11 @@ public final class LanePath implements ReadPath {
     if (batch != null) {
       batch.close();
     }
-    batch = samples.read(indices, shape);
+    long[] there = new long[indices.length];
+    for (int i = 0; i < there.length; i++) {
+      there[i] = places[(int) indices[i]];
+    }
+    batch = samples.read(there, shape);
     if (batch.missing() > 0) {
       throw new BenchException(batch.missing() + " samples of a batch are missing");
     }
