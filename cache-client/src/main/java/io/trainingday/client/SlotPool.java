@@ -199,6 +199,7 @@ final class SlotPool {
   private @Nullable Segment map(SegmentReply reply, long slotBytes, int slots) throws IOException {
     Segment segment = new Segment(reply.segment(), slotBytes, slots);
     Path path = Path.of(reply.path());
+    boolean interrupted = Thread.interrupted(); // A file channel closes for an interrupted thread.
     try (FileChannel file =
         FileChannel.open(path, StandardOpenOption.READ, StandardOpenOption.WRITE)) {
       if (file.size() != slotBytes * slots) {
@@ -214,6 +215,10 @@ final class SlotPool {
       refused("%s cannot be mapped: %s".formatted(path, e));
       session.call(new Drop(segment.id));
       return null;
+    } finally {
+      if (interrupted) {
+        Thread.currentThread().interrupt();
+      }
     }
     session.call(new Mapped(segment.id));
     return segment;

@@ -844,6 +844,22 @@ class CachedSamplesTest {
   }
 
   @Test
+  void read_interruptedThread_getsItsSlotAndStaysInterrupted() throws Exception {
+    CachedSamples samples = open(node());
+    Samples loader = Samples.equal();
+    Thread.currentThread().interrupt();
+    for (int round = 0; round < 2; round++) {
+      try (SampleBatch batch = samples.read(BATCH, ReadShape.COLLATED, loader)) {
+        loader.assertRight(batch);
+      }
+    }
+
+    assertThat(Thread.interrupted()).isTrue();
+    assertThat(warnings()).isEmpty();
+    assertThat(samples.stats().slotBatches()).isEqualTo(1);
+  }
+
+  @Test
   void read_allSlotsInUse_goesInline() throws Exception {
     CachedSamples samples = open(node(), config().slots(2).build());
     Samples loader = Samples.equal();

@@ -39,12 +39,7 @@ final class CachedDatasetIT {
   void getData_batchesChangedInPlace_neverReachTheCache() throws Exception {
     DigitsDataset raw = new DigitsDataset(Digits.read(), IntStream.range(0, SAMPLES).toArray());
     try (CacheNode node = CacheNode.launch(TestNodes.settings(folder).build());
-        TrainingCache cache =
-            TrainingCache.connect(
-                TrainingCache.Config.builder()
-                    .address("unix:" + node.socket())
-                    .poisonReleased(true)
-                    .build());
+        TrainingCache cache = connect(node);
         CachedDataset cached =
             CachedDataset.builder()
                 .setDataset(raw)
@@ -72,12 +67,7 @@ final class CachedDatasetIT {
   @Test
   void getData_transformsLeftAfterTheCut_runOnWhatWasStored() throws Exception {
     try (CacheNode node = CacheNode.launch(TestNodes.settings(folder).build());
-        TrainingCache cache =
-            TrainingCache.connect(
-                TrainingCache.Config.builder()
-                    .address("unix:" + node.socket())
-                    .poisonReleased(true)
-                    .build());
+        TrainingCache cache = connect(node);
         NDManager manager = PyTorch.engine().newBaseManager(Device.cpu())) {
       AtomicInteger stored = new AtomicInteger();
       AtomicInteger afterwards = new AtomicInteger();
@@ -127,6 +117,14 @@ final class CachedDatasetIT {
         assertThat(cached.stats().slotBatches()).isPositive();
       }
     }
+  }
+
+  private static TrainingCache connect(CacheNode node) {
+    return TrainingCache.connect(
+        TrainingCache.Config.builder()
+            .address("unix:" + node.socket())
+            .poisonReleased(true)
+            .build());
   }
 
   /** Reads everything and spoils each batch after looking at it. */
