@@ -120,8 +120,15 @@ TENSOR_DTYPES = [d for d in DTYPES.values() if d.is_tensor]
 
 @st.composite
 def _records(draw: st.DrawFn) -> Record:
-    names = draw(st.lists(st.text(min_size=1, max_size=20).filter(
-        lambda s: not any(0xD800 <= ord(c) <= 0xDFFF for c in s)), max_size=5, unique=True))
+    names = draw(
+        st.lists(
+            st.text(min_size=1, max_size=20).filter(
+                lambda s: not any(0xD800 <= ord(c) <= 0xDFFF for c in s)
+            ),
+            max_size=5,
+            unique=True,
+        )
+    )
     fields = []
     for name in names:
         dtype = draw(st.sampled_from(list(DTYPES.values())))

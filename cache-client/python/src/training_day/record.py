@@ -12,7 +12,7 @@ import zlib
 from collections import OrderedDict
 from dataclasses import dataclass
 from hashlib import sha256
-from typing import Dict, List, Mapping, Optional, Sequence, Tuple, Union
+from typing import Mapping, Optional, Sequence, Union
 
 from training_day.errors import MalformedRecordError
 
@@ -74,7 +74,7 @@ class DType:
     is_tensor: bool = True
 
 
-DTYPES: Dict[str, DType] = {
+DTYPES: dict[str, DType] = {
     d.name: d
     for d in (
         DType(1, "bool", 1),
@@ -101,7 +101,7 @@ class FieldSpec:
 
     name: str
     dtype: DType
-    shape: Tuple[int, ...]
+    shape: tuple[int, ...]
 
     @property
     def length(self) -> int:
@@ -118,7 +118,7 @@ class Field:
 
     name: str
     dtype: DType
-    shape: Tuple[int, ...]
+    shape: tuple[int, ...]
     data: Bytes
 
 
@@ -126,7 +126,7 @@ class Field:
 class Record:
     """A decoded record; its fields lie over the bytes it was decoded from."""
 
-    fields: Tuple[Field, ...]
+    fields: tuple[Field, ...]
     attributes: Mapping[str, Attribute]
     source_stamp: int = 0
     created_millis: int = 0
@@ -136,8 +136,8 @@ class Record:
 class Layout:
     """Where everything lies in a record; equal for all records with the same descriptor."""
 
-    fields: Tuple[FieldSpec, ...]
-    offsets: Tuple[int, ...]
+    fields: tuple[FieldSpec, ...]
+    offsets: tuple[int, ...]
     attributes: Mapping[str, Attribute]
     descriptor: bytes
     body_start: int
@@ -199,7 +199,7 @@ def lay_out(
             f" {MAX_DESCRIPTOR_BYTES} a record; shorten attributes or make them fields"
         )
     body_start = end = align(HEADER_BYTES + length)
-    offsets: List[int] = []
+    offsets: list[int] = []
     parts = [struct.pack("<HH", len(fields), len(attributes))]
     for field, name in zip(fields, names):
         offset = align(end)
@@ -211,9 +211,7 @@ def lay_out(
             )
         offsets.append(offset)
         parts.append(
-            _FIELD.pack(
-                field.dtype.code, len(field.shape), len(name), 0, offset, field.length
-            )
+            _FIELD.pack(field.dtype.code, len(field.shape), len(name), 0, offset, field.length)
         )
         parts.append(struct.pack(f"<{len(field.shape)}q", *field.shape))
         parts.append(name)
@@ -287,7 +285,7 @@ def decode(record: Bytes) -> Record:
     return Record(fields, layout.attributes, stamp, created)
 
 
-_layouts: "OrderedDict[Tuple[bytes, int, int], Layout]" = OrderedDict()
+_layouts: OrderedDict[tuple[bytes, int, int], Layout] = OrderedDict()
 
 
 def parse(record: Bytes, length: int) -> Layout:
@@ -319,9 +317,9 @@ def parse(record: Bytes, length: int) -> Layout:
     return layout
 
 
-def collated_layout(layout: Layout, count: int) -> Tuple[List[int], int]:
+def collated_layout(layout: Layout, count: int) -> tuple[list[int], int]:
     """Where each field of a collated batch begins in its payload, and the payload's bytes."""
-    offsets: List[int] = []
+    offsets: list[int] = []
     end = 0
     for field in layout.fields:
         offsets.append(end)
@@ -469,8 +467,8 @@ class _Reader:
             attribute_count,
             f"0 to {MAX_ATTRIBUTES}",
         )
-        fields: List[FieldSpec] = []
-        offsets: List[int] = []
+        fields: list[FieldSpec] = []
+        offsets: list[int] = []
         names = set()
         for _ in range(field_count):
             start = self._where()
@@ -481,13 +479,11 @@ class _Reader:
             names.add(field.name)
             fields.append(field)
             offsets.append(offset)
-        attributes: Dict[str, Attribute] = {}
+        attributes: dict[str, Attribute] = {}
         for _ in range(attribute_count):
             start = self._where()
             name, value = self._attribute(start)
-            _require(
-                name not in attributes, start, "attribute name", f"'{name}'", "once a record"
-            )
+            _require(name not in attributes, start, "attribute name", f"'{name}'", "once a record")
             attributes[name] = value
         _require(
             self._at == len(self._bytes),
@@ -528,7 +524,7 @@ class _Reader:
         self._at += count
         return taken
 
-    def _field(self, start: int) -> Tuple[FieldSpec, int]:
+    def _field(self, start: int) -> tuple[FieldSpec, int]:
         code, rank, name_length, reserved = self._take(4)
         dtype = _BY_CODE.get(code)
         if dtype is None:
@@ -564,7 +560,7 @@ class _Reader:
         self._end = offset + length
         return FieldSpec(name, dtype, shape), offset
 
-    def _attribute(self, start: int) -> Tuple[str, Attribute]:
+    def _attribute(self, start: int) -> tuple[str, Attribute]:
         code, name_length, value_length = _ATTRIBUTE.unpack(self._take(_ATTRIBUTE.size))
         name = self._name(name_length, start + 1)
         _require(
