@@ -1,15 +1,15 @@
-"""What the client raises. Anything that is no bug of the caller's derives from `TrainingDayError`."""
+"""What the client raises; all of it derives from `TrainingDayError`."""
 
 from __future__ import annotations
 
 __all__ = [
     "CacheRefusedError",
+    "CacheWarning",
     "FingerprintError",
     "LaneError",
     "MalformedRecordError",
     "NodeGoneError",
     "RandomTransformError",
-    "SampleLoadError",
     "SourceMismatch",
     "TrainingDayError",
     "UnsupportedTypeError",
@@ -18,6 +18,10 @@ __all__ = [
 
 class TrainingDayError(Exception):
     """The root of all errors of this package."""
+
+
+class CacheWarning(UserWarning):
+    """Said once: training goes on, but not as fast as it might."""
 
 
 class MalformedRecordError(TrainingDayError, ValueError):
@@ -42,7 +46,7 @@ class NodeGoneError(TrainingDayError, ConnectionError):
 
 
 class LaneError(TrainingDayError):
-    """The node answered with an error; the connection goes on unless it is of a kind that ends it."""
+    """The node answered with an error; what kind, `contract/lane.md` says."""
 
     def __init__(self, code: int, retryable: bool, message: str) -> None:
         self.code = code
@@ -57,10 +61,6 @@ class CacheRefusedError(TrainingDayError):
 
 class SourceMismatch(CacheRefusedError):
     """The name is taken by a data set made of something else; the message names both."""
-
-
-class SampleLoadError(TrainingDayError):
-    """A node was told that the sample will not come; the loader's own error is the cause."""
 
 
 class FingerprintError(TrainingDayError):

@@ -18,7 +18,8 @@ Node: a string or a list whose first element says what it is.
     [H node]          transformers.BatchEncoding
 
 A sample that has too many leaves for a record, or others than the first one of its pipeline, is
-packed: all leaves lie in one field `$data`, and `$` is `{"node": …, "leaves": [[dtype, shape], …]}`.
+packed: all leaves lie in one field `$data`, and `$` is an object with the `node` and the `leaves`,
+each `[dtype, shape]`.
 """
 
 from __future__ import annotations
