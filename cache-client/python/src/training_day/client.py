@@ -179,6 +179,7 @@ class Samples:
         indices: Sequence[int],
         shape: int,
         load: Optional[Loader],
+        variant: int = 0,
         use_slot: bool = True,
     ) -> Batch:
         """Reads one batch; without `load`, only what the cache has.
@@ -189,16 +190,16 @@ class Samples:
         Raises NotCollatable for samples that differ, CacheRefusedError for what the node will not
         keep.
         """
-        return _Read(self, indices, shape, load, use_slot).run()
+        return _Read(self, indices, shape, load, variant, use_slot).run()
 
-    def peek(self, indices: Sequence[int]) -> dict[int, memoryview]:
+    def peek(self, indices: Sequence[int], variant: int = 0) -> dict[int, memoryview]:
         """Records of those of the samples that the cache has."""
         found: dict[int, memoryview] = {}
         opened = self.open()
         if opened is None:
             return found
         try:
-            request = messages.read(opened.handle, RECORDS, False, 0, None, 0, indices)
+            request = messages.read(opened.handle, RECORDS, False, variant, None, 0, indices)
             body = opened.session.call(messages.READ, request)
             reply = opened.session.parsed(messages.read_reply, body, RECORDS, len(indices))
             for position, index in enumerate(indices):
@@ -267,11 +268,13 @@ class _Read:
         indices: Sequence[int],
         shape: int,
         load: Optional[Loader],
+        variant: int,
         use_slot: bool,
     ) -> None:
         self._samples = samples
         self._indices = indices
         self._load = load
+        self._variant = variant
         self._use_slot = use_slot
         self._batch = Batch(len(indices), shape)
         self._wants: dict[int, _Want] = {}
@@ -329,8 +332,9 @@ class _Read:
         kept = False
         try:
             place = slot.place if slot is not None else None
+            lease = self._load is not None
             request = messages.read(
-                opened.handle, batch.shape, self._load is not None, 0, place, 0, self._indices
+                opened.handle, batch.shape, lease, self._variant, place, 0, self._indices
             )
             body = session.call(messages.READ, request)
             reply = session.parsed(messages.read_reply, body, batch.shape, batch.count)
@@ -412,7 +416,7 @@ class _Read:
             want.positions.append(position)
             if status == messages.LEASED_TO_YOU:
                 number, version = next(leases)
-                lease = Lease(opened.handle, index, number, version)
+                lease = Lease(opened.handle, index, number, version, self._variant)
                 opened.session.hold(lease)
                 if want.lease is not None and want.lease != lease:
                     opened.session.abandon([want.lease])
@@ -483,7 +487,7 @@ class _Read:
         ours = [want.index for want in self._wants.values() if not want.others]
         if not ours:
             return
-        found = samples.packed().peek(ours)
+        found = samples.packed().peek(ours, self._variant)
         samples.mixed = bool(found) or bool(samples.mixed)
         if found:
             given_back = []
@@ -529,7 +533,7 @@ class _Read:
                 opened.session.abandon([lease])
             return
         try:
-            self._samples.offers.offer(opened, want.index, lease, content)
+            self._samples.offers.offer(opened, want.index, self._variant, lease, content)
         except NodeGoneError:
             self._node = None
             self._counters.count(shared.FILLS_DROPPED)
@@ -545,7 +549,7 @@ class _Read:
             if opened is None:
                 return
             content = load(index, True).encode(int(time.time() * 1000))
-            packed.offers.offer(opened, index, None, content)
+            packed.offers.offer(opened, index, self._variant, None, content)
             samples.mixed = True
         except NodeGoneError:
             self._node = None
@@ -585,7 +589,7 @@ class _Read:
         session = opened.session
         indices = [want.index for want in some]
         lease = self._load is not None
-        request = messages.read(opened.handle, RECORDS, lease, 0, None, wait, indices)
+        request = messages.read(opened.handle, RECORDS, lease, self._variant, None, wait, indices)
         try:
             body = session.call(messages.READ, request)
         except LaneError as e:
@@ -615,7 +619,7 @@ class _Read:
                 continue
             if status == messages.LEASED_TO_YOU:
                 number, version = next(leases)
-                want.lease = Lease(opened.handle, want.index, number, version)
+                want.lease = Lease(opened.handle, want.index, number, version, self._variant)
                 session.hold(want.lease)
             want.others = status == messages.LEASED_TO_OTHER
 
@@ -629,24 +633,38 @@ class Offers:
         self._samples = samples
         self._waiting_bytes = 0
 
-    def offer(self, opened: Opened, index: int, lease: Optional[Lease], content: bytearray) -> None:
+    def offer(
+        self,
+        opened: Opened,
+        index: int,
+        variant: int,
+        lease: Optional[Lease],
+        content: bytearray,
+    ) -> None:
         """Returns when the node has the bytes, or they wait in the background.
 
         Raises LaneError if the node refuses the record, with the lease given back.
         """
-        if self._once(opened, index, lease, content) != messages.BUSY:
+        if self._once(opened, index, variant, lease, content) != messages.BUSY:
             return
         if self._waiting_bytes + len(content) > _MAX_WAITING_BYTES:
             self._give_up(opened, lease)
             return
         self._waiting_bytes += len(content)
         until = time.monotonic() + opened.session.limits.lease_millis / 1000
-        self._later(opened, index, lease, content, _FIRST_DELAY_SECONDS, until)
+        self._later(opened, index, variant, lease, content, _FIRST_DELAY_SECONDS, until)
 
-    def _once(self, opened: Opened, index: int, lease: Optional[Lease], content: bytearray) -> int:
+    def _once(
+        self,
+        opened: Opened,
+        index: int,
+        variant: int,
+        lease: Optional[Lease],
+        content: bytearray,
+    ) -> int:
         session = opened.session
         number, version = (lease.id, lease.version) if lease else (0, opened.generation)
-        request = messages.fill(opened.handle, 0, index, number, version, len(content))
+        request = messages.fill(opened.handle, variant, index, number, version, len(content))
         try:
             body = session.call(messages.FILL, request, content)
         except LaneError:
@@ -664,6 +682,7 @@ class Offers:
         self,
         opened: Opened,
         index: int,
+        variant: int,
         lease: Optional[Lease],
         content: bytearray,
         delay: float,
@@ -671,7 +690,7 @@ class Offers:
     ) -> None:
         def again() -> None:
             try:
-                busy = self._once(opened, index, lease, content) == messages.BUSY
+                busy = self._once(opened, index, variant, lease, content) == messages.BUSY
             except NodeGoneError:
                 busy = False
                 self._samples.counters.count(shared.FILLS_DROPPED)
@@ -679,7 +698,7 @@ class Offers:
                 busy = False
             if busy and time.monotonic() < until:
                 longer = min(2 * delay, _LONGEST_DELAY_SECONDS)
-                self._later(opened, index, lease, content, longer, until)
+                self._later(opened, index, variant, lease, content, longer, until)
                 return
             if busy:
                 self._give_up(opened, lease)
