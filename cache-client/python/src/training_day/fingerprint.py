@@ -57,8 +57,8 @@ LOCATION_NAMES = {
 }  # fmt: skip
 SOURCE_NAMES = {
     "samples", "imgs", "targets", "classes", "class_to_idx", "_fingerprint", "indices", "files",
-    "cumulative_sizes", "file_list", "filenames", "_samples", "_labels", "_image_files", "ids", "coco",
-    "_data",
+    "cumulative_sizes", "file_list", "filenames", "_samples", "_labels", "_image_files", "ids",
+    "coco", "_data",
 }  # fmt: skip
 _NO_EFFECT = (logging.Logger, weakref.ref, weakref.WeakSet, type(threading.Lock()))
 _UNSEEN_METHODS = {
@@ -403,6 +403,10 @@ class Walk:
         if isinstance(value, types.FunctionType):
             self._function(path, value)
         elif isinstance(value, types.MethodType):
+            if randomness.is_ordinary(value.__self__):
+                # Whether it is drawn from shows when samples are loaded.
+                self._add(path, f"{type(value.__self__).__name__}.{value.__name__}")
+                return
             self.value(f"{path}.self", value.__self__)
             self.value(path, value.__func__)
         elif isinstance(value, (staticmethod, classmethod)):
@@ -637,7 +641,8 @@ class Walk:
         if library:
             self._libraries.add(library)
         bound = getattr(value, "__self__", None)
-        if bound is not None and not isinstance(bound, (types.ModuleType, type)):
+        named = isinstance(bound, (types.ModuleType, type)) or randomness.is_ordinary(bound)
+        if bound is not None and not named:
             self.value(f"{path}.self", bound)
         self._add(path, f"builtin {owner}.{getattr(value, '__qualname__', type(value).__name__)}")
 

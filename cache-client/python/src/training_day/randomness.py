@@ -62,6 +62,16 @@ UNSEEN = {
 }
 
 
+def is_ordinary(value: Any) -> bool:
+    """Whether it is the generator behind the functions of `random`, `numpy.random` or `torch`."""
+    ordinary = (
+        random._inst,  # type: ignore[attr-defined]
+        np.random.mtrand._rand,  # type: ignore[attr-defined]
+        torch.default_generator,
+    )
+    return any(value is one for one in ordinary)
+
+
 def random_reason(value: Any) -> Optional[str]:
     """Why an object makes what it is part of random, None if it does not as far as is known."""
     kind = type(value)

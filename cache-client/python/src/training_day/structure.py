@@ -16,6 +16,7 @@ Node: a string or a list whose first element says what it is.
     [V class {meta} node]                    torchvision tv_tensor
     [nt name node …] [dc name [field node] …] [c name node]   registered classes
     [H node]          transformers.BatchEncoding
+    [@ [key …] node]  a sample, and where in it a cut pipeline goes on
 
 A sample that has too many leaves for a record, or others than the first one of its pipeline, is
 packed: all leaves lie in one field `$data`, and `$` is an object with the `node` and the `leaves`,
@@ -156,6 +157,14 @@ def _home(cls: type) -> tuple[str, str]:
 
 def _is_namedtuple(cls: type) -> bool:
     return issubclass(cls, tuple) and isinstance(getattr(cls, "_fields", None), tuple)
+
+
+@dataclasses.dataclass(frozen=True)
+class Marked:
+    """A sample, and where in it a cut pipeline goes on."""
+
+    sample: Any
+    path: tuple[Any, ...]
 
 
 # Writing.
@@ -330,6 +339,8 @@ class _Walk:
     def _other(self, value: Any, path: str, depth: int) -> Node:
         kind = type(value)
         module = kind.__module__
+        if kind is Marked:
+            return ["@", list(value.path), self.node(value.sample, path, depth)]
         if module.startswith("PIL.") and _is_image(value):
             return self._image(value, path)
         if isinstance(value, torch.Tensor) and module.startswith(_TV_MODULES):
@@ -597,6 +608,10 @@ class _Planner:
             return lambda values: importlib.import_module("transformers").BatchEncoding(
                 inner(values)
             )
+        if head == "@":
+            place = tuple(rest[0])
+            marked = self.build(rest[1], depth + 1)
+            return lambda values: Marked(marked(values), place)
         if head in ("nt", "dc", "c"):
             return self._registered(head, rest, depth)
         raise ValueError(f"no node: {head!r}")
