@@ -16,9 +16,9 @@ import numpy as np
 import pytest
 import torch
 
-from training_day import fingerprint as module
+from training_day import fingerprints as module
 from training_day.errors import FingerprintError
-from training_day.fingerprint import fingerprint, tagged
+from training_day.fingerprints import fingerprint, tagged
 from training_day_fixtures import HERE
 
 HELPER = '''
@@ -508,7 +508,7 @@ def test_restart_with_another_hash_seed_does_not_change_it(
         import sys
         sys.path[:0] = sys.argv[1:]
         import td_pipeline
-        from training_day.fingerprint import fingerprint
+        from training_day.fingerprints import fingerprint
         print(fingerprint(td_pipeline.Files(sys.argv[1])).digest)
     """
     source = Path(module.__file__).parents[1]

@@ -19,7 +19,7 @@ from training_day.errors import (
     TrainingDayError,
     UnsupportedTypeError,
 )
-from training_day.fingerprint import Fingerprint, fingerprint
+from training_day.fingerprints import Fingerprint, fingerprint
 from training_day.structure import register
 
 __all__ = [

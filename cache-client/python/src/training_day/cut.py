@@ -10,7 +10,7 @@ from typing import Any, Callable, Optional
 import torch
 
 from training_day.errors import RandomTransformError
-from training_day.fingerprint import Walk
+from training_day.fingerprints import Walk
 
 __all__ = ["Cut", "cut_random"]
 

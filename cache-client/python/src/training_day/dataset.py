@@ -11,15 +11,14 @@ from typing import Any, Callable, Optional, Union
 
 from torch.utils.data import ConcatDataset, Dataset, IterableDataset, Subset
 
-from training_day import fingerprint as fingerprints
-from training_day import randomness, shared, structure
+from training_day import fingerprints, randomness, shared, structure
 from training_day.attachment import attachment
 from training_day.augment import Augment
 from training_day.client import COLLATED, RAGGED, RECORDS, Batch, NotCollatable, Samples, Spec
 from training_day.collate import Collate, CollatedBatch, sample_at
 from training_day.cut import Cut, cut_random
 from training_day.errors import RandomTransformError
-from training_day.fingerprint import Fingerprint
+from training_day.fingerprints import Fingerprint
 from training_day.shared import Shared
 from training_day.source import source_digest
 from training_day.structure import Marked, Packing

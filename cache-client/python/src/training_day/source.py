@@ -12,7 +12,7 @@ import numpy as np
 import torch
 
 from training_day.errors import TrainingDayError
-from training_day.fingerprint import Walk, _attributes, _length, is_source
+from training_day.fingerprints import Walk, _attributes, _length, is_source
 
 __all__ = ["SourceError", "source_digest"]
 
