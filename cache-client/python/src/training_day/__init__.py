@@ -20,9 +20,11 @@ from training_day.errors import (
     UnsupportedTypeError,
 )
 from training_day.fingerprints import Fingerprint, fingerprint
+from training_day.loader import BatchLoader
 from training_day.structure import register
 
 __all__ = [
+    "BatchLoader",
     "CacheRefusedError",
     "CacheStats",
     "CacheWarning",

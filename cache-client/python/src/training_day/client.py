@@ -292,8 +292,9 @@ class _Read:
             if self._wants and self._load is not None:
                 self._load_all(self._load)
             misses = batch.count - batch.hits
-            self._counters.count(shared.HITS, batch.hits)
-            if misses:
+            # Who only looks, and finds some missing, reads again.
+            if self._load is not None or not misses:
+                self._counters.count(shared.HITS, batch.hits)
                 self._counters.count(shared.MISSES, misses)
             if self._node is None:
                 self._counters.count(shared.ORIGIN_BATCHES)

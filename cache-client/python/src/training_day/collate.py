@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import collections
+import os
 from collections.abc import Iterator, Sequence
 from typing import Any, Callable, Optional
 
@@ -21,6 +22,33 @@ __all__ = ["CollatedBatch", "Collate"]
 _TORCH = structure._TORCH
 Make = Callable[[int, torch.dtype, tuple[int, ...]], torch.Tensor]
 """Gives an output tensor for the field at a place."""
+
+
+class Guard:
+    """Does something when the last tensor over some memory has been collected."""
+
+    def __init__(self, when_free: Callable[[], None]) -> None:
+        self._when_free = when_free
+        self._pid = os.getpid()
+
+    def __del__(self) -> None:
+        if self._pid == os.getpid():
+            self._when_free()
+
+
+class _Guarded(np.ndarray):
+    """What a tensor keeps alive, and sub-views and the graph of autograd with it."""
+
+    guard: Guard
+
+
+def guarded(
+    memory: np.ndarray, guard: Guard, dtype: torch.dtype, shape: tuple[int, ...]
+) -> torch.Tensor:
+    """A tensor over bytes that keeps the guard while it, or anything made over it, lives."""
+    array = memory.view(_Guarded)
+    array.guard = guard
+    return torch.from_numpy(array).view(dtype).reshape(shape)
 
 
 class _Unlike(Exception):
@@ -79,16 +107,22 @@ class CollatedBatch(Sequence):
                 return result
         return default_collate(self._all())
 
-    def views(self) -> Optional[tuple[Any, list[Any]]]:
-        """The batch over the memory itself, not copied, and the memory's tensors; None if it can
-        only be had as a copy. The memory stays taken."""
+    def views(self, release: Callable[[Batch], None]) -> Any:
+        """The batch over the memory itself, not copied. `release` is called with it when the last
+        tensor over it has been collected.
+
+        Raises LookupError if the batch can only be had as a copy.
+        """
         batch = self._batch
         if batch is None or batch.slot is None:
-            return None
+            raise LookupError
         try:
-            return _Fields(batch).views()
+            fields = _Fields(batch)
+            self._batch = None
+            return fields.views(Guard(lambda: release(batch)))
         except _Unlike:
-            return None
+            self._batch = batch
+            raise LookupError from None
 
     def take(self) -> Optional[Batch]:
         """The batch itself, from now on the caller's to release."""
@@ -244,15 +278,16 @@ class _Fields:
 
         return self._build(self.plan.node, iter(self.plan.leaves), tensor)
 
-    def views(self) -> tuple[Any, list[Any]]:
-        held: list[Any] = []
-
+    def views(self, guard: Guard) -> Any:
         def tensor(k: int) -> torch.Tensor:
             whole = self._whole(k)
-            held.append(whole)
-            return whole
+            if not whole.numel():
+                return whole
+            size = whole.numel() * whole.element_size()
+            array = np.frombuffer(self._memory, np.uint8, size, self._starts[k])
+            return guarded(array, guard, whole.dtype, tuple(whole.shape))
 
-        return self._build(self.plan.node, iter(self.plan.leaves), tensor), held
+        return self._build(self.plan.node, iter(self.plan.leaves), tensor)
 
     def _build(
         self,

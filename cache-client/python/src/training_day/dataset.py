@@ -258,6 +258,26 @@ class CachedDataset(Dataset):
 
     # Reading.
 
+    @property
+    def works_after_reads(self) -> bool:
+        """Whether samples are changed after they have been read."""
+        overridden = type(self).__getitem__ is not CachedDataset.__getitem__
+        return overridden or self._cut is not None or self._augment is not None
+
+    def read_hits(self, indices: Sequence[int]) -> Optional[CollatedBatch]:
+        """The batch if the cache has all of it, None otherwise; loads nothing."""
+        batch = self._read_collated(indices, lease=False)
+        if batch is None:
+            return None
+        if not batch.is_whole:
+            batch.release()
+            return None
+        return CollatedBatch(batch)
+
+    def hits_here(self) -> int:
+        """Hits counted in this process."""
+        return self._shared.own(shared.HITS)
+
     def _samples(self) -> Samples:
         client = self._client
         if client is None or client.pid != os.getpid():

@@ -87,6 +87,12 @@ class Shared:
         assert self._row is not None
         self._row[name] += by
 
+    def own(self, name: int) -> int:
+        """What this process has counted."""
+        self.count(name, 0)
+        assert self._row is not None
+        return int(self._row[name])
+
     def totals(self) -> dict[str, int]:
         sums = self._array[1:].sum(axis=0)
         return {name: int(sums[k]) for k, name in enumerate(COUNTERS)}
