@@ -10,6 +10,7 @@ from __future__ import annotations
 __version__ = "0.1.0"
 
 from training_day.dataset import CachedDataset, CacheStats, concat, subset
+from training_day.diagnosis import doctor
 from training_day.errors import (
     CacheRefusedError,
     CacheWarning,
@@ -36,6 +37,7 @@ __all__ = [
     "TrainingDayError",
     "UnsupportedTypeError",
     "concat",
+    "doctor",
     "fingerprint",
     "register",
     "subset",
