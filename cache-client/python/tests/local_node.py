@@ -26,6 +26,24 @@ def free_port() -> int:
         return probe.getsockname()[1]
 
 
+def _command() -> list[str]:
+    """The launcher; within a build, which has just packaged the node, the node itself."""
+    if not os.environ.get("TRAINING_DAY_TESTS_OF_BUILD"):
+        return [str(LAUNCHER), "serve"]
+    home = os.environ.get("JAVA_HOME")
+    target = ROOT / "cache-node" / "target"
+    return [
+        f"{home}/bin/java" if home else "java",
+        f"@{LAUNCHER.parent / 'ignite.jvmargs'}",
+        *["-Xmx1g", "-XX:MaxDirectMemorySize=1g", "-XX:+UseG1GC", "-XX:G1HeapRegionSize=8m"],
+        "-XX:TieredStopAtLevel=1",
+        "-cp",
+        f"{target}/cache-node.jar:{target}/lib/*",
+        "io.trainingday.cli.Main",
+        "serve",
+    ]
+
+
 class LocalNode:
     """Settings are given as environment variables without their prefix."""
 
@@ -55,7 +73,7 @@ class LocalNode:
         environment.update({f"TRAINING_DAY_CONFIG_{k}": v for k, v in settings.items()})
         with open(self.directory / "node.log", "ab") as log:
             self._process = subprocess.Popen(
-                [str(LAUNCHER), "serve"],
+                _command(),
                 stdout=log,
                 stderr=log,
                 stdin=subprocess.DEVNULL,

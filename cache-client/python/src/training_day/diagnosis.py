@@ -109,8 +109,8 @@ def doctor(
     with randomness.kept():
         _time_loader(loader, step, found, time.monotonic() + 0.6 * seconds)
         _time_samples(dataset, found, deadline)
-    _find_random(dataset, found)
-    _hints(dataset, found)
+        _find_random(dataset, found)
+        _hints(dataset, found)
     if show:
         print(found)
     return found
