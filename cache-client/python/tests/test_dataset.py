@@ -459,6 +459,28 @@ def test_tensors_own_their_memory(cached: Make, node: Any, name: str) -> None:
         stored(node, name)
 
 
+class _Torchvision:
+    """The standard ImageNet pipeline by its names, which is what is known of it."""
+
+    @staticmethod
+    def make(name: str) -> Any:
+        kind = type(name, (), {"__module__": "torchvision.transforms.transforms"})
+        kind.__call__ = lambda self, x: x * torch.rand(())  # type: ignore[attr-defined]
+        return kind()
+
+
+def test_random_crop_and_flip_of_torchvision_are_found_at_once(cached: Make) -> None:
+    crop, flip = _Torchvision.make("RandomResizedCrop"), _Torchvision.make("RandomHorizontalFlip")
+    raw = Transformed(Compose([Double(), crop, flip]))
+    with pytest.raises(RandomTransformError) as refusal:
+        cached(raw, pipeline_tag="even with a tag")
+    said = str(refusal.value)
+    assert "torchvision's RandomResizedCrop (raw.transform.transforms[1])" in said
+    assert "torchvision's RandomHorizontalFlip (raw.transform.transforms[2])" in said
+    ds = cached(raw, cut="auto")
+    assert not torch.equal(ds[0][0], ds[0][0])
+
+
 # Source identity.
 
 

@@ -243,11 +243,10 @@ class Paths:
 
         yield "dict-stack", "fresh", of_dict
         yield "getitems", "fresh", self.ds.__getitems__
-        listed = {"collate_fn": list}
         yield (
             "loader-default",
             "fresh",
-            _of_loader(lambda sampler: DataLoader(self.ds, batch_sampler=sampler, **listed)),
+            _of_loader(lambda sampler: DataLoader(self.ds, batch_sampler=sampler, collate_fn=list)),
         )
         try:
             reader = self._redis_mget()
@@ -257,7 +256,7 @@ class Paths:
             yield "redis-mget", "fresh", lambda indices: [t.clone() for t in reader(indices)]
 
     def _lmdb(self) -> Callable[[list[int]], list[torch.Tensor]]:
-        import lmdb
+        import lmdb  # pyright: ignore
 
         directory = self._stack.enter_context(tempfile.TemporaryDirectory())
         environment = lmdb.open(directory, map_size=4 << 30, sync=False)
@@ -273,7 +272,7 @@ class Paths:
         return rows
 
     def _h5py(self) -> Callable[[list[int]], list[torch.Tensor]]:
-        import h5py
+        import h5py  # pyright: ignore
 
         directory = self._stack.enter_context(tempfile.TemporaryDirectory())
         with h5py.File(f"{directory}/samples.h5", "w") as writing:
@@ -286,7 +285,7 @@ class Paths:
         return lambda indices: [torch.from_numpy(stored[i]) for i in indices]
 
     def _stocaching(self) -> Callable[[list[int]], list[torch.Tensor]]:
-        import stocaching
+        import stocaching  # pyright: ignore
 
         megabytes = len(self.raw) * self.raw.size / (1 << 20)
         cache = stocaching.SharedCache(
@@ -300,7 +299,7 @@ class Paths:
         return lambda indices: [cache.get_slot(i) for i in indices]
 
     def _redis_mget(self) -> Callable[[list[int]], list[torch.Tensor]]:
-        import redis
+        import redis  # pyright: ignore
 
         server = shutil.which("redis-server")
         if server is None:

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import Any, Callable, Optional
 
 import torch
+from torch.utils.data import Subset
 
 from training_day.errors import RandomTransformError
 from training_day.fingerprints import Walk
@@ -24,7 +25,8 @@ class Prefix:
         self.steps = list(steps)
         self._last: Any = None
 
-    def __call__(self, *inputs: Any) -> Any:
+    def __call__(self, *given: Any) -> Any:
+        inputs: tuple[Any, ...] = given
         for step in self.steps:
             output = step(*inputs)
             inputs = output if len(inputs) > 1 else (output,)
@@ -88,7 +90,7 @@ def cut_random(raw: Any) -> Cut:
     Raises RandomTransformError if there is nothing to cut, or randomness is elsewhere.
     """
     chain = [raw]
-    while isinstance(chain[-1], torch.utils.data.Subset):
+    while isinstance(chain[-1], Subset):
         chain.append(chain[-1].dataset)
     owner = chain[-1]
     for attribute in _ATTRIBUTES:

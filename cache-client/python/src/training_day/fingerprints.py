@@ -38,6 +38,7 @@ from typing import Any, Optional, Union
 
 import numpy as np
 import torch
+from torch.utils.data import Dataset
 
 from training_day import randomness
 from training_day.errors import FingerprintError
@@ -74,6 +75,13 @@ _UNSEEN_CLASS_NAMES = {
 }  # fmt: skip
 _REFLECTION = {"getattr", "globals", "vars", "eval", "exec", "__import__", "locals", "hasattr"}
 _IMPURE = {("os", "environ"), ("os", "getenv"), ("os", "environb"), ("sys", "argv")}
+# What comes out of a library depends on what it calls.
+_BUILT_ON = {
+    "torchvision": ("torch", "PIL", "numpy"),
+    "albumentations": ("cv2", "numpy"),
+    "torchaudio": ("torch",),
+    "datasets": ("numpy",),
+}
 _STDLIB = tuple(
     os.path.realpath(p) + os.sep
     for key in ("stdlib", "platstdlib")
@@ -174,6 +182,8 @@ class Walk:
         else:
             self._dataset("raw", raw)
         self._settle()
+        for name in list(self._libraries):
+            self._libraries.update(_BUILT_ON.get(name, ()))
         for name in sorted(self._libraries):
             self.fields.append((f"library.{name}", version_of(name)))
 
@@ -305,7 +315,7 @@ class Walk:
                 return
             if is_source(name, one, length):
                 return
-            if isinstance(one, torch.utils.data.Dataset) or _is_dataset_like(one):
+            if isinstance(one, Dataset) or _is_dataset_like(one):
                 self._dataset(where, one)
                 return
         written = any((_class_name(base), name) in self._written for base in owner.__mro__)
@@ -498,11 +508,11 @@ class Walk:
         if kind.__module__.startswith("PIL.") and hasattr(value, "tobytes"):
             self._add(path, f"image {value.mode} {value.size} {_digest(value.tobytes())}")
             return
-        if isinstance(value, torch.jit.ScriptModule):
-            self._add(path, f"script {_digest(value.code.encode())}")
+        if isinstance(value, torch.jit.ScriptModule):  # pyright: ignore
+            self._add(path, f"script {_digest(str(value.code).encode())}")
             self.value(f"{path}.state", dict(value.state_dict()))
             return
-        if isinstance(value, torch.utils.data.Dataset):
+        if isinstance(value, Dataset):
             self._dataset(path, value)
             return
         if dataclasses.is_dataclass(value) or hasattr(value, "__dict__") or _slots(kind):

@@ -468,7 +468,8 @@ def _register(memory: Any) -> None:
     if not torch.cuda.is_available():
         return
     view = np.frombuffer(memory, np.uint8)
-    result = torch.cuda.cudart().cudaHostRegister(view.ctypes.data, view.nbytes, 0)
+    runtime: Any = torch.cuda.cudart()
+    result = runtime.cudaHostRegister(view.ctypes.data, view.nbytes, 0)
     code = int(result[0]) if isinstance(result, tuple) else int(result)
     if code:
         warnings.warn(f"cudaHostRegister failed with {code}", CacheWarning, stacklevel=2)

@@ -10,6 +10,7 @@ from typing import Any, Optional
 
 import numpy as np
 import torch
+from torch.utils.data import ConcatDataset, Subset
 
 from training_day.errors import TrainingDayError
 from training_day.fingerprints import Walk, _attributes, _length, is_source
@@ -49,11 +50,11 @@ def source_digest(raw: Any, source: Optional[str], walk: Walk) -> str:
 
 def _describe(raw: Any) -> Optional[str]:
     kind = type(raw).__name__
-    if isinstance(raw, torch.utils.data.Subset):
+    if isinstance(raw, Subset):
         inner = _describe(raw.dataset)
         return f"Subset indices={_hash(_canonical(raw.indices, ''))} of {inner or kind_of(raw)}"
-    if isinstance(raw, torch.utils.data.ConcatDataset):
-        inner = [_describe(one) or f"{kind_of(one)} {len(one)}" for one in raw.datasets]
+    if isinstance(raw, ConcatDataset):
+        inner = [_describe(one) or f"{kind_of(one)} {_length(one)}" for one in raw.datasets]
         return "Concat of " + ", ".join(inner)
     attributes = _attributes(raw)
     length = _length(raw)

@@ -27,6 +27,7 @@ from __future__ import annotations
 
 import collections
 import dataclasses
+import enum
 import functools
 import importlib
 import json
@@ -348,7 +349,8 @@ class _Walk:
             node = self._tensor(value.as_subclass(torch.Tensor), path)
             return ["V", kind.__name__, meta, node]
         if kind.__name__ == "BatchEncoding" and module.startswith("transformers."):
-            return ["H", self._mapping("d", value.data, path, depth)]
+            held: Any = value
+            return ["H", self._mapping("d", held.data, path, depth)]
         if _is_namedtuple(kind) or dataclasses.is_dataclass(kind):
             advice = f"register it where it is defined: training_day.register({kind.__qualname__})"
         elif isinstance(value, torch.Tensor):
@@ -381,12 +383,14 @@ def _is_image(value: Any) -> bool:
     return image is not None and isinstance(value, image.Image)
 
 
-def _meta(value: Any, kind: type) -> Any:
-    if isinstance(value, (bool, int, float, str, type(None))) and not hasattr(value, "name"):
-        return value
+def _meta(given: Any, kind: type) -> Any:
+    value: Any = given
     if isinstance(value, (tuple, list)):
         return [_meta(one, kind) for one in value]
-    if type(value).__module__.startswith("torchvision.") and hasattr(value, "name"):
+    if not isinstance(value, enum.Enum):
+        if isinstance(value, (bool, int, float, str, type(None))):
+            return value
+    elif type(value).__module__.startswith("torchvision."):
         return {"enum": type(value).__name__, "name": value.name}
     raise UnsupportedTypeError(f"{_full(kind)} carries a {_full(type(value))}, which is not known")
 
