@@ -132,8 +132,7 @@ def test_pickled_it_is_the_same(cached: Make) -> None:
     assert again.fingerprint == ds.fingerprint
 
 
-@pytest.mark.parametrize("context", ["fork", "spawn"])
-@pytest.mark.parametrize("persistent", [False, True], ids=["new", "persistent"])
+@pytest.mark.parametrize("context, persistent", [("fork", False), ("fork", True), ("spawn", True)])
 def test_workers_read_the_same(
     cached: Make, node: Any, name: str, context: str, persistent: bool
 ) -> None:
@@ -571,7 +570,7 @@ def test_what_the_fingerprint_cannot_see_is_refused_or_tagged(cached: Make) -> N
 def test_without_a_node_samples_come_from_the_origin_with_one_warning(name: str) -> None:
     raw = Images(12)
     with pytest.warns(CacheWarning, match="no cache node at") as said:
-        ds = CachedDataset(raw, name, address="unix:/nowhere/lane.sock")
+        ds = CachedDataset(raw, name, address=f"unix:/nowhere/{name}.sock")
         got = epoch(DataLoader(ds, batch_size=4, num_workers=2))
     assert_same(got, epoch(DataLoader(raw, batch_size=4)))
     assert len(said) == 1 and "python -m training_day serve" in str(said[0].message)

@@ -208,7 +208,7 @@ def test_worker_that_dies_is_an_error(cached: Make) -> None:
 def test_without_a_node_workers_load(name: str) -> None:
     raw = Images(24)
     with pytest.warns(CacheWarning, match="no cache node"):
-        ds = CachedDataset(raw, name, address="unix:/nowhere/lane.sock")
+        ds = CachedDataset(raw, name, address=f"unix:/nowhere/{name}.sock")
     loader = BatchLoader(ds, 4, num_workers=2)
     for _ in range(2):
         assert_same(list(loader), list(DataLoader(raw, 4)))

@@ -71,17 +71,19 @@ def losses(dataset: Any, workers: int, context: Optional[str], persistent: bool)
 
 
 @pytest.mark.parametrize(
-    "workers, context, persistent",
+    "workers, context, persistent, augmented",
     [
-        (0, None, False),
-        (2, "fork", False),
-        (2, "fork", True),
-        (4, "fork", False),
-        (4, "fork", True),
-        (2, "spawn", True),
+        (0, None, False, False),
+        (0, None, False, True),
+        (2, "fork", False, True),
+        (2, "fork", True, False),
+        (2, "fork", True, True),
+        (4, "fork", False, True),
+        (4, "fork", True, True),
+        (2, "spawn", True, True),
+        (4, "spawn", True, False),
     ],
 )
-@pytest.mark.parametrize("augmented", [False, True])
 def test_losses_are_those_without_the_cache(
     node: LocalNode, name: str, workers: int, context: Any, persistent: bool, augmented: bool
 ) -> None:

@@ -26,7 +26,7 @@ class Prefix:
         self._last: Any = None
 
     def __call__(self, *given: Any) -> Any:
-        inputs: tuple[Any, ...] = given
+        inputs: Any = given
         for step in self.steps:
             output = step(*inputs)
             inputs = output if len(inputs) > 1 else (output,)
