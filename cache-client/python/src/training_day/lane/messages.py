@@ -123,6 +123,9 @@ def hello_reply(body: memoryview) -> Limits:
     return Limits(version, shared == 1, *numbers, host_id=reader.text())
 
 
+_BACKUPS_AS_KEPT = 255
+
+
 def open_dataset(length: int, digest: str, name: str, pipeline: str, validation: str = "") -> bytes:
     return (
         struct.pack("<q", length)
@@ -130,6 +133,7 @@ def open_dataset(length: int, digest: str, name: str, pipeline: str, validation:
         + _text(name)
         + _text(pipeline)
         + _text(validation)
+        + struct.pack("<B", _BACKUPS_AS_KEPT)
     )
 
 
