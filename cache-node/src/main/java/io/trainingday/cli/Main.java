@@ -24,7 +24,14 @@ import picocli.CommandLine.ScopeType;
     mixinStandardHelpOptions = true,
     scope = ScopeType.INHERIT,
     versionProvider = Main.Version.class,
-    subcommands = {ServeCommand.class, StatusCommand.class, ConfigCommand.class},
+    subcommands = {
+      ServeCommand.class,
+      StatusCommand.class,
+      DatasetsCommand.class,
+      PublishCommand.class,
+      InvalidateCommand.class,
+      ConfigCommand.class
+    },
     synopsisSubcommandLabel = "COMMAND",
     exitCodeListHeading = "%nExit codes:%n",
     exitCodeList = {

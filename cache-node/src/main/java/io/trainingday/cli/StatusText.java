@@ -133,7 +133,7 @@ final class StatusText {
     return whole == 0 ? "–" : format("%.1f %%", PERCENT * part / whole);
   }
 
-  private static String bytes(JsonNode value) {
+  static String bytes(JsonNode value) {
     double rest = value.asDouble();
     int unit = 0;
     while (rest >= 1024 && unit < UNITS.length - 1) {
