@@ -193,7 +193,8 @@ def test_distributed_sampler_reads_its_share(cached: Make) -> None:
 
 def test_iterable_dataset_is_refused(cached: Make) -> None:
     class Stream(IterableDataset):
-        pass
+        def __iter__(self) -> Any:
+            return iter(())
 
     with pytest.raises(TypeError, match="is an IterableDataset: its samples have no index"):
         cached(Stream())
