@@ -27,8 +27,8 @@ import picocli.CommandLine.ScopeType;
     versionProvider = Main.Version.class,
     subcommands = {
       ServeCommand.class,
-        GridCommand.class,
-        GridNodeCommand.class,
+      GridCommand.class,
+      GridNodeCommand.class,
       StatusCommand.class,
       DatasetsCommand.class,
       PublishCommand.class,

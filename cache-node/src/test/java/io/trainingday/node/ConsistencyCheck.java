@@ -72,8 +72,7 @@ final class ConsistencyCheck implements AutoCloseable {
                   .build());
       caches.add(cache);
       CachedSamples samples =
-          cache.open(
-              DatasetSpec.builder(NAME).pipeline("count").sourceLength(SAMPLES).build());
+          cache.open(DatasetSpec.builder(NAME).pipeline("count").sourceLength(SAMPLES).build());
       for (int i = 0; i < READERS_A_HOST; i++) {
         int seed = threads.size();
         threads.add(new Thread(() -> read(samples, new Random(seed)), "reader-" + seed));
@@ -138,7 +137,9 @@ final class ConsistencyCheck implements AutoCloseable {
           admin ->
               all
                   ? admin.publish(NAME)
-                  : wrong ? admin.invalidate(NAME, changed) : admin.publishChanged(NAME, changed))) {
+                  : wrong
+                      ? admin.invalidate(NAME, changed)
+                      : admin.publishChanged(NAME, changed))) {
         continue;
       }
       for (int i = 0; i < (all ? SAMPLES : changed.length); i++) {
@@ -189,8 +190,7 @@ final class ConsistencyCheck implements AutoCloseable {
     grid.awaitThat(
         more + " publishes",
         LIMIT,
-        () ->
-            publishes.get() >= until || !problems.isEmpty() ? "" : publishes + " of " + until);
+        () -> publishes.get() >= until || !problems.isEmpty() ? "" : publishes + " of " + until);
   }
 
   /** Ends all trainers and tells. */

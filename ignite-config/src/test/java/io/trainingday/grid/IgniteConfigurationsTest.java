@@ -102,7 +102,9 @@ class IgniteConfigurationsTest {
             tuple("samples-1", CacheMode.PARTITIONED, CacheAtomicityMode.ATOMIC),
             tuple("samples-2", CacheMode.PARTITIONED, CacheAtomicityMode.ATOMIC),
             tuple("versions", CacheMode.REPLICATED, CacheAtomicityMode.TRANSACTIONAL),
-            tuple("pipelines", CacheMode.REPLICATED, CacheAtomicityMode.TRANSACTIONAL));
+            tuple("heads", CacheMode.REPLICATED, CacheAtomicityMode.TRANSACTIONAL),
+            tuple("pipelines", CacheMode.REPLICATED, CacheAtomicityMode.TRANSACTIONAL),
+            tuple("manifests", CacheMode.REPLICATED, CacheAtomicityMode.TRANSACTIONAL));
   }
 
   @Test

@@ -125,6 +125,7 @@ public final class Capacity implements AutoCloseable {
     capacity.arrivals.start();
     capacity.rebalancer.start();
     capacity.sweeper.start();
+    GridUses.offer(ignite, capacity::uses);
     ownership.onChange(capacity::gridChanged);
     var unused =
         capacity.thread.scheduleWithFixedDelay(
@@ -149,6 +150,16 @@ public final class Capacity implements AutoCloseable {
    */
   public List<Use> uses() {
     return sweeper.uses();
+  }
+
+  /**
+   * {@link #uses} of every node of the grid, by node id; asks them all and waits for them, some
+   * seconds at most.
+   *
+   * @throws org.apache.ignite.IgniteException when a node does not answer
+   */
+  public Map<UUID, List<Use>> usesOfGrid() {
+    return GridUses.ask(ignite);
   }
 
   /** Figures of now. */

@@ -120,8 +120,7 @@ final class NodeGrid implements AutoCloseable {
                     .get(
                         table
                             .primaries()[
-                            BoundedLoadAffinity.partition(
-                                index, table.primaries().length)])
+                            BoundedLoadAffinity.partition(index, table.primaries().length)])
                     .local())
         .limit(count)
         .toArray();
@@ -137,5 +136,4 @@ final class NodeGrid implements AutoCloseable {
     nodes.forEach(CacheNode::close);
     nodes.clear();
   }
-
 }

@@ -104,8 +104,7 @@ class PeerLaneTest {
       for (int round = 0; round < 2; round++) {
         Batch batch = readInto(client, segment, handle, shape, all);
         assertThat(batch.statuses()).containsOnly(Status.HIT);
-        BatchCheck.assertHolds(
-            batch, segment.memory().slice(SLOT_BYTES, SLOT_BYTES), SIDE, all);
+        BatchCheck.assertHolds(batch, segment.memory().slice(SLOT_BYTES, SLOT_BYTES), SIDE, all);
       }
 
       NodeStats.Dataset after = reads(i);
@@ -174,7 +173,8 @@ class PeerLaneTest {
     long[] indices = {ofA[0], ofB[0], ofB[1], ofA[1]};
     Batch cold = read(a, handleA, Shape.RAGGED, indices);
     for (int i = 0; i < indices.length; i++) {
-      a.fill(handleA, indices[i], cold.leases()[i], 0, RawClient.record(indices[i], side(indices[i])));
+      a.fill(
+          handleA, indices[i], cold.leases()[i], 0, RawClient.record(indices[i], side(indices[i])));
     }
     awaitStored();
 
@@ -183,8 +183,7 @@ class PeerLaneTest {
       for (Shape shape : new Shape[] {Shape.RAGGED, Shape.RECORDS}) {
         RawClient.Reply reply = client.read(handle, shape, true, 0, indices);
         assertThat(reply.as(Batch.class).statuses()).containsOnly(Status.HIT);
-        BatchCheck.assertHolds(
-            reply.as(Batch.class), reply.payload(), PeerLaneTest::side, indices);
+        BatchCheck.assertHolds(reply.as(Batch.class), reply.payload(), PeerLaneTest::side, indices);
       }
       LaneMessage.Failure failure =
           client.read(handle, Shape.COLLATED, true, 0, indices).as(LaneMessage.Failure.class);
@@ -201,7 +200,8 @@ class PeerLaneTest {
     long[] remote = {ofB[0], ofB[1], ofB[2]};
     Batch cold = read(a, handleA, Shape.COLLATED, remote);
     for (int i = 0; i < remote.length; i++) {
-      a.fill(handleA, remote[i], cold.leases()[i], 0, RawClient.record(remote[i], i == 0 ? 10 : 20));
+      a.fill(
+          handleA, remote[i], cold.leases()[i], 0, RawClient.record(remote[i], i == 0 ? 10 : 20));
     }
     awaitStored();
 
@@ -276,8 +276,7 @@ class PeerLaneTest {
   }
 
   @Test
-  void wait_oneOfTwoOwnersLeasesFalls_replyComesAtOnce_lateLeasesAreGivenBack()
-      throws IOException {
+  void wait_oneOfTwoOwnersLeasesFalls_replyComesAtOnce_lateLeasesAreGivenBack() throws IOException {
     RawClient loader = RawClient.greeted(grid.node(1).socket());
     int handle = loader.open(name, SAMPLES);
     Batch leases = loader.read(handle, Shape.RECORDS, true, 0, ofA[0], ofB[0]).as(Batch.class);
@@ -298,8 +297,7 @@ class PeerLaneTest {
     read(b, handleB, Shape.RECORDS, ofA[0], ofB[0]);
 
     for (Shape shape : Shape.values()) {
-      assertThat(
-              a.read(handleA, shape, true, 50, ofA[0], ofB[0]).as(Batch.class).statuses())
+      assertThat(a.read(handleA, shape, true, 50, ofA[0], ofB[0]).as(Batch.class).statuses())
           .containsOnly(Status.LEASED_TO_OTHER);
     }
   }
@@ -309,17 +307,14 @@ class PeerLaneTest {
     Batch leases = read(a, handleA, Shape.RECORDS, ofA[0], ofB[0]);
     a.call(
         new LaneMessage.Abandon(
-            handleA,
-            0,
-            new long[] {ofA[0], ofB[0]},
-            leases.leases(),
-            leases.leaseVersions()));
+            handleA, 0, new long[] {ofA[0], ofB[0]}, leases.leases(), leases.leaseVersions()));
 
     await()
         .untilAsserted(
             () ->
-                assertThat(grid.node(0).stats().fills().leases()
-                        + grid.node(1).stats().fills().leases())
+                assertThat(
+                        grid.node(0).stats().fills().leases()
+                            + grid.node(1).stats().fills().leases())
                     .isZero());
     assertThat(reads(0).abandoned()).isEqualTo(2);
   }
@@ -341,8 +336,7 @@ class PeerLaneTest {
     Damage.flipABit(name, ofB[1]);
 
     RawClient.Reply first = a.read(handleA, shape, true, 0, ofB[0], ofB[1]);
-    assertThat(first.as(Batch.class).statuses())
-        .containsExactly(Status.HIT, Status.LEASED_TO_YOU);
+    assertThat(first.as(Batch.class).statuses()).containsExactly(Status.HIT, Status.LEASED_TO_YOU);
     BatchCheck.assertHolds(first.as(Batch.class), first.payload(), SIDE, ofB[0], ofB[1]);
     fill(a, handleA, first.as(Batch.class), ofB[1]);
     RawClient.Reply repaired = a.read(handleA, shape, true, 0, ofB[0], ofB[1]);
@@ -381,8 +375,7 @@ class PeerLaneTest {
       RawClient client, RawClient.Mapped segment, int handle, Shape shape, long... indices)
       throws IOException {
     return client
-        .call(
-            new LaneMessage.Read(handle, shape, true, 0, segment.segment(), 1, 0, indices))
+        .call(new LaneMessage.Read(handle, shape, true, 0, segment.segment(), 1, 0, indices))
         .as(Batch.class);
   }
 
@@ -393,8 +386,7 @@ class PeerLaneTest {
   private static void abandon(RawClient client, int handle, long index, long lease)
       throws IOException {
     client.call(
-        new LaneMessage.Abandon(
-            handle, 0, new long[] {index}, new long[] {lease}, new long[] {0}));
+        new LaneMessage.Abandon(handle, 0, new long[] {index}, new long[] {lease}, new long[] {0}));
   }
 
   /** Loads what is missing and waits until it is stored. */
