@@ -23,6 +23,7 @@ import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.AtomicLong;
 import java.util.concurrent.atomic.AtomicLongArray;
 import java.util.concurrent.atomic.LongAdder;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Trainers on every host of a grid and one publisher, and whether what is read is right.
@@ -56,6 +57,7 @@ final class ConsistencyCheck implements AutoCloseable {
   private final AtomicInteger publishes = new AtomicInteger();
   private final AtomicLong longestReadNanos = new AtomicLong();
   private volatile boolean finished;
+  private volatile @Nullable CacheException lastRefusal;
 
   /** What was found. */
   record Result(
@@ -155,18 +157,20 @@ final class ConsistencyCheck implements AutoCloseable {
 
   /** Publishes through any node that lives; false if none did it, and nothing may be expected. */
   private boolean tell(Change change) {
-    for (NodeProcess node : grid.living()) {
-      TrainingCache.Config config =
-          TrainingCache.Config.builder().address("unix:" + node.endpoints().socket()).build();
-      try (CacheAdmin admin = CacheAdmin.connect(config)) {
-        change.by(admin);
-        return true;
-      } catch (CacheException notThere) {
-        // A node that dies, or has no majority, publishes nothing; another one may.
-        continue;
-      }
+    return grid.living().stream().anyMatch(node -> tell(node, change));
+  }
+
+  private boolean tell(NodeProcess node, Change change) {
+    TrainingCache.Config config =
+        TrainingCache.Config.builder().address("unix:" + node.endpoints().socket()).build();
+    try (CacheAdmin admin = CacheAdmin.connect(config)) {
+      change.by(admin);
+      return true;
+    } catch (CacheException refused) {
+      // A node that dies, or has no majority, publishes nothing; another one may.
+      lastRefusal = refused;
+      return false;
     }
-    return false;
   }
 
   private void problem(String what) {
@@ -190,7 +194,10 @@ final class ConsistencyCheck implements AutoCloseable {
     grid.awaitThat(
         more + " publishes",
         LIMIT,
-        () -> publishes.get() >= until || !problems.isEmpty() ? "" : publishes + " of " + until);
+        () ->
+            publishes.get() >= until || !problems.isEmpty()
+                ? ""
+                : "%s of %d, last refused by: %s".formatted(publishes, until, lastRefusal));
   }
 
   /** Ends all trainers and tells. */
