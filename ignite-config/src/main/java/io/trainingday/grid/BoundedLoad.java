@@ -34,11 +34,14 @@ import org.jspecify.annotations.Nullable;
 final class BoundedLoad {
   static final int NONE = -1;
 
+  /** So many copies above its share's ceiling, or below its floor, a node may keep. */
+  private static final int SLACK = 1;
+
   /** What two copies on one host weigh against two in one zone. */
   private static final int HOST_WEIGHT = 16;
 
-  /** How many exchanges are looked at before copies are left together: well below a second. */
-  private static final long MAX_LOOKS = 50_000_000;
+  /** How many exchanges are looked at before copies are left together: about a second's worth. */
+  private static final long MAX_LOOKS = 5_000_000;
 
   private final int copies;
   private final int nodes;
@@ -50,11 +53,8 @@ final class BoundedLoad {
   /** The nodes of each partition, its primary first; {@link #NONE} where one is missing. */
   private final int[][] rows;
 
-  /** How many partitions each node is primary for. */
-  private final int[] primaries;
-
-  /** How many backups each node holds. */
-  private final int[] backups;
+  /** How many copies each node holds. */
+  private final int[] load;
 
   /** All partitions, in an order that has nothing to do with their numbers. */
   private final int[] order;
@@ -67,8 +67,7 @@ final class BoundedLoad {
     hosts = numbers(seats.stream().map(Seat::host).toList());
     zones = numbers(seats.stream().map(Seat::zone).toList());
     rows = new int[partitions][copies];
-    primaries = new int[nodes];
-    backups = new int[nodes];
+    load = new int[nodes];
     order =
         IntStream.range(0, partitions)
             .boxed()
@@ -101,17 +100,14 @@ final class BoundedLoad {
       Arrays.fill(rows[partition], NONE);
       put(partition, 0, previous[partition][0]);
     }
-    int[] caps = new int[nodes];
-    Arrays.fill(caps, rows.length);
-    int[] quota = Shares.of(rows.length, seats, caps).quotas(primaries, backups, false);
-    int[] wanting =
-        IntStream.range(0, nodes).filter(node -> primaries[node] < quota[node]).toArray();
+    int[] quota = Shares.of(rows.length, rows.length, seats).quotas(load, 0);
+    int[] wanting = IntStream.range(0, nodes).filter(node -> load[node] < quota[node]).toArray();
     giveAwayPrimaries(quota, wanting);
     for (int partition : order) {
       if (rows[partition][0] == NONE) {
         int best = NONE;
         for (int node : wanting) {
-          if (primaries[node] < quota[node]
+          if (load[node] < quota[node]
               && (best == NONE || score(partition, node) > score(partition, best))) {
             best = node;
           }
@@ -125,7 +121,7 @@ final class BoundedLoad {
     List<Change> changes = new ArrayList<>();
     for (int partition = 0; partition < rows.length; partition++) {
       int holder = rows[partition][0];
-      if (holder != NONE && primaries[holder] > quota[holder]) {
+      if (holder != NONE && load[holder] > quota[holder]) {
         long best = Long.MIN_VALUE;
         for (int node : wanting) {
           best = Math.max(best, score(partition, node));
@@ -135,7 +131,7 @@ final class BoundedLoad {
     }
     changes.sort(Change.BEST_FIRST);
     for (Change change : changes) {
-      if (primaries[change.holder] > quota[change.holder]) {
+      if (load[change.holder] > quota[change.holder]) {
         put(change.partition, 0, NONE);
       }
     }
@@ -145,7 +141,7 @@ final class BoundedLoad {
 
   private void placeBackups(int[][] previous) {
     int[][] held = new int[rows.length][];
-    int[] kept = new int[nodes];
+    int[] kept = load.clone();
     for (int partition = 0; partition < rows.length; partition++) {
       int primary = rows[partition][0];
       held[partition] =
@@ -153,14 +149,13 @@ final class BoundedLoad {
               .filter(node -> node != NONE && node != primary)
               .toArray();
       for (int i = 0; i < held[partition].length; i++) {
-        backups[held[partition][i]]++;
+        load[held[partition][i]]++;
         // Where there is one too many, the former primary is likely to go.
         kept[held[partition][i]] += held[partition].length - i < copies ? 1 : 0;
       }
     }
-    int[] caps = Arrays.stream(primaries).map(count -> rows.length - count).toArray();
-    Shares shares = Shares.of(rows.length * (copies - 1), seats, caps);
-    int[] quota = shares.quotas(kept, primaries, true);
+    Shares shares = Shares.of(rows.length * copies, rows.length, seats);
+    int[] quota = shares.quotas(kept, SLACK);
     for (int partition : order) {
       keepBackups(partition, held[partition], quota);
       if (rows[partition][0] != previous[partition][0]) {
@@ -193,7 +188,7 @@ final class BoundedLoad {
           worst = i;
         }
       }
-      backups[kept[worst]]--;
+      load[kept[worst]]--;
       kept = without(kept, worst);
     }
     System.arraycopy(kept, 0, rows[partition], 1, kept.length);
@@ -201,8 +196,8 @@ final class BoundedLoad {
 
   /** Whether the one of these backups is given up rather than the other. */
   private boolean isWorse(int partition, int[] kept, int one, int other, int[] quota) {
-    int tooManyOnOne = backups[kept[one]] - quota[kept[one]];
-    int tooManyOnOther = backups[kept[other]] - quota[kept[other]];
+    int tooManyOnOne = load[kept[one]] - quota[kept[one]];
+    int tooManyOnOther = load[kept[other]] - quota[kept[other]];
     if (tooManyOnOne > 0 && tooManyOnOther > 0) {
       int[] all = Arrays.copyOf(kept, kept.length + 1);
       all[kept.length] = rows[partition][0];
@@ -226,29 +221,21 @@ final class BoundedLoad {
     }
   }
 
+  /** Where there is room, else where there is least too much; then apart; then where it was. */
   private int bestBackup(int partition, int position, int[] held, int[] quota) {
     int best = NONE;
-    int bestRoom = 0;
-    int bestCost = 0;
+    long bestRank = 0;
     for (int node = 0; node < nodes; node++) {
-      int candidate = node;
-      if (holds(partition, node)) {
-        continue;
-      }
-      // Any room will do; where there is none, the least loaded is left with the least to undo.
-      int room = Math.min(1, quota[node] - backups[node]);
-      boolean moves = Arrays.stream(held).noneMatch(holder -> holder == candidate);
-      int cost = 2 * costWith(partition, position, node) + (moves ? 1 : 0);
-      boolean better = best == NONE || room > bestRoom;
-      if (room == bestRoom && best != NONE) {
-        better =
-            cost < bestCost
-                || (cost == bestCost && score(partition, node) > score(partition, best));
-      }
-      if (better) {
-        best = node;
-        bestRoom = room;
-        bestCost = cost;
+      if (!holds(partition, node)) {
+        int room = Math.min(1, quota[node] - load[node]);
+        int cost = 2 * costWith(partition, position, node) + (contains(held, node) ? 0 : 1);
+        long rank = cost - (long) room * 4 * HOST_WEIGHT * copies;
+        if (best == NONE
+            || rank < bestRank
+            || (rank == bestRank && score(partition, node) > score(partition, best))) {
+          best = node;
+          bestRank = rank;
+        }
       }
     }
     return best;
@@ -256,14 +243,14 @@ final class BoundedLoad {
 
   /** Gives a node with less than its quota backups of nodes with more than theirs. */
   private void fillUp(int node, int[] quota) {
-    if (backups[node] >= quota[node]) {
+    if (load[node] >= quota[node]) {
       return;
     }
     List<Change> changes = new ArrayList<>();
     for (int partition = 0; partition < rows.length; partition++) {
       for (int position = 1; position < copies && !holds(partition, node); position++) {
         int holder = rows[partition][position];
-        if (backups[holder] > quota[holder]) {
+        if (load[holder] > quota[holder]) {
           int more = costWith(partition, position, node) - cost(rows[partition]);
           changes.add(new Change(partition, position, holder, more, score(partition, node)));
         }
@@ -271,8 +258,8 @@ final class BoundedLoad {
     }
     changes.sort(Change.BEST_FIRST);
     for (Change change : changes) {
-      if (backups[node] < quota[node]
-          && backups[change.holder] > quota[change.holder]
+      if (load[node] < quota[node]
+          && load[change.holder] > quota[change.holder]
           && !holds(change.partition, node)) {
         put(change.partition, change.position, node);
       }
@@ -288,7 +275,7 @@ final class BoundedLoad {
     boolean[] seen = new boolean[nodes];
     Deque<Integer> queue = new ArrayDeque<>();
     for (int node = 0; node < nodes; node++) {
-      if (backups[node] > quota[node]) {
+      if (load[node] > quota[node]) {
         seen[node] = true;
         queue.add(node);
       }
@@ -301,7 +288,7 @@ final class BoundedLoad {
           if (!seen[node] && !holds(partition, node)) {
             seen[node] = true;
             reachedBy[node] = new Change(partition, position, holder, 0, 0);
-            if (backups[node] < quota[node]) {
+            if (load[node] < quota[node]) {
               passOn(reachedBy, node);
               return true;
             }
@@ -345,7 +332,7 @@ final class BoundedLoad {
   private long leastTogether(int[] groups) {
     long[] held = new long[Arrays.stream(groups).max().orElse(0) + 1];
     for (int node = 0; node < nodes; node++) {
-      held[groups[node]] += primaries[node] + backups[node];
+      held[groups[node]] += load[node];
     }
     return Arrays.stream(held).map(count -> Math.max(0, count - rows.length)).sum();
   }
@@ -355,53 +342,38 @@ final class BoundedLoad {
    * the node has no room; returns by how much the cost has gone down.
    */
   private int improve(int partition, Shares shares) {
-    int gain = 0;
-    int gainPosition = 0;
-    int gainNode = NONE;
-    int gainPartition = NONE;
+    Exchange best = Exchange.NOTHING;
     for (int position = 1; position < copies; position++) {
       int holder = rows[partition][position];
       for (int node = 0; node < nodes; node++) {
-        int less = cost(rows[partition]) - costWith(partition, position, node);
-        if (less > gain
-            && !holds(partition, node)
-            && shares.allows(holder, backups[holder] - 1)
-            && shares.allows(node, backups[node] + 1)) {
-          gain = less;
-          gainPosition = position;
-          gainNode = node;
+        if (!holds(partition, node)
+            && shares.allows(holder, load[holder] - 1)
+            && shares.allows(node, load[node] + 1)) {
+          int gain = cost(rows[partition]) - costWith(partition, position, node);
+          best = best.orBetter(gain, position, node, NONE, NONE);
         }
       }
       for (int other = 0; other < rows.length; other++) {
-        if (holds(other, holder)) {
-          continue;
-        }
-        for (int otherPosition = 1; otherPosition < copies; otherPosition++) {
-          int node = rows[other][otherPosition];
+        for (int place = 1; place < copies && !holds(other, holder); place++) {
+          int node = rows[other][place];
           if (!holds(partition, node)) {
-            int less =
+            int gain =
                 cost(rows[partition])
                     - costWith(partition, position, node)
                     + cost(rows[other])
-                    - costWith(other, otherPosition, holder);
-            if (less > gain) {
-              gain = less;
-              gainPosition = position;
-              gainNode = node;
-              gainPartition = other;
-            }
+                    - costWith(other, place, holder);
+            best = best.orBetter(gain, position, node, other, place);
           }
         }
       }
     }
-    if (gain > 0) {
-      if (gainPartition != NONE) {
-        int holder = rows[partition][gainPosition];
-        put(gainPartition, positionOf(gainPartition, gainNode), holder);
+    if (best.gain > 0) {
+      if (best.other != NONE) {
+        put(best.other, best.place, rows[partition][best.position]);
       }
-      put(partition, gainPosition, gainNode);
+      put(partition, best.position, best.node);
     }
-    return gain;
+    return best.gain;
   }
 
   /** What is wrong with these nodes for one partition: how many share a host or a zone. */
@@ -433,7 +405,6 @@ final class BoundedLoad {
   // Rows
 
   private void put(int partition, int position, int node) {
-    int[] load = position == 0 ? primaries : backups;
     int holder = rows[partition][position];
     if (holder != NONE) {
       load[holder]--;
@@ -456,6 +427,15 @@ final class BoundedLoad {
       }
     }
     return NONE;
+  }
+
+  private static boolean contains(int[] array, int value) {
+    for (int element : array) {
+      if (element == value) {
+        return true;
+      }
+    }
+    return false;
   }
 
   private static int[] without(int[] array, int index) {
@@ -511,5 +491,14 @@ final class BoundedLoad {
             .thenComparing(Comparator.comparingLong(Change::score).reversed())
             .thenComparingInt(Change::partition)
             .thenComparingInt(Change::position);
+  }
+
+  /** A backup that goes to another node, for the one at {@code place} of another partition. */
+  private record Exchange(int gain, int position, int node, int other, int place) {
+    static final Exchange NOTHING = new Exchange(0, NONE, NONE, NONE, NONE);
+
+    Exchange orBetter(int gain, int position, int node, int other, int place) {
+      return gain > this.gain ? new Exchange(gain, position, node, other, place) : this;
+    }
   }
 }

@@ -2,6 +2,7 @@ package io.trainingday.grid;
 
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.Collections;
 import java.util.Comparator;
 import java.util.HashMap;
 import java.util.HashSet;
@@ -90,6 +91,9 @@ public final class BoundedLoadAffinity implements AffinityFunction {
   @Override
   public List<List<ClusterNode>> assignPartitions(AffinityFunctionContext context) {
     List<ClusterNode> nodes = new ArrayList<>(context.currentTopologySnapshot());
+    if (nodes.isEmpty()) {
+      return Collections.nCopies(partitions, List.of());
+    }
     nodes.sort(Comparator.comparing(BoundedLoadAffinity::name));
     Map<String, Integer> indices = new HashMap<>();
     for (int i = 0; i < nodes.size(); i++) {
@@ -107,9 +111,7 @@ public final class BoundedLoadAffinity implements AffinityFunction {
         before.equals(indices.keySet())
             && Arrays.stream(previous).allMatch(row -> row.length == copies);
     int[][] placed =
-        same || nodes.isEmpty()
-            ? previous
-            : BoundedLoad.place(partitions, copies, seats(nodes), previous);
+        same ? previous : BoundedLoad.place(partitions, copies, seats(nodes), previous);
     List<List<ClusterNode>> assignment = new ArrayList<>(partitions);
     for (int[] row : placed) {
       List<ClusterNode> assigned = new ArrayList<>(row.length);

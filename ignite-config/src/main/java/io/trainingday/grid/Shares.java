@@ -1,106 +1,109 @@
 package io.trainingday.grid;
 
 import java.util.Arrays;
-import java.util.Comparator;
 import java.util.List;
-import java.util.function.IntPredicate;
-import java.util.stream.IntStream;
 
 /**
  * How many of {@code total} things each node is to hold, by its budget: the floor or the ceiling of
- * {@code total × budget ÷ sum of budgets}. No node gets more than its cap; what it would have got
- * beyond goes to the others, again by budget.
+ * {@code total × budget ÷ sum of budgets}. No node gets more than {@code cap}; what it would have
+ * got beyond goes to the others, again by budget.
  */
 final class Shares {
   // Budgets count in such units: 2^36 of them at most, times 2^17 things, fit a long.
   private static final long BUDGET_UNIT = 1 << 10;
 
+  private final int total;
   private final int[] floor;
-  private final boolean[] fractional;
-  private final int left;
+  private final int[] ceiling;
 
-  private Shares(int[] floor, boolean[] fractional, int left) {
+  private Shares(int total, int[] floor, int[] ceiling) {
+    this.total = total;
     this.floor = floor;
-    this.fractional = fractional;
-    this.left = left;
+    this.ceiling = ceiling;
   }
 
   /**
-   * @param total at most the sum of caps
+   * @param total at most {@code cap} a node
    */
-  static Shares of(int total, List<Seat> seats, int[] caps) {
+  static Shares of(int total, int cap, List<Seat> seats) {
     long[] weights =
         seats.stream().mapToLong(seat -> Math.max(1, seat.budgetBytes() / BUDGET_UNIT)).toArray();
     int[] floor = new int[weights.length];
-    boolean[] fractional = new boolean[weights.length];
-    boolean[] capped = new boolean[weights.length];
+    int[] ceiling = new int[weights.length];
+    boolean[] full = new boolean[weights.length];
     long rest = total;
     long restWeight = Arrays.stream(weights).sum();
-    // A capped node leaves the others more, so others may reach the cap in turn.
+    // A full node leaves the others more, so others may become full in turn.
     for (boolean again = true; again; ) {
       again = false;
       for (int node = 0; node < weights.length; node++) {
-        if (!capped[node] && rest * weights[node] > caps[node] * restWeight) {
-          capped[node] = true;
-          floor[node] = caps[node];
-          rest -= caps[node];
+        if (!full[node] && rest * weights[node] > cap * restWeight) {
+          full[node] = true;
+          floor[node] = cap;
+          ceiling[node] = cap;
+          rest -= cap;
           restWeight -= weights[node];
           again = true;
         }
       }
     }
-    int left = Math.toIntExact(rest);
     for (int node = 0; node < weights.length; node++) {
-      if (!capped[node]) {
+      if (!full[node]) {
         long share = rest * weights[node];
         floor[node] = Math.toIntExact(share / restWeight);
-        fractional[node] = share % restWeight != 0;
-        left -= floor[node];
+        ceiling[node] = floor[node] + (share % restWeight == 0 ? 0 : 1);
       }
     }
-    return new Shares(floor, fractional, left);
+    return new Shares(total, floor, ceiling);
   }
 
   /**
-   * The number for each node. Those that hold more than their floor already get the ceiling first,
-   * so that few things move; among equals, those of lower rank.
+   * The number for each node: as near to what it holds as may be, so that few things move.
    *
-   * @param lenient whether a node that lacks one to its floor gets it only where something is free,
-   *     rather than have another node give it up
+   * @param slack how many fewer than its floor, or more than its ceiling, a node may keep if it
+   *     holds so many
    */
-  int[] quotas(int[] held, int[] rank, boolean lenient) {
-    int[] quotas = floor.clone();
-    int rest = left;
-    for (int node = 0; lenient && node < quotas.length; node++) {
-      if (held[node] == floor[node] - 1) {
-        quotas[node]--;
-        rest++;
-      }
+  int[] quotas(int[] held, int slack) {
+    int[] quotas = new int[floor.length];
+    for (int node = 0; node < quotas.length; node++) {
+      int least = held[node] < floor[node] - slack ? floor[node] : floor[node] - slack;
+      int most = held[node] > ceiling[node] + slack ? ceiling[node] : ceiling[node] + slack;
+      quotas[node] = Math.max(least, Math.min(held[node], most));
     }
-    rest -= raise(quotas, rest, rank, node -> fractional[node] && held[node] > floor[node]);
-    rest -= raise(quotas, rest, rank, node -> quotas[node] < floor[node]);
-    raise(quotas, rest, rank, node -> fractional[node] && quotas[node] == floor[node]);
+    int missing = total - Arrays.stream(quotas).sum();
+    for (; missing > 0; missing--) {
+      quotas[lowest(quotas)]++;
+    }
+    for (; missing < 0; missing++) {
+      quotas[highest(quotas)]--;
+    }
     return quotas;
   }
 
-  /** Gives one more to so many of these nodes; returns to how many. */
-  private static int raise(int[] quotas, int most, int[] rank, IntPredicate which) {
-    int[] raised =
-        IntStream.range(0, quotas.length)
-            .filter(which)
-            .boxed()
-            .sorted(Comparator.comparingInt(node -> rank[node]))
-            .limit(most)
-            .mapToInt(Integer::intValue)
-            .toArray();
-    for (int node : raised) {
-      quotas[node]++;
+  private int lowest(int[] quotas) {
+    int lowest = -1;
+    for (int node = 0; node < quotas.length; node++) {
+      if (quotas[node] < ceiling[node]
+          && (lowest < 0 || quotas[node] - floor[node] < quotas[lowest] - floor[lowest])) {
+        lowest = node;
+      }
     }
-    return raised.length;
+    return lowest;
+  }
+
+  private int highest(int[] quotas) {
+    int highest = -1;
+    for (int node = 0; node < quotas.length; node++) {
+      if (quotas[node] > floor[node]
+          && (highest < 0 || quotas[node] - ceiling[node] > quotas[highest] - ceiling[highest])) {
+        highest = node;
+      }
+    }
+    return highest;
   }
 
   /** Whether the node may hold so many: its floor or its ceiling. */
   boolean allows(int node, int count) {
-    return count == floor[node] || (fractional[node] && count == floor[node] + 1);
+    return floor[node] <= count && count <= ceiling[node];
   }
 }

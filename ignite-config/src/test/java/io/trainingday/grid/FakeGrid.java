@@ -2,13 +2,12 @@ package io.trainingday.grid;
 
 import java.util.ArrayList;
 import java.util.Collections;
-import java.util.HashMap;
 import java.util.HashSet;
 import java.util.List;
-import java.util.Map;
 import java.util.Objects;
 import java.util.Random;
 import java.util.Set;
+import java.util.stream.Collectors;
 import org.apache.ignite.cache.affinity.AffinityFunctionContext;
 import org.apache.ignite.cluster.ClusterNode;
 import org.apache.ignite.events.DiscoveryEvent;
@@ -100,23 +99,36 @@ final class FakeGrid {
     return Objects.requireNonNull(assignments.get(backups));
   }
 
-  /** How many partitions each node is primary for. */
-  Map<ClusterNode, Integer> primaries(int backups) {
-    Map<ClusterNode, Integer> counts = new HashMap<>();
-    assignment(backups).forEach(row -> counts.merge(row.get(0), 1, Integer::sum));
-    return counts;
+  /** How many partitions the node is primary for. */
+  int primaries(FakeNode node, int backups) {
+    return Math.toIntExact(
+        assignment(backups).stream().filter(row -> row.get(0).equals(node)).count());
   }
 
-  /** How many copies each node holds. */
-  Map<ClusterNode, Integer> copies(int backups) {
-    Map<ClusterNode, Integer> counts = new HashMap<>();
-    assignment(backups).forEach(row -> row.forEach(node -> counts.merge(node, 1, Integer::sum)));
-    return counts;
+  /** How many copies the node holds. */
+  int copies(FakeNode node, int backups) {
+    return Math.toIntExact(assignment(backups).stream().filter(row -> row.contains(node)).count());
   }
 
-  /** The node's part of so many things, which need not be whole. */
+  /**
+   * The node's part of so many things, which need not be whole. No node can have more of them than
+   * there are partitions; the others then have more.
+   */
   double share(FakeNode node, int total) {
-    return (double) total * node.budget() / nodes.stream().mapToLong(FakeNode::budget).sum();
+    Set<FakeNode> full = new HashSet<>();
+    while (true) {
+      double rest = total - (double) full.size() * partitions();
+      long budgets =
+          nodes.stream().filter(n -> !full.contains(n)).mapToLong(FakeNode::budget).sum();
+      Set<FakeNode> more =
+          nodes.stream()
+              .filter(n -> !full.contains(n) && rest * n.budget() / budgets > partitions())
+              .collect(Collectors.toSet());
+      if (more.isEmpty()) {
+        return full.contains(node) ? partitions() : rest * node.budget() / budgets;
+      }
+      full.addAll(more);
+    }
   }
 
   private record Context(

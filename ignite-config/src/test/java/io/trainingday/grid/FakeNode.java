@@ -73,4 +73,15 @@ record FakeNode(UUID id, String name, long budget, String host, @Nullable String
   public boolean isClient() {
     return false;
   }
+
+  /** By id, as Ignite's nodes are. */
+  @Override
+  public boolean equals(@Nullable Object other) {
+    return other instanceof FakeNode that && id.equals(that.id);
+  }
+
+  @Override
+  public int hashCode() {
+    return id.hashCode();
+  }
 }
