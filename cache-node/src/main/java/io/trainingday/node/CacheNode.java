@@ -348,12 +348,13 @@ public final class CacheNode implements AutoCloseable {
   /** Ends everything that touches Ignite's memory; runs before Ignite stops. */
   private void drain() {
     stopping = true;
-    lane.close();
-    forwarder.close();
+    // Publishes that wait for other nodes end before the lane waits for them.
     lease.close();
-    peers.close();
     versions.close();
     membership.close();
+    lane.close();
+    forwarder.close();
+    peers.close();
     fills.close();
     capacity.close();
     ownership.close();

@@ -3,8 +3,10 @@ package io.trainingday.node.membership;
 import io.trainingday.config.Settings.SmallGrids;
 import java.util.ArrayList;
 import java.util.HashMap;
+import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import java.util.UUID;
 import java.util.function.Predicate;
 import org.jspecify.annotations.Nullable;
@@ -208,11 +210,26 @@ final class Agreement {
 
   /** What to tell all other nodes of the view. */
   Letter.Note note() {
-    return new Letter.Note(view, attempted, formed, attempts, longestLeaseNanos);
+    return new Letter.Note(false, view, attempted, formed, attempts, longestLeaseNanos);
   }
 
   Membership view() {
     return view;
+  }
+
+  /** The nodes this one is waiting for. */
+  Set<UUID> behind() {
+    if (isFormed()) {
+      return Set.of();
+    }
+    Set<UUID> behind = new HashSet<>(view.ids());
+    behind.remove(self);
+    behind.removeIf(
+        id -> {
+          Letter.Note note = notes.get(id);
+          return note != null && (note.attempted() || !attempted);
+        });
+    return behind;
   }
 
   /** Whether the view is the stable membership. */

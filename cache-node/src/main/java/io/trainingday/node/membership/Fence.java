@@ -8,7 +8,7 @@ public interface Fence {
   /**
    * Refuses a change that could not pass, before anything is changed.
    *
-   * @throws FenceException MINORITY when this node has no majority
+   * @throws FenceException when this node has no majority, or stops
    */
   void requireMajority();
 

@@ -62,6 +62,7 @@ final class GridFence implements Fence {
   }
 
   private void requireMajority(MembershipState state) {
+    requireOpen();
     if (state.ended() || state.lostMajorityOf() != null) {
       throw new FenceException(
           Reason.MINORITY, membership.trouble().orElse("this node had no majority of the grid"));
@@ -149,9 +150,7 @@ final class GridFence implements Fence {
       if (left <= 0) {
         return;
       }
-      if (membership.state().ended()) {
-        throw new FenceException(Reason.UNCONFIRMED, "this node stops");
-      }
+      requireOpen();
       await(seen, deadlineNanos, left, "a node that failed may still serve");
     }
   }
@@ -163,6 +162,12 @@ final class GridFence implements Fence {
       throw new FenceException(Reason.UNCONFIRMED, what);
     }
     membership.signal().await(seen, Math.max(0, Math.min(left, atMostNanos)));
+  }
+
+  private void requireOpen() {
+    if (membership.isClosed()) {
+      throw new FenceException(Reason.UNCONFIRMED, "this node stops");
+    }
   }
 
   private static String names(MembershipState state, Set<UUID> ids) {

@@ -34,7 +34,7 @@ import org.slf4j.LoggerFactory;
  */
 public final class GridMembership implements AutoCloseable {
   private static final Logger LOG = LoggerFactory.getLogger(GridMembership.class);
-  private static final long RETELL_MILLIS = 100;
+  private static final long ASK_AGAIN_MILLIS = 100;
   private static final long UNFORMED_WARNING_NANOS = TimeUnit.SECONDS.toNanos(10);
 
   private final Ignite ignite;
@@ -46,6 +46,7 @@ public final class GridMembership implements AutoCloseable {
   private final ScheduledExecutorService thread;
   private volatile MembershipState state;
   private volatile boolean ended;
+  private volatile boolean closed;
   private volatile @Nullable GridFence fence;
 
   // The rest belongs to the thread.
@@ -94,7 +95,7 @@ public final class GridMembership implements AutoCloseable {
     post(this::catchUp);
     var unused =
         thread.scheduleWithFixedDelay(
-            guarded(this::retell), RETELL_MILLIS, RETELL_MILLIS, TimeUnit.MILLISECONDS);
+            guarded(this::askAgain), ASK_AGAIN_MILLIS, ASK_AGAIN_MILLIS, TimeUnit.MILLISECONDS);
   }
 
   private Membership membership(long version) {
@@ -165,8 +166,9 @@ public final class GridMembership implements AutoCloseable {
     }
     Letter.Note before = agreement.note();
     agreement.heard(from, note, System.nanoTime());
-    moved(!agreement.note().equals(before));
-    if (agreement.isFormed() && !note.isFormed()) {
+    boolean changed = !agreement.note().equals(before);
+    moved(changed);
+    if (note.asks() && !changed) {
       mail.send(List.of(from), agreement.note());
     }
   }
@@ -195,17 +197,19 @@ public final class GridMembership implements AutoCloseable {
     mail.send(others, agreement.note());
   }
 
-  private void retell() {
+  private void askAgain() {
     if (ended || agreement.isFormed()) {
       return;
     }
-    tell();
-    if (!warned && System.nanoTime() - unformedSinceNanos > UNFORMED_WARNING_NANOS) {
+    mail.send(agreement.behind(), agreement.note().asking());
+    // Without a word from a node that is only starting nobody is held up.
+    if (!warned
+        && !state.isSettled()
+        && System.nanoTime() - unformedSinceNanos > UNFORMED_WARNING_NANOS) {
       warned = true;
       LOG.warn(
-          "For 10 s the nodes {} have not agreed that they are the grid. {}",
-          names(agreement.view()),
-          trouble().orElse("Publishing may wait for them."));
+          "For 10 s this node has not agreed with the others who the grid is. {}",
+          trouble().orElse("It publishes nothing."));
     }
   }
 
@@ -272,6 +276,9 @@ public final class GridMembership implements AutoCloseable {
   /** Why this node may not serve or publish, empty while it may as far as the membership goes. */
   public Optional<String> trouble() {
     MembershipState now = state();
+    if (closed) {
+      return Optional.of("this node stops");
+    }
     if (now.ended()) {
       return Optional.of("this node is out of the grid, restart it");
     }
@@ -317,9 +324,14 @@ public final class GridMembership implements AutoCloseable {
     return signal;
   }
 
-  /** Stops agreeing: from now on this node serves nothing. */
+  boolean isClosed() {
+    return closed;
+  }
+
+  /** Stops agreeing: from now on this node serves nothing, and publishes in progress end. */
   @Override
   public void close() {
+    closed = true;
     end();
     ignite.events().stopLocalListen(listener);
     mail.close();

@@ -5,8 +5,14 @@ import org.jspecify.annotations.Nullable;
 
 /** What nodes write each other about the membership. */
 sealed interface Letter {
-  /** Says where a node is in {@link Agreement}. */
+  /**
+   * Says where a node is in {@link Agreement}.
+   *
+   * @param asks whether the sender wants to know where the reader is
+   * @param longestLeaseNanos how long the serving lease of any node lasts that the sender knows of
+   */
   record Note(
+      boolean asks,
       Membership view,
       boolean attempted,
       @Nullable Membership formed,
@@ -17,9 +23,8 @@ sealed interface Letter {
       attempts = List.copyOf(attempts);
     }
 
-    /** Whether the sender has taken the view for formed. */
-    boolean isFormed() {
-      return formed != null && formed.version() == view.version();
+    Note asking() {
+      return new Note(true, view, attempted, formed, attempts, longestLeaseNanos);
     }
 
     /** Whether the sender attempted the membership of this version, as far as it remembers. */

@@ -19,7 +19,7 @@ import org.jspecify.annotations.Nullable;
  *
  * <pre>
  * letter:     u8 layout (1) | u8 kind | …
- * 1 note:     membership view | u8 attempted | u8 formed is known [| membership formed]
+ * 1 note:     u8 asks | membership view | u8 attempted | u8 formed is known [| membership formed]
  *             | u16 attempts | membership per attempt | i64 longest serving lease in ns
  * 2 question: i64 number | i64 data set | i64 incarnation | i64 generation
  * 3 answer:   i64 number | u8 confirmed
@@ -59,6 +59,7 @@ final class LetterCodec {
   }
 
   private static void write(DataOutputStream out, Letter.Note note) throws IOException {
+    out.writeBoolean(note.asks());
     write(out, note.view());
     out.writeBoolean(note.attempted());
     Membership formed = note.formed();
@@ -103,6 +104,7 @@ final class LetterCodec {
   }
 
   private static Letter.Note readNote(DataInputStream in) throws IOException {
+    boolean asks = in.readBoolean();
     Membership view = readMembership(in);
     boolean attempted = in.readBoolean();
     Membership formed = in.readBoolean() ? readMembership(in) : null;
@@ -110,7 +112,7 @@ final class LetterCodec {
     for (int left = in.readUnsignedShort(); left > 0; left--) {
       attempts.add(readMembership(in));
     }
-    return new Letter.Note(view, attempted, formed, attempts, in.readLong());
+    return new Letter.Note(asks, view, attempted, formed, attempts, in.readLong());
   }
 
   private static Membership readMembership(DataInputStream in) throws IOException {

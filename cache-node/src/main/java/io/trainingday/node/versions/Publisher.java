@@ -92,7 +92,10 @@ final class Publisher {
     try {
       fence.requireMajority();
     } catch (FenceException e) {
-      throw minority(what + " is refused: " + e.getMessage());
+      String message = what + " is refused: " + e.getMessage();
+      throw e.reason() == FenceException.Reason.MINORITY
+          ? minority(message)
+          : new GridUnavailableException(message, e);
     }
     Change made = transactions.run(what, deadline, () -> commit(target, content, step));
     try {

@@ -260,6 +260,25 @@ class AgreementTest {
   }
 
   @Test
+  void behind_namesWhoIsMissing() {
+    show(List.of(1), 1);
+    show(List.of(1, 2), 1, 2);
+    show(List.of(1, 2, 3), 1, 2, 3);
+    assertThat(node(1).behind()).containsExactlyInAnyOrder(id(2), id(3));
+
+    node(1).heard(id(2), node(2).note(), now);
+    assertThat(node(1).behind()).containsExactly(id(3));
+
+    node(1).heard(id(3), node(3).note(), now);
+    assertThat(node(1).note().attempted()).isTrue();
+    assertThat(node(1).behind()).containsExactlyInAnyOrder(id(2), id(3));
+
+    tell(1, 2, 3);
+    tell(1, 2, 3);
+    assertThat(node(1).behind()).isEmpty();
+  }
+
+  @Test
   void notes_ofAnotherView_doNotCount() {
     show(List.of(1), 1);
     show(List.of(1, 2), 1, 2);
@@ -282,7 +301,7 @@ class AgreementTest {
         .heard(
             id(2),
             new Letter.Note(
-                note.view(), note.attempted(), note.formed(), note.attempts(), 5 * LEASE),
+                false, note.view(), note.attempted(), note.formed(), note.attempts(), 5 * LEASE),
             now);
     now = 5_000;
     show(List.of(1, 2), 1, 2);

@@ -355,8 +355,9 @@ final class GridModel {
         tell(node);
       }
     }
-    if (!node.agreement.isFormed() && random.nextInt(20) == 0) {
-      tell(node);
+    if (random.nextInt(20) == 0) {
+      Letter.Note question = node.agreement.note().asking();
+      sorted(node.agreement.behind()).forEach(other -> tell(node, other, question));
     }
     sync(node);
     if (now >= node.nextRound) {
@@ -401,10 +402,14 @@ final class GridModel {
     Letter.Note note = node.agreement.note();
     for (UUID other : sorted(node.view().ids())) {
       if (!other.equals(node.id)) {
-        Node target = node(other);
-        bring(node, other, () -> hear(target, node, note));
+        tell(node, other, note);
       }
     }
+  }
+
+  private void tell(Node node, UUID other, Letter.Note note) {
+    Node target = node(other);
+    bring(node, other, () -> hear(target, node, note));
   }
 
   private void hear(@Nullable Node node, Node from, Letter.Note note) {
@@ -415,9 +420,8 @@ final class GridModel {
     node.agreement.heard(from.id, note, now);
     if (!node.agreement.note().equals(before)) {
       tell(node);
-    } else if (node.agreement.isFormed() && !note.isFormed()) {
-      Letter.Note answer = node.agreement.note();
-      bring(node, from.id, () -> hear(from, node, answer));
+    } else if (note.asks()) {
+      tell(node, from.id, node.agreement.note());
     }
   }
 

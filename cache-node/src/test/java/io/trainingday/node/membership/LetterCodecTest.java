@@ -19,8 +19,8 @@ class LetterCodecTest {
 
   private static final List<Letter> LETTERS =
       List.of(
-          new Letter.Note(TWO, true, THREE, List.of(TWO, THREE), 2_000_000_000L),
-          new Letter.Note(TWO, false, null, List.of(), 0),
+          new Letter.Note(true, TWO, true, THREE, List.of(TWO, THREE), 2_000_000_000L),
+          new Letter.Note(false, TWO, false, null, List.of(), 0),
           new Letter.Question(9, new Change(-1, 2, 3)),
           new Letter.Answer(9, true),
           new Letter.Answer(-9, false));
