@@ -64,7 +64,7 @@ public final class GridCaches {
         .setWriteSynchronizationMode(CacheWriteSynchronizationMode.FULL_SYNC)
         .setRebalanceDelay(-1)
         .setBackups(backups)
-        .setAffinity(new RendezvousAffinityFunction(false, partitions));
+        .setAffinity(new BoundedLoadAffinity(partitions));
   }
 
   // An atomic replicated update whose primary dies midway leaves replicas split; a transaction does
