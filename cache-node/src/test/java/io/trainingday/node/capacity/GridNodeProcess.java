@@ -3,6 +3,7 @@ package io.trainingday.node.capacity;
 import io.trainingday.grid.SampleKey;
 import io.trainingday.node.ChildJvm;
 import io.trainingday.node.fill.Fills.Submitted;
+import io.trainingday.node.store.RecordStores.Held;
 import java.io.BufferedReader;
 import java.io.InputStreamReader;
 import java.nio.charset.StandardCharsets;
@@ -39,7 +40,11 @@ final class GridNodeProcess {
     return switch (order) {
       case "fill" -> String.valueOf(fill(node));
       case "held" -> Base64.getEncoder().encodeToString(held(node).toByteArray());
-      case "grid" -> node.members() + " " + node.capacity.stats().partitionsArriving();
+      case "members" -> String.valueOf(node.members());
+      case "copies" ->
+          String.valueOf(
+              node.stores.partitions(BACKUPS, Held.PRIMARY).size()
+                  + node.stores.partitions(BACKUPS, Held.BACKUP).size());
       case "pages" -> node.usedPages() + " " + node.limitPages();
       case "troubles" -> Arrays.toString(node.troubles.toArray());
       default -> throw new IllegalArgumentException(order);

@@ -46,14 +46,19 @@ class RebalanceIT {
     return node.hear();
   }
 
+  /** Waits until every node knows all and every partition has all of its copies, and no more. */
   private void awaitSettled() {
     await()
         .atMost(Duration.ofMinutes(1))
         .untilAsserted(
             () -> {
+              int copies = 0;
               for (ChildJvm node : nodes) {
-                assertThat(ask(node, "grid")).isEqualTo(nodes.size() + " 0");
+                assertThat(ask(node, "members")).isEqualTo(String.valueOf(nodes.size()));
+                copies += Integer.parseInt(ask(node, "copies"));
               }
+              assertThat(copies)
+                  .isEqualTo(GridNode.PARTITIONS * (1 + GridNodeProcess.BACKUPS));
             });
   }
 

@@ -77,10 +77,8 @@ class RebalanceTest {
         assertThat(copies).isPositive();
         rebuilt += copies == 2 ? 1 : 0;
       }
-      System.out.println("rebuilt " + rebuilt + " of " + stored.size());
       for (GridNode node : grid.nodes()) {
-        System.out.println(node.capacity.stats() + " used " + node.usedPages() + " limit " + node.limitPages());
-      }
+        }
       assertThat(rebuilt).isGreaterThan(stored.size() * 9 / 10);
     }
   }
@@ -102,11 +100,9 @@ class RebalanceTest {
         served += grid.copies(1, key) > 0 ? 1 : 0;
       }
       for (GridNode node : grid.nodes()) {
-        System.out.println(node.capacity.stats() + " used " + node.usedPages() + " limit " + node.limitPages());
-        dropped += node.capacity.stats().dropped();
+          dropped += node.capacity.stats().dropped();
         assertThat(node.usedPages()).isLessThan(node.limitPages() * 102 / 100);
       }
-      System.out.println("served " + served + " of " + stored.size());
       assertThat(dropped).isPositive();
       assertThat(served).isGreaterThan(stored.size() * 9 / 10);
     }
@@ -129,7 +125,6 @@ class RebalanceTest {
       double seconds = (System.nanoTime() - began) / 1e9;
       long bytes = joined.capacity.stats().arrivedBytes() - bytesBefore;
 
-      System.out.println(bytes + " bytes in " + seconds + " s, " + bytes / seconds / rate);
       assertThat(bytes).isGreaterThan(4 * rate);
       assertThat(bytes / seconds).isBetween(0.7 * rate, 1.3 * rate);
       grid.awaitSettled();
