@@ -337,7 +337,8 @@ public final class Admission {
     promise.settled = Math.max(promise.settled, question.settled());
     long more = question.wanted() - promise.limit;
     if (more > 0 && closedReason == null) {
-      promise.limit += Math.max(0, Math.min(more, roomPages(true)));
+      // Half of what is left: the other writers, we among them, want some too.
+      promise.limit += Math.max(0, Math.min(more, roomPages(true) / 2));
     }
     copiesHeld |= promise.limit > promise.settled;
     return promise.limit;

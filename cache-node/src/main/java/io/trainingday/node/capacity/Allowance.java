@@ -16,7 +16,7 @@ final class Allowance {
   private static final long LEAST_AHEAD_PAGES = 64;
 
   /** So many turns without a write, and what is left is given back: others may want it. */
-  private static final int IDLE_TURNS = 8;
+  private static final int IDLE_TURNS = 4;
 
   private final long mostAheadPages;
 
@@ -75,7 +75,7 @@ final class Allowance {
       idleTurns = 0;
       return ask();
     }
-    if (limit > taken && ++idleTurns == IDLE_TURNS) {
+    if (limit > taken && ++idleTurns >= IDLE_TURNS) {
       settled += limit - taken;
       taken = limit;
     }

@@ -4,8 +4,8 @@ import java.util.function.LongSupplier;
 
 /** Spreads bytes evenly over time. For any number of threads. */
 final class Pace {
-  /** So much may come at once after a quiet time. */
-  private static final long BURST_NANOS = 50_000_000;
+  /** What was missed in so long may be made up for: pauses last longer than asked for. */
+  private static final long BURST_NANOS = 250_000_000;
 
   private static final double NANOS_PER_SECOND = 1e9;
 

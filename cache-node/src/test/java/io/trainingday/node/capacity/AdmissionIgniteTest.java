@@ -2,6 +2,7 @@ package io.trainingday.node.capacity;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import io.trainingday.grid.GridCaches;
 import io.trainingday.grid.SampleKey;
 import io.trainingday.node.store.RecordSink;
 import io.trainingday.node.store.RecordStore;
@@ -141,5 +142,14 @@ class AdmissionIgniteTest {
 
     @Override
     public void copy(byte[] bytes, int offset, int length) {}
+  }
+
+  /** What a partition takes while it is empty; admission keeps that free for each absent one. */
+  @Test
+  void emptyPartitions_takeTwoPagesEach() {
+    try (TestGrid grid = TestGrid.of(1)) {
+      int partitions = GridNode.PARTITIONS * (GridCaches.MAX_BACKUPS + 1);
+      assertThat(grid.nodes().get(0).usedPages()).isBetween(partitions * 2L, partitions * 2L + 32);
+    }
   }
 }

@@ -16,6 +16,7 @@ final class FakeStore implements RecordStore {
   private final Semaphore writes = new Semaphore(1 << 20);
   volatile @Nullable Error failure;
   volatile Runnable onContains = () -> {};
+  volatile List<UUID> targets = List.of();
 
   void holdWrites() {
     writes.drainPermits();
@@ -36,7 +37,7 @@ final class FakeStore implements RecordStore {
 
   @Override
   public List<UUID> targets(SampleKey key) {
-    return List.of();
+    return targets;
   }
 
   @Override

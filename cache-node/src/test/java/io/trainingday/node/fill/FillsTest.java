@@ -22,6 +22,8 @@ import org.junit.jupiter.api.Test;
 
 class FillsTest {
   private static final long TIMEOUT = 10_000;
+  private static final UUID HERE = new UUID(0, 1);
+  private static final UUID ELSEWHERE = new UUID(0, 2);
   private static final SampleKey KEY = key(1);
   private static final byte[] RECORD = {1, 2, 3};
 
@@ -29,7 +31,7 @@ class FillsTest {
   private final AtomicLong usedPages = new AtomicLong();
   private final FakeStore store = new FakeStore();
   private final Admission admission =
-      new Admission(new UUID(0, 1), 64 << 20, 0, 4_096, 4_096, usedPages::get);
+      new Admission(HERE, 64 << 20, 0, 4_096, 4_096, usedPages::get);
   private final Fills fills = newFills(1 << 16);
   private final long alice = fills.openHolder();
   private final long bob = fills.openHolder();
@@ -40,6 +42,10 @@ class FillsTest {
         new Fills(new FillLimits(TIMEOUT, 4, 6, maxInFlightBytes, 1), admission, clock::get, false);
     created.startWriters();
     return created;
+  }
+
+  private Fills newFillsWithoutWriters() {
+    return new Fills(new FillLimits(TIMEOUT, 4, 6, 1 << 16, 1), admission, clock::get, false);
   }
 
   @AfterEach
@@ -341,6 +347,43 @@ class FillsTest {
       await().until(() -> small.submit(store, KEY, RECORD) == Submitted.TAKEN);
       assertThat(small.stats().liveLeases()).isZero();
     }
+  }
+
+  @Test
+  void submit_nodeOfACopyNotAskedYet_isBusyAndKeepsTheLease() {
+    store.targets = List.of(HERE, ELSEWHERE);
+    long lease = fills.missing(store, KEY, alice).lease();
+
+    assertThat(fills.submit(store, KEY, RECORD)).isEqualTo(Submitted.BUSY);
+
+    assertThat(fills.renew(KEY, alice, lease)).isTrue();
+    assertThat(fills.stats().fillsBusy()).isEqualTo(1);
+    assertThat(admission.bytesInFlight()).isZero();
+  }
+
+  /** The grid changes between a record's admission and its write. */
+  @Test
+  void write_newHolderSinceAdmission_isAdmittedAgain() {
+    Fills held = newFillsWithoutWriters();
+    assertThat(held.submit(store, KEY, RECORD)).isEqualTo(Submitted.TAKEN);
+    store.targets = List.of(HERE);
+    usedPages.set(1 << 20);
+
+    assertThat(held.writeNext()).isTrue();
+
+    assertThat(store.records).isEmpty();
+    assertThat(held.stats().recordsDropped()).isEqualTo(1);
+    assertThat(admission.bytesInFlight()).isZero();
+    assertThat(held.pending(KEY)).isNull();
+
+    usedPages.set(0);
+    store.targets = List.of();
+    assertThat(held.submit(store, KEY, RECORD)).isEqualTo(Submitted.TAKEN);
+    store.targets = List.of(HERE);
+    assertThat(held.writeNext()).isTrue();
+    assertThat(store.records).containsKey(KEY);
+    assertThat(admission.bytesInFlight()).isZero();
+    held.close();
   }
 
   @Test
