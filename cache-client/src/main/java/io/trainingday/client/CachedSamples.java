@@ -5,6 +5,7 @@ import io.trainingday.lane.LaneMemory;
 import io.trainingday.lane.LaneMessage;
 import io.trainingday.lane.LaneMessage.Open;
 import io.trainingday.lane.LaneMessage.OpenReply;
+import io.trainingday.lane.OwnersMessage;
 import io.trainingday.record.RecordCodec;
 import io.trainingday.record.SampleRecord;
 import java.io.IOException;
@@ -166,6 +167,28 @@ public final class CachedSamples implements AutoCloseable {
     } catch (IOException e) {
       counters.fillsDropped.increment();
       return false;
+    }
+  }
+
+  /**
+   * Which cache node holds which partition of the data set now.
+   *
+   * @throws CacheException if there is no node, or it does not answer in time
+   */
+  public Ownership ownership() {
+    Opened current = enter();
+    if (current == null) {
+      throw new CacheException(
+          "who holds what of %s is not known: no cache node answers".formatted(spec));
+    }
+    try {
+      OwnersMessage.Request request = new OwnersMessage.Request(current.handle());
+      return Ownership.of((OwnersMessage.Reply) current.session().call(request).message());
+    } catch (IOException | LaneException e) {
+      throw new CacheException(
+          "who holds what of %s is not known: %s".formatted(spec, e.getMessage()), e);
+    } finally {
+      current.session().leave();
     }
   }
 

@@ -11,7 +11,6 @@ import java.nio.ByteBuffer;
 import java.util.List;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicLong;
-import java.util.concurrent.locks.LockSupport;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -98,7 +97,14 @@ final class Fills {
       giveUp(opened, lease);
       return;
     }
-    LaneMemory.Block copy = memory.take(bytes);
+    LaneMemory.Block copy;
+    try {
+      copy = memory.take(bytes);
+    } catch (RuntimeException | Error e) {
+      waitingBytes.addAndGet(-bytes);
+      giveUp(opened, lease);
+      throw e;
+    }
     copy.buffer().put(0, record, record.position(), bytes);
     long until =
         System.nanoTime()
@@ -115,10 +121,16 @@ final class Fills {
       long until) {
     background.later(
         () -> {
-          if (settle(opened, index, lease, copy, until)) {
-            waitingBytes.addAndGet(-copy.buffer().capacity());
-            copy.close();
-          } else {
+          boolean settled = true; // Also when it throws.
+          try {
+            settled = settle(opened, index, lease, copy, until);
+          } finally {
+            if (settled) {
+              waitingBytes.addAndGet(-copy.buffer().capacity());
+              copy.close();
+            }
+          }
+          if (!settled) {
             long next = Math.min(2 * delayMillis, LONGEST_DELAY_MILLIS);
             again(opened, index, lease, copy, next, until);
           }
@@ -170,7 +182,7 @@ final class Fills {
         giveUp(opened, null);
         return false;
       }
-      LockSupport.parkNanos(TimeUnit.MILLISECONDS.toNanos(delayMillis));
+      Pause.nanos(TimeUnit.MILLISECONDS.toNanos(delayMillis));
       delayMillis = Math.min(2 * delayMillis, LONGEST_DELAY_MILLIS);
     }
   }

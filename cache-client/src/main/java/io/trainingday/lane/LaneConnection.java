@@ -263,12 +263,33 @@ public final class LaneConnection implements AutoCloseable {
         request instanceof Fill fill
             ? new ByteBuffer[] {fill.head(id), fill.record().duplicate()}
             : new ByteBuffer[] {request.frame(id)};
+    checkFits(id, out);
     write(out, deadlineNanos, interrupts);
     Reply reply = await(mine, deadlineNanos, interrupts);
     if (reply.message() instanceof Failure error) {
       throw error.toException();
     }
     return reply;
+  }
+
+  private void checkFits(long id, ByteBuffer[] out) {
+    long bytes = -Frame.HEADER_BYTES;
+    for (ByteBuffer part : out) {
+      bytes += part.remaining();
+    }
+    if (bytes <= maxFrameBytes) {
+      return;
+    }
+    lock.lock();
+    try {
+      pending.remove(id);
+    } finally {
+      lock.unlock();
+    }
+    throw new LaneException(
+        LaneException.Code.TOO_LARGE,
+        "a request of %d bytes > maxFrameBytes=%d of the node at %s, ask for less at a time or raise lane.maxFrameSize"
+            .formatted(bytes, maxFrameBytes, address));
   }
 
   private void write(ByteBuffer[] out, long deadlineNanos, Interrupts interrupts)

@@ -18,10 +18,10 @@ import java.util.stream.Collectors;
  * +--------+-----+-----+-----------+------------+-------------+------+-------------+---------------+
  * | "TDR1" | ver |flags| schemaHash| bodyLength | descrLength | crc  | sourceStamp | createdMillis |
  * +--------+-----+-----+-----------+------------+-------------+------+-------------+---------------+
- * 48                 64                         bodyStart = align64(64 + descrLength)
- * +------------------+--------------+-----------+---------+-----------+---------+
- * | 16 zero bytes    | descriptor   | zeros     | field 0 | zeros     | field 1 | ...
- * +------------------+--------------+-----------+---------+-----------+---------+
+ * 48       52        64                         bodyStart = align64(64 + descrLength)
+ * +--------+---------+--------------+-----------+---------+-----------+---------+
+ * | seal   | zeros   | descriptor   | zeros     | field 0 | zeros     | field 1 | ...
+ * +--------+---------+--------------+-----------+---------+-----------+---------+
  * </pre>
  *
  * <p>All numbers are little-endian; every field starts at the first multiple of 64 after the one
@@ -58,7 +58,8 @@ public final class RecordLayout {
   static final int CRC_AT = 28;
   static final int SOURCE_STAMP_AT = 32;
   static final int CREATED_AT = 40;
-  static final int RESERVED_AT = 48;
+  static final int SEAL_AT = 48;
+  static final int RESERVED_AT = 52;
 
   private final List<Field> fields;
   private final Map<String, Object> attributes;
@@ -176,8 +177,8 @@ public final class RecordLayout {
         && descriptorLength >= MIN_DESCRIPTOR_BYTES
         && descriptorLength <= MAX_DESCRIPTOR_BYTES
         && bodyLength(buffer, at) == (long) recordLength - bodyStartOf(descriptorLength)
-        && littleLong(buffer, at + RESERVED_AT) == 0
-        && littleLong(buffer, at + RESERVED_AT + 8) == 0;
+        && littleInt(buffer, at + RESERVED_AT) == 0
+        && littleLong(buffer, at + RESERVED_AT + Integer.BYTES) == 0;
   }
 
   public static long schemaHash(ByteBuffer buffer, int at) {
@@ -201,6 +202,11 @@ public final class RecordLayout {
   /** The CRC-32 the header states. */
   public static int crc(ByteBuffer buffer, int at) {
     return littleInt(buffer, at + CRC_AT);
+  }
+
+  /** The CRC-32C a node sealed the record with; 0 of one that is not sealed. */
+  static int seal(ByteBuffer buffer, int at) {
+    return littleInt(buffer, at + SEAL_AT);
   }
 
   public static long sourceStamp(ByteBuffer buffer, int at) {

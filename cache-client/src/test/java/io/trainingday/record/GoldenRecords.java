@@ -205,7 +205,7 @@ final class GoldenRecords {
         139,
         "descriptorLength=76, allowed: 75, which its fields and attributes take",
         b -> b.putInt(24, 76));
-    change(all, "reserved", 48, "reserved byte=1, allowed: 0", b -> b.put(48, (byte) 1));
+    change(all, "reserved", 52, "reserved byte=1, allowed: 0", b -> b.put(52, (byte) 1));
     change(
         all,
         "field-count",

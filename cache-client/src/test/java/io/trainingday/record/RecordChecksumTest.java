@@ -1,19 +1,69 @@
 package io.trainingday.record;
 
+import static java.nio.ByteOrder.LITTLE_ENDIAN;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import java.nio.ByteBuffer;
 import java.util.List;
+import java.util.zip.CRC32C;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedClass;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
-/** A record whose fields were copied to a collated batch, its head elsewhere. */
+/** A record whose fields were copied to a collated batch, its head elsewhere; sealed or not. */
+@ParameterizedClass
+@ValueSource(booleans = {false, true})
 final class RecordChecksumTest {
-  private final RecordCodec codec = RecordCodec.create();
-  private final byte[] bytes = codec.encode(TestRecords.image());
+  private final byte[] bytes = RecordCodec.create().encode(TestRecords.image());
   private final RecordLayout layout = RecordLayout.parse(ByteBuffer.wrap(bytes), bytes.length);
   private final CollatedLayout batch = CollatedLayout.of(layout, 3);
   private final RecordChecksum checksum = new RecordChecksum();
+
+  RecordChecksumTest(boolean sealed) {
+    if (sealed) {
+      checksum.seal(ByteBuffer.wrap(bytes), 0, bytes.length);
+    }
+  }
+
+  @Test
+  void seal_isCrc32c_ofAllOtherBytes_andChangesNothingElse() {
+    byte[] unsealed = RecordCodec.create().encode(TestRecords.image());
+    byte[] sealed = unsealed.clone();
+    checksum.seal(ByteBuffer.wrap(sealed), 0, sealed.length);
+    CRC32C expected = new CRC32C();
+    expected.update(sealed, 0, 48);
+    expected.update(sealed, 52, sealed.length - 52);
+
+    assertThat(ByteBuffer.wrap(sealed).order(LITTLE_ENDIAN).getInt(48))
+        .isEqualTo((int) expected.getValue())
+        .isNotZero();
+    ByteBuffer.wrap(sealed).putInt(48, 0);
+    assertThat(sealed).isEqualTo(unsealed);
+  }
+
+  @Test
+  void crc_isTheSame_withAndWithoutSeal() {
+    ByteBuffer record = ByteBuffer.wrap(bytes);
+    assertThat(checksum.compute(record, 0, bytes.length)).isEqualTo(RecordLayout.crc(record, 0));
+    checksum.seal(record, 0, bytes.length);
+    assertThat(checksum.compute(record, 0, bytes.length)).isEqualTo(RecordLayout.crc(record, 0));
+    assertThat(RecordCodec.create().decode(record).fields())
+        .hasSize(TestRecords.image().fields().size());
+  }
+
+  @Test
+  void wholeRecord_anyFlippedBit_doesNotMatch() {
+    ByteBuffer record = ByteBuffer.wrap(bytes);
+    assertThat(checksum.matches(record, 0, bytes.length)).isTrue();
+    for (int at = 0; at < bytes.length; at++) {
+      for (int bit = 0; bit < 8; bit++) {
+        flip(record, at, bit);
+        assertThat(checksum.matches(record, 0, bytes.length)).isFalse();
+        flip(record, at, bit);
+      }
+    }
+  }
 
   @ParameterizedTest
   @ValueSource(booleans = {true, false})

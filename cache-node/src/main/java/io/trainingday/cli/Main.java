@@ -30,6 +30,9 @@ import picocli.CommandLine.ScopeType;
       GridCommand.class,
       GridNodeCommand.class,
       StatusCommand.class,
+      DatasetsCommand.class,
+      PublishCommand.class,
+      InvalidateCommand.class,
       ConfigCommand.class
     },
     synopsisSubcommandLabel = "COMMAND",

@@ -143,7 +143,7 @@ final class StatusText {
     return whole == 0 ? "–" : format("%.1f %%", PERCENT * part / whole);
   }
 
-  private static String bytes(JsonNode value) {
+  static String bytes(JsonNode value) {
     return bytes(value.asLong());
   }
 

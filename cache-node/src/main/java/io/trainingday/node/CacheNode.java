@@ -4,28 +4,39 @@ import io.trainingday.config.Settings;
 import io.trainingday.grid.GridCaches;
 import io.trainingday.grid.GridListener;
 import io.trainingday.grid.IgniteConfigurations;
-import io.trainingday.node.capacity.Admission;
+import io.trainingday.node.capacity.Capacity;
 import io.trainingday.node.fill.FillLimits;
 import io.trainingday.node.fill.Fills;
 import io.trainingday.node.lane.LaneEndpoint;
 import io.trainingday.node.lane.LaneServer;
 import io.trainingday.node.lane.LaneServices;
 import io.trainingday.node.lane.LaneStats;
+import io.trainingday.node.membership.GridMembership;
+import io.trainingday.node.membership.ServingLease;
 import io.trainingday.node.metrics.MetricsServer;
 import io.trainingday.node.metrics.NodeStats;
 import io.trainingday.node.metrics.ObservedNode;
+import io.trainingday.node.ownership.Member;
 import io.trainingday.node.ownership.Ownership;
 import io.trainingday.node.peer.FillForwarder;
 import io.trainingday.node.peer.Peers;
+import io.trainingday.node.peer.Ping;
 import io.trainingday.node.peer.Pong;
 import io.trainingday.node.store.RecordStores;
+import io.trainingday.node.versions.DatasetAdmin;
+import io.trainingday.node.versions.DatasetUsage;
 import io.trainingday.node.versions.VersionKeys;
 import java.io.IOException;
 import java.nio.file.Path;
+import java.time.Duration;
+import java.util.HashMap;
 import java.util.Map;
 import java.util.Optional;
 import java.util.OptionalInt;
+import java.util.Set;
+import java.util.UUID;
 import java.util.concurrent.TimeUnit;
+import java.util.stream.Collectors;
 import org.apache.ignite.Ignite;
 import org.apache.ignite.IgniteException;
 import org.apache.ignite.Ignition;
@@ -53,11 +64,13 @@ public final class CacheNode implements AutoCloseable {
   private final long startNanos = System.nanoTime();
   private final LaneEndpoint endpoint;
   private final Ignite ignite;
-  private final Admission admission;
   private final RecordStores stores;
-  private final Fills fills;
-  private final VersionKeys versions;
   private final Ownership ownership;
+  private final Capacity capacity;
+  private final Fills fills;
+  private final GridMembership membership;
+  private final ServingLease lease;
+  private final VersionKeys versions;
   private final Peers peers;
   private final FillForwarder forwarder;
   private final LaneServer lane;
@@ -94,29 +107,6 @@ public final class CacheNode implements AutoCloseable {
             case PAGE -> RecordStores.withPageReader(ignite);
             case PUBLIC -> RecordStores.withPublicReader(ignite);
           };
-      admission =
-          new Admission(
-              settings.memory().maxSize().bytes(),
-              settings.memory().resolvedHeadroom().bytes(),
-              Math.toIntExact(settings.lane().maxRecordSize().bytes()),
-              pageBytes(),
-              () -> usedPages(GridCaches.SAMPLES_REGION));
-      fills =
-          new Fills(
-              FillLimits.of(
-                  settings.fill().leaseTimeout(),
-                  settings.fill().maxInFlight().bytes(),
-                  settings.fill().writers()),
-              admission);
-      versions =
-          new VersionKeys(
-              ignite,
-              GridCaches.VERSIONS,
-              GridCaches.PIPELINES,
-              Map.of("validation", "checksum", "backups", "0"),
-              () ->
-                  settings.memory().metaMaxSize().bytes()
-                      - usedPages(GridCaches.META_REGION) * pageBytes());
       ownership = new Ownership(ignite, GridCaches.MAX_BACKUPS);
       peers =
           new Peers(
@@ -124,6 +114,33 @@ public final class CacheNode implements AutoCloseable {
               endpoint.toPeers(),
               settings.lane().answerTimeout(),
               Math.toIntExact(settings.lane().maxRecordSize().bytes()));
+      membership =
+          new GridMembership(
+              ignite, settings.versions().smallGrids(), settings.versions().servingLease());
+      Ping ping = new Ping(peers.localId(), 0);
+      lease =
+          new ServingLease(
+              membership,
+              settings.versions().servingLease(),
+              member -> peers.ping(member, ping).thenApply(pong -> !pong.refused()));
+      versions =
+          new VersionKeys(
+              ignite,
+              Map.of("validation", "checksum", "backups", "0"),
+              () ->
+                  settings.memory().metaMaxSize().bytes()
+                      - usedPages(GridCaches.META_REGION) * pageBytes(),
+              membership::fence,
+              lease::isHeld,
+              patience(settings));
+      capacity = Capacity.start(ignite, stores, ownership, settings, versions::isReachable);
+      fills =
+          new Fills(
+              FillLimits.of(
+                  settings.fill().leaseTimeout(),
+                  settings.fill().maxInFlight().bytes(),
+                  settings.fill().writers()),
+              capacity.admission());
       forwarder =
           new FillForwarder(ownership, peers, fills, stores, settings.fill().leaseTimeout());
       lane =
@@ -137,8 +154,8 @@ public final class CacheNode implements AutoCloseable {
                   ownership,
                   peers,
                   forwarder,
-                  ping -> new Pong(false, 0),
-                  new SingleNodeAdmin(versions),
+                  asked -> new Pong(!membership.contains(asked.from()), 0),
+                  new DatasetAdmin(versions, this::held),
                   () -> stats().toJson()));
       stopper.node = this;
       metrics = startMetrics(settings.metrics());
@@ -151,6 +168,16 @@ public final class CacheNode implements AutoCloseable {
         ignite.name(),
         lane.socket(),
         laneAddress().map(address -> " and tcp://" + address).orElse(""));
+  }
+
+  /** What the grid needs to notice that nodes failed, one after the other, and then a lease. */
+  private static Duration patience(Settings settings) {
+    return settings
+        .grid()
+        .failureDetectionTimeout()
+        .multipliedBy(3)
+        .plus(settings.versions().servingLease())
+        .plusSeconds(20);
   }
 
   private static Ignite startIgnite(
@@ -214,6 +241,27 @@ public final class CacheNode implements AutoCloseable {
     return Optional.ofNullable(failure);
   }
 
+  /** What the grid holds of each data set. */
+  private Map<Long, DatasetUsage.Held> held() {
+    Map<UUID, String> hosts =
+        ownership.members().stream().collect(Collectors.toMap(Member::id, Member::hostId));
+    Map<Long, DatasetUsage.Held> held = new HashMap<>();
+    capacity
+        .usesOfGrid()
+        .forEach(
+            (node, uses) ->
+                uses.forEach(
+                    use ->
+                        held.merge(
+                            use.dataset(),
+                            new DatasetUsage.Held(
+                                use.records(),
+                                use.bytes(),
+                                Set.of(hosts.getOrDefault(node, node.toString()))),
+                            DatasetUsage.Held::plus)));
+    return held;
+  }
+
   /** Counters and gauges of now. */
   public NodeStats stats() {
     LaneStats laneStats = lane.stats();
@@ -261,7 +309,7 @@ public final class CacheNode implements AutoCloseable {
   }
 
   private NodeStats.Memory memoryStats() {
-    String closed = admission.closedReason();
+    String closed = capacity.admission().closedReason();
     return new NodeStats.Memory(
         stopping ? 0 : usedPages(GridCaches.SAMPLES_REGION) * pageBytes(),
         settings.memory().maxSize().bytes(),
@@ -280,7 +328,7 @@ public final class CacheNode implements AutoCloseable {
   }
 
   private Optional<String> notReady() {
-    return stopping ? Optional.of("the node is stopping") : failure();
+    return stopping ? Optional.of("the node is stopping") : failure().or(membership::trouble);
   }
 
   private static String version() {
@@ -302,9 +350,13 @@ public final class CacheNode implements AutoCloseable {
     stopping = true;
     lane.close();
     forwarder.close();
+    lease.close();
     peers.close();
-    ownership.close();
+    versions.close();
+    membership.close();
     fills.close();
+    capacity.close();
+    ownership.close();
     stores.drain();
     endpoint.close();
   }
@@ -317,7 +369,7 @@ public final class CacheNode implements AutoCloseable {
     public void memoryFull(String cause) {
       CacheNode current = node;
       if (current != null) {
-        current.admission.close(cause);
+        current.capacity.admission().close(cause);
       }
     }
 

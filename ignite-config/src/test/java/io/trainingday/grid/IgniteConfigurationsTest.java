@@ -99,8 +99,12 @@ class IgniteConfigurationsTest {
         .extracting(cache -> cache.getName(), c -> c.getCacheMode(), c -> c.getAtomicityMode())
         .containsExactly(
             tuple("samples-0", CacheMode.PARTITIONED, CacheAtomicityMode.ATOMIC),
+            tuple("samples-1", CacheMode.PARTITIONED, CacheAtomicityMode.ATOMIC),
+            tuple("samples-2", CacheMode.PARTITIONED, CacheAtomicityMode.ATOMIC),
             tuple("versions", CacheMode.REPLICATED, CacheAtomicityMode.TRANSACTIONAL),
-            tuple("pipelines", CacheMode.REPLICATED, CacheAtomicityMode.TRANSACTIONAL));
+            tuple("heads", CacheMode.REPLICATED, CacheAtomicityMode.TRANSACTIONAL),
+            tuple("pipelines", CacheMode.REPLICATED, CacheAtomicityMode.TRANSACTIONAL),
+            tuple("manifests", CacheMode.REPLICATED, CacheAtomicityMode.TRANSACTIONAL));
   }
 
   @Test

@@ -9,6 +9,7 @@ import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import java.util.UUID;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.Executors;
 import java.util.concurrent.ScheduledExecutorService;
@@ -76,7 +77,10 @@ public final class Fills implements AutoCloseable {
     TAKEN,
     /** The key's record is on its way already; this one is not needed. */
     REPEATED,
-    /** Too many bytes in flight: submit again within the lease, then release and give up. */
+    /**
+     * Too many bytes in flight, or a node that is to hold a copy has yet to say whether it has
+     * room: submit again within the lease, then release and give up.
+     */
     BUSY,
     /** Admission has no room for it: not kept, the lease is ended. */
     NO_ROOM,
@@ -317,29 +321,31 @@ public final class Fills implements AutoCloseable {
         stripe.serveOnly(key, record, out);
         counters.fillsBusy.increment();
       }
-      case NO_ROOM, TOO_LARGE, CLOSED, REPEATED -> {
-        stripe.fulfil(key, record, out);
-        counters.fillsRefused.increment();
-      }
+      case NO_ROOM, TOO_LARGE, CLOSED, REPEATED -> stripe.fulfil(key, record, out);
     }
     return result;
   }
 
-  /** Reserves room in the store and in the queue. */
+  /** Reserves room on the nodes that are to hold the record, and in the queue. */
   private Submitted offer(RecordStore store, SampleKey key, byte[] record) {
-    Refusal refusal = admission.tryAdmit(record.length);
-    if (refusal != null) {
-      return switch (refusal) {
-        case BUDGET -> Submitted.NO_ROOM;
-        case RECORD_TOO_LARGE -> Submitted.TOO_LARGE;
-        case CLOSED -> Submitted.CLOSED;
-      };
+    List<UUID> targets = store.targets(key);
+    Refusal refusal = admission.tryAdmit(record.length, targets);
+    if (refusal == null) {
+      Submitted result = writeBehind.offer(store, key, record, targets);
+      if (result != Submitted.TAKEN) {
+        admission.release(record.length, targets);
+      }
+      return result;
     }
-    Submitted result = writeBehind.offer(store, key, record);
-    if (result != Submitted.TAKEN) {
-      admission.release(record.length);
+    if (refusal == Refusal.COPY_PENDING) {
+      return Submitted.BUSY;
     }
-    return result;
+    counters.refused(refusal);
+    return switch (refusal) {
+      case BUDGET, COPY_BUDGET, COPY_PENDING -> Submitted.NO_ROOM;
+      case RECORD_TOO_LARGE -> Submitted.TOO_LARGE;
+      case CLOSED -> Submitted.CLOSED;
+    };
   }
 
   /** The record of {@code key} on its way to the store, shared and not to be changed, or null. */

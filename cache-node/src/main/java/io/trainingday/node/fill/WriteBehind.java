@@ -2,6 +2,7 @@ package io.trainingday.node.fill;
 
 import io.trainingday.grid.SampleKey;
 import io.trainingday.node.capacity.Admission;
+import io.trainingday.node.capacity.Refusal;
 import io.trainingday.node.fill.Fills.Submitted;
 import io.trainingday.node.store.RecordStore;
 import java.util.ArrayDeque;
@@ -9,6 +10,7 @@ import java.util.ArrayList;
 import java.util.Deque;
 import java.util.List;
 import java.util.Set;
+import java.util.UUID;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.locks.Condition;
@@ -25,12 +27,19 @@ final class WriteBehind {
     final SampleKey key;
     final byte[] record;
 
-    Fill(RecordStore store, SampleKey key, byte[] record) {
+    /** Where room is reserved for it; null when nowhere, and it will not be written. */
+    @Nullable List<UUID> targets;
+
+    Fill(RecordStore store, SampleKey key, byte[] record, List<UUID> targets) {
       this.store = store;
       this.key = key;
       this.record = record;
+      this.targets = targets;
     }
   }
+
+  /** How long a record waits for a node that has just become one of its holders to find room. */
+  private static final long PATIENCE_NANOS = TimeUnit.SECONDS.toNanos(1);
 
   private static final Logger LOG = LoggerFactory.getLogger(WriteBehind.class);
 
@@ -74,15 +83,17 @@ final class WriteBehind {
     writers.forEach(Thread::start);
   }
 
-  /** Takes the record, which admission has room for, or says why not. Never blocks. */
-  Submitted offer(RecordStore store, SampleKey key, byte[] record) {
-    Fill fill = new Fill(store, key, record);
+  /** Takes the record, which was admitted for {@code targets}, or says why not. Never blocks. */
+  Submitted offer(RecordStore store, SampleKey key, byte[] record, List<UUID> targets) {
+    Fill fill = new Fill(store, key, record, targets);
     lock.lock();
     try {
       if (closed) {
+        counters.refused(Refusal.CLOSED);
         return Submitted.CLOSED;
       }
       if (!inFlight.couldTake(record.length)) {
+        counters.refused(Refusal.RECORD_TOO_LARGE);
         return Submitted.TOO_LARGE;
       }
       if (!inFlight.tryTake(record.length)) {
@@ -170,13 +181,47 @@ final class WriteBehind {
       counters.recordsAlreadyStored.increment();
       return;
     }
+    if (!hasRoom(fill)) {
+      counters.recordsDropped.increment();
+      return;
+    }
     fill.store.write(fill.key, fill.record);
     counters.recordsWritten.increment();
     counters.bytesWritten.add(fill.record.length);
   }
 
+  /**
+   * Whether room is reserved wherever the record will be stored. Nodes may have come and gone while
+   * it was queued; one that does so between this and the write gets it without a reservation, and
+   * each writer has one record in its hands: the headroom is for such.
+   */
+  private boolean hasRoom(Fill fill) {
+    List<UUID> targets = fill.store.targets(fill.key);
+    if (fill.targets != null && fill.targets.containsAll(targets)) {
+      return true;
+    }
+    release(fill);
+    try {
+      if (admission.admit(fill.record.length, targets, PATIENCE_NANOS) != null) {
+        return false;
+      }
+    } catch (InterruptedException closing) {
+      Thread.currentThread().interrupt();
+      return false;
+    }
+    fill.targets = targets;
+    return true;
+  }
+
+  private void release(Fill fill) {
+    if (fill.targets != null) {
+      admission.release(fill.record.length, fill.targets);
+      fill.targets = null;
+    }
+  }
+
   private void done(Fill fill) {
-    admission.release(fill.record.length);
+    release(fill);
     whenDone.accept(fill.key);
     inFlight.give(fill.record.length);
   }

@@ -149,7 +149,8 @@ final class BatchFlow implements LeaseWait.Reader {
 
   /** Begins; {@code whenReady} may be called before this returns. */
   void start() {
-    step(() -> ask(IntStream.range(0, batch.count()).toArray()));
+    // A node without its serving lease asks nobody: everything is missing, without leases.
+    step(() -> ask(IntStream.range(0, batch.isServable() ? batch.count() : 0).toArray()));
   }
 
   /** Answers now with what there is, because the node stops. */

@@ -45,7 +45,7 @@ abstract class BatchRead {
   private final int[] recordBytes;
   private final IntArrayList damaged = new IntArrayList();
   private final IntArrayList later = new IntArrayList();
-  private final long generation;
+  private final ServedDataset.Resolved resolved;
   private long neededBytes;
 
   /**
@@ -79,7 +79,7 @@ abstract class BatchRead {
     keys = new SampleKey[indices.length];
     leases = new long[indices.length];
     recordBytes = new int[indices.length];
-    generation = dataset.keys(indices, request.variant(), keys);
+    resolved = dataset.keys(indices, request.variant(), keys);
   }
 
   // What the shapes do.
@@ -145,6 +145,11 @@ abstract class BatchRead {
 
   final int count() {
     return statuses.length;
+  }
+
+  /** Whether anything but a miss may be answered. */
+  final boolean isServable() {
+    return resolved.servable();
   }
 
   final SampleKey key(int i) {
@@ -305,7 +310,7 @@ abstract class BatchRead {
       }
     }
     return new Batch(
-        generation,
+        resolved.generation(),
         request.shape(),
         inline && !tooSmall(),
         tooSmall(),

@@ -11,6 +11,7 @@ import io.trainingday.node.ownership.Member;
 import io.trainingday.node.ownership.OwnershipTable;
 import io.trainingday.node.peer.Peer;
 import io.trainingday.record.MalformedRecordException;
+import io.trainingday.record.RecordChecksum;
 import io.trainingday.record.RecordLayout;
 import java.nio.ByteBuffer;
 import java.util.List;
@@ -34,11 +35,11 @@ final class FillIntake {
   record Loaded(byte[] bytes, RecordLayout layout) {}
 
   /**
-   * Takes a copy of the record and checks it.
+   * Takes a copy of the record, checks and seals it.
    *
    * @throws LaneException REFUSED when it is too large, malformed or damaged
    */
-  Loaded inspect(Fill fill) {
+  Loaded take(Fill fill) {
     int length = fill.record().remaining();
     if (length > server.limits().maxRecordBytes()) {
       throw new LaneException(
@@ -49,9 +50,11 @@ final class FillIntake {
     byte[] record = new byte[length];
     fill.record().get(record);
     ByteBuffer bytes = ByteBuffer.wrap(record);
+    RecordChecksum checksum = Copiers.tools().checksum();
     try {
       RecordLayout layout = RecordLayout.parse(bytes, length);
-      if (Copiers.tools().checksum().matches(bytes, 0, length)) {
+      if (checksum.matches(bytes, 0, length)) {
+        checksum.seal(bytes, 0, length);
         return new Loaded(record, layout);
       }
     } catch (MalformedRecordException e) {

@@ -137,21 +137,28 @@ final class ServedDataset {
   }
 
   /**
+   * The state of the versions a batch was resolved against.
+   *
+   * @param servable whether this node may serve it: else everything is missing, without leases
+   */
+  record Resolved(long generation, boolean servable) {}
+
+  /**
    * Resolves a whole batch against one state of the versions.
    *
-   * @return the generation of that state
    * @throws LaneException REFUSED when an index is out of range
    */
-  long keys(long[] indices, int variant, SampleKey[] keys) {
-    DatasetView view = view();
+  Resolved keys(long[] indices, int variant, SampleKey[] keys) {
     try {
+      DatasetView current = dataset.servableView();
+      DatasetView view = current == null ? dataset.view() : current;
       for (int i = 0; i < indices.length; i++) {
         keys[i] = dataset.key(view, indices[i], variant);
       }
+      return new Resolved(view.generation(), current != null);
     } catch (DatasetRefusedException e) {
       throw refusal(e);
     }
-    return view.generation();
   }
 
   /**

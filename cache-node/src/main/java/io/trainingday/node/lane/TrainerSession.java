@@ -42,7 +42,7 @@ final class TrainerSession {
 
   void fill(long requestId, Fill fill) {
     ServedDataset dataset = connection.dataset(fill.handle());
-    FillIntake.Loaded loaded = fills.inspect(fill);
+    FillIntake.Loaded loaded = fills.take(fill);
     if (dataset.knowsSchema(loaded.layout())) {
       connection.send(requestId, fills.submit(dataset, fill, loaded.bytes()));
       return;

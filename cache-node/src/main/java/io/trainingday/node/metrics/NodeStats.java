@@ -3,7 +3,9 @@ package io.trainingday.node.metrics;
 import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.databind.json.JsonMapper;
 import io.trainingday.node.fill.FillStats;
+import java.util.HashMap;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 
 /**
@@ -93,8 +95,8 @@ public record NodeStats(
   /**
    * How missing samples came in.
    *
-   * @param results records by what became of them, in lower case: {@code written}, {@code refused},
-   *     …
+   * @param results records by what became of them, in lower case: {@code written}, {@code
+   *     refused_budget}, …
    * @param writtenBytes of records written
    * @param inFlightBytes of records taken and not written yet
    * @param maxInFlightBytes allowed
@@ -122,17 +124,22 @@ public record NodeStats(
      */
     public static Fills of(
         FillStats stats, long maxInFlightBytes, long forwarded, long forwardDropped) {
+      Map<String, Long> results = new HashMap<>();
+      results.put("written", stats.recordsWritten());
+      results.put("already_stored", stats.recordsAlreadyStored());
+      results.put("repeated", stats.fillsRepeated());
+      results.put("busy", stats.fillsBusy());
+      results.put("failed", stats.writesFailed());
+      results.put("dropped", stats.recordsDropped());
+      stats
+          .fillsRefused()
+          .forEach(
+              (reason, count) ->
+                  results.put("refused_" + reason.name().toLowerCase(Locale.ROOT), count));
+      results.put("forwarded", forwarded);
+      results.put("forward_dropped", forwardDropped);
       return new Fills(
-          Map.of(
-              "written", stats.recordsWritten(),
-              "already_stored", stats.recordsAlreadyStored(),
-              "repeated", stats.fillsRepeated(),
-              "busy", stats.fillsBusy(),
-              "refused", stats.fillsRefused(),
-              "failed", stats.writesFailed(),
-              "dropped", stats.recordsDropped(),
-              "forwarded", forwarded,
-              "forward_dropped", forwardDropped),
+          results,
           stats.bytesWritten(),
           stats.inFlightBytes(),
           maxInFlightBytes,

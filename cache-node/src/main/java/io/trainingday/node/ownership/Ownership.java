@@ -20,6 +20,9 @@ import org.apache.ignite.cluster.ClusterNode;
 
 /** The ownership tables of a node's grid, kept up to date. */
 public final class Ownership implements AutoCloseable {
+  private static final int VERSION_SHIFT = 24;
+  private static final long VERSION_MASK = (1L << VERSION_SHIFT) - 1;
+
   private final Ignite ignite;
   private final List<Runnable> listeners = new CopyOnWriteArrayList<>();
   private final ScheduledExecutorService thread;
@@ -68,7 +71,7 @@ public final class Ownership implements AutoCloseable {
   }
 
   private List<OwnershipTable> build() {
-    long version = ignite.cluster().topologyVersion();
+    long topology = ignite.cluster().topologyVersion();
     Map<UUID, Member> members = new HashMap<>();
     List<Member> ordered = new ArrayList<>();
     for (ClusterNode node : ignite.cluster().forServers().nodes()) {
@@ -76,7 +79,7 @@ public final class Ownership implements AutoCloseable {
       members.put(node.id(), member);
       ordered.add(member);
     }
-    List<OwnershipTable> built = new ArrayList<>();
+    List<List<List<Member>>> all = new ArrayList<>();
     for (int backups = 0; backups <= maxBackups; backups++) {
       Affinity<Object> affinity = ignite.affinity(GridCaches.samples(backups));
       List<List<Member>> copies = new ArrayList<>();
@@ -87,9 +90,16 @@ public final class Ownership implements AutoCloseable {
                 .map(node -> members.computeIfAbsent(node.id(), id -> member(node)))
                 .toList());
       }
-      built.add(new OwnershipTable(version, ordered, copies));
+      all.add(copies);
     }
-    return List.copyOf(built);
+    // Ignite moves partitions within one topology version, too: what they hold tells such apart.
+    int content = all.stream().flatMap(List::stream).map(Ownership::names).toList().hashCode();
+    long version = (topology << VERSION_SHIFT) | (content & VERSION_MASK);
+    return all.stream().map(copies -> new OwnershipTable(version, ordered, copies)).toList();
+  }
+
+  private static List<String> names(List<Member> copies) {
+    return copies.stream().map(Member::name).toList();
   }
 
   private static Member member(ClusterNode node) {

@@ -1,6 +1,8 @@
 package io.trainingday.node.store;
 
 import io.trainingday.grid.SampleKey;
+import java.util.List;
+import java.util.UUID;
 
 /**
  * The records one cache node holds of the data sets with one number of backups.
@@ -14,6 +16,12 @@ public interface RecordStore {
 
   /** On how many nodes beside its primary each record is kept, where the grid has as many. */
   int backups();
+
+  /**
+   * The nodes on which a {@link #write} of {@code key} would store it now, its primary first: those
+   * that hold its partition and those the partition is arriving at. Changes with the grid.
+   */
+  List<UUID> targets(SampleKey key);
 
   /**
    * Copies the record under {@code key} into {@code sink}. Reads only this node: a record whose

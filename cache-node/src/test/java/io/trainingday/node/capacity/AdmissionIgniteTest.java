@@ -32,11 +32,12 @@ class AdmissionIgniteTest {
       RecordStore store = RecordStores.withPageReader(node.ignite()).of(0);
       Admission admission =
           new Admission(
+              node.ignite().cluster().localNode().id(),
               BUDGET_BYTES,
               0,
               MAX_RECORD_BYTES,
               SmallNode.PAGE_BYTES,
-              () -> node.ignite().dataRegionMetrics(SmallNode.REGION).getTotalUsedPages());
+              node::usedPages);
       Map<SampleKey, Integer> held = new ConcurrentHashMap<>();
 
       fill(store, admission, held, 1 << 10, MAX_RECORD_BYTES);
@@ -63,11 +64,12 @@ class AdmissionIgniteTest {
       RecordStore store = RecordStores.withPageReader(node.ignite()).of(0);
       Admission admission =
           new Admission(
+              node.ignite().cluster().localNode().id(),
               BUDGET_BYTES,
               0,
               MAX_RECORD_BYTES,
               SmallNode.PAGE_BYTES,
-              () -> node.ignite().dataRegionMetrics(SmallNode.REGION).getTotalUsedPages());
+              node::usedPages);
       Map<SampleKey, Integer> held = new ConcurrentHashMap<>();
 
       fill(store, admission, held, 500, 3_000);
@@ -97,7 +99,7 @@ class AdmissionIgniteTest {
                 () -> {
                   for (int refused = 0; refused < 50; ) {
                     int bytes = leastBytes + random.nextInt(mostBytes - leastBytes + 1);
-                    if (admission.tryAdmit(bytes) != null) {
+                    if (admission.tryAdmit(bytes, List.of()) != null) {
                       refused++;
                       continue;
                     }
@@ -106,7 +108,7 @@ class AdmissionIgniteTest {
                       store.write(key, new byte[bytes]);
                       held.put(key, bytes);
                     } finally {
-                      admission.release(bytes);
+                      admission.release(bytes, List.of());
                     }
                   }
                 }));

@@ -3,7 +3,9 @@ package io.trainingday.node.fill;
 import io.trainingday.grid.SampleKey;
 import io.trainingday.node.store.RecordSink;
 import io.trainingday.node.store.RecordStore;
+import java.util.List;
 import java.util.Map;
+import java.util.UUID;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.Semaphore;
 import org.jspecify.annotations.Nullable;
@@ -30,6 +32,11 @@ final class FakeStore implements RecordStore {
   @Override
   public int backups() {
     return 0;
+  }
+
+  @Override
+  public List<UUID> targets(SampleKey key) {
+    return List.of();
   }
 
   @Override

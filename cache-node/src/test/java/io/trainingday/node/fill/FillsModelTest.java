@@ -5,6 +5,7 @@ import static org.jetbrains.lincheck.datastructures.ManagedStrategyGuaranteeKt.f
 import io.trainingday.grid.SampleKey;
 import io.trainingday.node.capacity.Admission;
 import io.trainingday.node.fill.Fills.Submitted;
+import java.util.UUID;
 import java.util.concurrent.atomic.AtomicLongArray;
 import java.util.concurrent.atomic.LongAdder;
 import org.jetbrains.lincheck.datastructures.IntGen;
@@ -29,7 +30,7 @@ public class FillsModelTest {
   private final Fills fills =
       new Fills(
           new FillLimits(1_000, 8, 8, 1 << 20, 1),
-          new Admission(64 << 20, 0, 4_096, 4_096, () -> 0),
+          new Admission(new UUID(0, 1), 64 << 20, 0, 4_096, 4_096, () -> 0),
           () -> 0,
           false);
   private final long[] holders = {fills.openHolder(), fills.openHolder()};

@@ -6,12 +6,15 @@ import static org.awaitility.Awaitility.await;
 
 import io.trainingday.grid.SampleKey;
 import io.trainingday.node.capacity.Admission;
+import io.trainingday.node.capacity.Refusal;
 import io.trainingday.node.fill.Fills.Submitted;
 import io.trainingday.node.fill.Fills.Waiter;
 import io.trainingday.node.fill.MissAnswer.Kind;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
+import java.util.UUID;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.atomic.AtomicLong;
 import org.junit.jupiter.api.AfterEach;
@@ -25,7 +28,8 @@ class FillsTest {
   private final AtomicLong clock = new AtomicLong(Long.MAX_VALUE - 5); // wraps, as nanoTime may
   private final AtomicLong usedPages = new AtomicLong();
   private final FakeStore store = new FakeStore();
-  private final Admission admission = new Admission(64 << 20, 0, 4_096, 4_096, usedPages::get);
+  private final Admission admission =
+      new Admission(new UUID(0, 1), 64 << 20, 0, 4_096, 4_096, usedPages::get);
   private final Fills fills = newFills(1 << 16);
   private final long alice = fills.openHolder();
   private final long bob = fills.openHolder();
@@ -354,7 +358,12 @@ class FillsTest {
     assertThat(fills.submit(store, KEY, new byte[5_000])).isEqualTo(Submitted.TOO_LARGE);
     admission.close("test");
     assertThat(fills.submit(store, KEY, RECORD)).isEqualTo(Submitted.CLOSED);
-    assertThat(fills.stats().fillsRefused()).isEqualTo(3);
+    assertThat(fills.stats().fillsRefused())
+        .containsOnly(
+            Map.entry(Refusal.BUDGET, 1L),
+            Map.entry(Refusal.RECORD_TOO_LARGE, 1L),
+            Map.entry(Refusal.CLOSED, 1L),
+            Map.entry(Refusal.COPY_BUDGET, 0L));
     assertThat(fills.stats().inFlightBytes()).isZero();
   }
 

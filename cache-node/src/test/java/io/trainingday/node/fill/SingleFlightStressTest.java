@@ -11,6 +11,7 @@ import java.util.ArrayList;
 import java.util.Collections;
 import java.util.List;
 import java.util.Random;
+import java.util.UUID;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
@@ -113,7 +114,7 @@ class SingleFlightStressTest {
     Fills created =
         new Fills(
             new FillLimits(TIMEOUT, KEYS, THREADS * KEYS, maxInFlightBytes, 2),
-            new Admission(1L << 30, 0, 4_096, 4_096, () -> 0),
+            new Admission(new UUID(0, 1), 1L << 30, 0, 4_096, 4_096, () -> 0),
             clock::get,
             false);
     created.startWriters();

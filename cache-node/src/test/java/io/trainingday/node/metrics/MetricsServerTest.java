@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.json.JsonMapper;
+import io.trainingday.node.capacity.Refusal;
 import io.trainingday.node.fill.FillStats;
 import java.io.IOException;
 import java.io.OutputStream;
@@ -267,7 +268,26 @@ final class MetricsServerTest {
   @Test
   void fills_areNamedByWhatBecameOfThem() {
     FillStats stats =
-        new FillStats(1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19);
+        new FillStats(
+            1,
+            2,
+            3,
+            Map.of(Refusal.BUDGET, 4L, Refusal.COPY_BUDGET, 20L),
+            5,
+            6,
+            7,
+            8,
+            9,
+            10,
+            11,
+            12,
+            13,
+            14,
+            15,
+            16,
+            17,
+            18,
+            19);
 
     NodeStats.Fills fills = NodeStats.Fills.of(stats, 100, 20, 21);
 
@@ -277,7 +297,8 @@ final class MetricsServerTest {
             Map.entry("already_stored", 7L),
             Map.entry("repeated", 2L),
             Map.entry("busy", 3L),
-            Map.entry("refused", 4L),
+            Map.entry("refused_budget", 4L),
+            Map.entry("refused_copy_budget", 20L),
             Map.entry("failed", 8L),
             Map.entry("dropped", 9L),
             Map.entry("forwarded", 20L),
