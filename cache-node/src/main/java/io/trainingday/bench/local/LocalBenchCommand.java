@@ -1,9 +1,10 @@
 package io.trainingday.bench.local;
 
 import io.trainingday.bench.client.RedisPath;
-import io.trainingday.bench.measure.BenchOptions;
-import io.trainingday.bench.measure.Report;
 import io.trainingday.bench.measure.SideBySide;
+import io.trainingday.bench.measure.SideBySideOptions;
+import io.trainingday.bench.report.Report;
+import io.trainingday.bench.report.ReportOption;
 import io.trainingday.bench.path.Workload;
 import io.trainingday.config.DataSize;
 import io.trainingday.processes.HostMemory;
@@ -37,7 +38,8 @@ public final class LocalBenchCommand implements Callable<Integer> {
   private static final int COPIES = 6;
   private static final long OTHER_MEMORY_BYTES = 1L << 30;
 
-  @Mixin private BenchOptions options = new BenchOptions();
+  @Mixin private SideBySideOptions options = new SideBySideOptions();
+  @Mixin private ReportOption command = new ReportOption();
 
   @Option(
       names = "--socket",
@@ -60,11 +62,12 @@ public final class LocalBenchCommand implements Callable<Integer> {
 
   @Override
   public Integer call() throws IOException {
-    options.check();
+    command.check();
+    options.check(command);
     long workingSetBytes = workingSetBytes();
     List<Report.Skipped> skipped = new ArrayList<>();
     List<PathKind> kinds =
-        options.paths(List.of(PathKind.values()), LocalBenchCommand::obstacle, skipped);
+        options.paths(command, List.of(PathKind.values()), LocalBenchCommand::obstacle, skipped);
     SideBySide.Plan plan =
         new SideBySide.Plan(
             workloads(workingSetBytes),
@@ -77,7 +80,7 @@ public final class LocalBenchCommand implements Callable<Integer> {
                 plan,
                 (workload, maxBatch) ->
                     LocalPaths.open(kinds, workload, maxBatch, Optional.ofNullable(socket)),
-                options::progress)
+                command::progress)
             .run();
     Report result =
         new Report(
@@ -86,7 +89,7 @@ public final class LocalBenchCommand implements Callable<Integer> {
             kinds.stream().map(k -> new Report.Path(k.toString(), k.does())).toList(),
             skipped,
             rows);
-    options.finish(
+    command.finish(
         result.text(PathKind.MEMCPY.toString(), List.of(PathKind.LANE_COLLATED.toString())),
         result);
     return CommandLine.ExitCode.OK;
@@ -119,10 +122,10 @@ public final class LocalBenchCommand implements Callable<Integer> {
     try {
       size = DataSize.parse(workingSet);
     } catch (IllegalArgumentException unreadable) {
-      throw options.wrong("--working-set=%s: %s".formatted(workingSet, unreadable.getMessage()));
+      throw command.wrong("--working-set=%s: %s".formatted(workingSet, unreadable.getMessage()));
     }
     if (size.compareTo(MIN_WORKING_SET) < 0 || size.compareTo(MAX_WORKING_SET) > 0) {
-      throw options.wrong(
+      throw command.wrong(
           "--working-set=%s is outside %s..%s".formatted(size, MIN_WORKING_SET, MAX_WORKING_SET));
     }
     checkMemory(size);
@@ -133,7 +136,7 @@ public final class LocalBenchCommand implements Callable<Integer> {
   private void checkMemory(DataSize size) {
     DataSize heap = DataSize.ofBytes(Runtime.getRuntime().maxMemory());
     if (heap.bytes() / 2 < size.bytes()) {
-      throw options.wrong(
+      throw command.wrong(
           "--working-set=%s > half of the heap=%s, lower it or raise the heap with"
                   .formatted(size, heap)
               + " TRAINING_DAY_JAVA_OPTS=-Xmx…");
@@ -143,7 +146,7 @@ public final class LocalBenchCommand implements Callable<Integer> {
         .filter(available -> available.compareTo(needed) < 0)
         .ifPresent(
             available -> {
-              throw options.wrong(
+              throw command.wrong(
                   "--working-set=%s needs %s of memory > available=%s, lower it"
                       .formatted(size, needed, available));
             });

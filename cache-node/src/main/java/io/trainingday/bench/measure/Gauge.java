@@ -1,5 +1,6 @@
 package io.trainingday.bench.measure;
 
+import io.trainingday.bench.report.Report;
 import io.trainingday.bench.path.ReadPath;
 import io.trainingday.bench.path.Workload;
 import java.util.ArrayList;

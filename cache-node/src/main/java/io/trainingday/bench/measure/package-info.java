@@ -1,4 +1,4 @@
-/** Measures ways of reading side by side, and reports what they gave. */
+/** Measures ways of reading side by side. */
 @NullMarked
 package io.trainingday.bench.measure;
 

@@ -1,9 +1,10 @@
 package io.trainingday.bench.peer;
 
 import io.trainingday.bench.client.RedisPath;
-import io.trainingday.bench.measure.BenchOptions;
-import io.trainingday.bench.measure.Report;
 import io.trainingday.bench.measure.SideBySide;
+import io.trainingday.bench.measure.SideBySideOptions;
+import io.trainingday.bench.report.Report;
+import io.trainingday.bench.report.ReportOption;
 import io.trainingday.bench.path.Workload;
 import io.trainingday.config.DataSize;
 import io.trainingday.processes.HostMemory;
@@ -45,7 +46,8 @@ public final class PeerBenchCommand implements Callable<Integer> {
   private static final int COPIES = 5;
   private static final DataSize OTHER_MEMORY = DataSize.ofGiB(5);
 
-  @Mixin private BenchOptions options = new BenchOptions();
+  @Mixin private SideBySideOptions options = new SideBySideOptions();
+  @Mixin private ReportOption command = new ReportOption();
 
   @Option(
       names = "--working-set",
@@ -61,23 +63,24 @@ public final class PeerBenchCommand implements Callable<Integer> {
 
   @Override
   public Integer call() throws IOException, InterruptedException {
-    options.check();
+    command.check();
+    options.check(command);
     long workingSetBytes = workingSetBytes();
     List<Report.Skipped> skipped = new ArrayList<>();
     List<PeerPath> kinds =
-        options.paths(List.of(PeerPath.values()), PeerBenchCommand::obstacle, skipped);
+        options.paths(command, List.of(PeerPath.values()), PeerBenchCommand::obstacle, skipped);
     List<Workload> workloads = workloads(workingSetBytes);
     SideBySide.Plan plan =
         new SideBySide.Plan(
             workloads, BATCHES, options.rounds(), options.sliceMillis(), WARM_UP_MILLIS);
-    options.progress("starting the other process and what reads from it");
+    command.progress("starting the other process and what reads from it");
     List<Report.Row> rows;
     try (PeerServers servers = PeerServers.start(kinds, memory(workloads), JVM_OPTIONS)) {
       rows =
           new SideBySide(
                   plan,
                   (workload, maxBatch) -> servers.open(kinds, workload, maxBatch),
-                  options::progress)
+                  command::progress)
               .run();
     }
     Report result =
@@ -92,7 +95,7 @@ public final class PeerBenchCommand implements Callable<Integer> {
             kinds.stream().map(k -> new Report.Path(k.toString(), k.does())).toList(),
             skipped,
             rows);
-    options.finish(
+    command.finish(
         result.text(
             PeerPath.RAW_TCP.toString(),
             List.of(PeerPath.LANE_TCP.toString(), PeerPath.LANE_TLS.toString())),
@@ -127,10 +130,10 @@ public final class PeerBenchCommand implements Callable<Integer> {
     try {
       size = DataSize.parse(workingSet);
     } catch (IllegalArgumentException unreadable) {
-      throw options.wrong("--working-set=%s: %s".formatted(workingSet, unreadable.getMessage()));
+      throw command.wrong("--working-set=%s: %s".formatted(workingSet, unreadable.getMessage()));
     }
     if (size.compareTo(MIN_WORKING_SET) < 0 || size.compareTo(MAX_WORKING_SET) > 0) {
-      throw options.wrong(
+      throw command.wrong(
           "--working-set=%s is outside %s..%s".formatted(size, MIN_WORKING_SET, MAX_WORKING_SET));
     }
     long samples = workloads(size.bytes()).stream().mapToLong(Workload::bytes).sum();
@@ -139,7 +142,7 @@ public final class PeerBenchCommand implements Callable<Integer> {
         .filter(available -> available.compareTo(needed) < 0)
         .ifPresent(
             available -> {
-              throw options.wrong(
+              throw command.wrong(
                   "--working-set=%s needs %s of memory > available=%s, lower it"
                       .formatted(size, needed, available));
             });

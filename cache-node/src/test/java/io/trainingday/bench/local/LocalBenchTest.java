@@ -6,7 +6,7 @@ import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.json.JsonMapper;
 import io.trainingday.bench.BenchCommand;
 import io.trainingday.bench.client.RedisPath;
-import io.trainingday.bench.measure.Report.Row;
+import io.trainingday.bench.report.Report.Row;
 import io.trainingday.bench.measure.SideBySide;
 import io.trainingday.bench.path.Workload;
 import java.io.PrintWriter;

@@ -3,10 +3,11 @@ package io.trainingday.bench.measure;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
-import io.trainingday.bench.measure.Report.Row;
+import io.trainingday.bench.report.Report.Row;
 import io.trainingday.bench.path.BenchException;
 import io.trainingday.bench.path.ReadPath;
 import io.trainingday.bench.path.Workload;
+import io.trainingday.bench.report.Report;
 import java.nio.ByteBuffer;
 import java.util.List;
 import java.util.stream.LongStream;

@@ -1,4 +1,4 @@
-package io.trainingday.bench.measure;
+package io.trainingday.bench.report;
 
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
@@ -108,7 +108,7 @@ final class Table {
         method.sliceMillis());
     line(out, "random order, the same for all. Each path delivers whole batches:");
     for (Report.Path path : report.paths()) {
-      line(out, "  %-14s %s", path.path(), path.does());
+      line(out, "  %-16s %s", path.path(), path.does());
     }
     line(out, "`the buffer` is one direct buffer, used again for every batch. %s", method.node());
     for (Report.Row row : report.rows()) {

@@ -1,4 +1,4 @@
-package io.trainingday.bench.measure;
+package io.trainingday.bench.report;
 
 import java.util.List;
 
