@@ -16,6 +16,7 @@ import java.util.Comparator;
 import java.util.Deque;
 import java.util.HashSet;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.Objects;
 import java.util.Set;
@@ -144,7 +145,9 @@ final class CodeDigest {
       entries.sort(Comparator.comparing(ZipEntry::getName));
       for (ZipEntry entry : entries) {
         if (!entry.isDirectory() && !entry.getName().startsWith("META-INF/")) {
-          String line = "%s %d %x\n".formatted(entry.getName(), entry.getSize(), entry.getCrc());
+          String line =
+              String.format(
+                  Locale.ROOT, "%s %d %x\n", entry.getName(), entry.getSize(), entry.getCrc());
           digest.update(line.getBytes(StandardCharsets.UTF_8));
         }
       }

@@ -52,12 +52,13 @@ final class PipelineFingerprint {
     Engine engine = Engine.getInstance();
     StringBuilder text =
         new StringBuilder(
-            "djl %s %s %s java %d %s%n"
+            "djl %s %s %s java %s %s%n"
                 .formatted(
                     Engine.getDjlVersion(),
                     engine.getEngineName(),
                     engine.getVersion(),
-                    Runtime.version().feature(),
+                    Integer.toString(
+                        Runtime.version().feature()), // whatever digits people use here
                     extent));
     PipelineFingerprint fingerprint = new PipelineFingerprint();
     text.append(
@@ -125,7 +126,7 @@ final class PipelineFingerprint {
     for (int i = 0; i < length; i++) {
       text.append(i == 0 ? "" : ",").append(value(Array.get(array, i), where + "[" + i + "]"));
     }
-    return length > MAX_ELEMENTS ? "[%d#%s]".formatted(length, sha256(text)) : "[" + text + "]";
+    return length > MAX_ELEMENTS ? "[" + length + "#" + sha256(text) + "]" : "[" + text + "]";
   }
 
   private String pipeline(Pipeline pipeline, String where) {

@@ -18,6 +18,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Locale;
 import java.util.stream.IntStream;
 import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.Test;
@@ -37,6 +38,21 @@ final class PipelineFingerprintTest {
             pipeline\\[0] = ai\\.djl\\.modality\\.cv\\.transform\\.Resize\\{height=8,interpolation=.*,width=8}
             pipeline\\[0] = ai\\.djl\\.modality\\.cv\\.transform\\.ToTensor\\{}
             pipeline\\['x'] = ai\\.djl\\.modality\\.cv\\.transform\\.Normalize\\{mean=\\[Float:0\\.5],std=\\[Float:0\\.25]}""");
+  }
+
+  @Test
+  void of_inACountryOfOtherDigits_isTheSame() {
+    Pipeline pipeline =
+        new Pipeline(new Stateful(IntStream.range(0, 500).toArray(), new Resize(1_000)));
+    String fingerprint = of(pipeline);
+    Locale before = Locale.getDefault();
+    Locale.setDefault(Locale.forLanguageTag("ar-EG"));
+    try {
+      assertThat("%d".formatted(17)).isNotEqualTo("17");
+      assertThat(of(pipeline)).isEqualTo(fingerprint);
+    } finally {
+      Locale.setDefault(before);
+    }
   }
 
   @Test

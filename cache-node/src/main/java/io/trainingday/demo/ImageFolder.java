@@ -149,12 +149,13 @@ final class ImageFolder {
     for (int row = 0; row < pictures.size(); row++) {
       Path picture = pictures.get(row);
       String line =
-          "%s %s %d %d\n"
-              .formatted(
-                  classes.get(labels.get(row)),
-                  folder.relativize(picture),
-                  Files.size(picture),
-                  Files.getLastModifiedTime(picture).toMillis());
+          String.format(
+              Locale.ROOT,
+              "%s %s %d %d\n",
+              classes.get(labels.get(row)),
+              folder.relativize(picture),
+              Files.size(picture),
+              Files.getLastModifiedTime(picture).toMillis());
       digest.update(line.getBytes(StandardCharsets.UTF_8));
     }
     return HexFormat.of().formatHex(digest.digest(), 0, 8);
