@@ -55,7 +55,7 @@ def _work(
                     init(number)
                 started = True
             before = dataset.hits_here()
-            data = collate(dataset.__getitems__(indices))
+            data = collate(dataset.collated(indices))
             results.put((epoch, place, data, dataset.hits_here() - before))
             del data
         except Exception:
