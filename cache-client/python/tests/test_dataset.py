@@ -244,7 +244,7 @@ def test_collate_refuses_what_default_collate_refuses(cached: Make) -> None:
     ds.__getitems__([0, 1, 2, 3])
     with pytest.raises(RuntimeError, match="stack expects each tensor to be equal size"):
         epoch(DataLoader(ds, batch_size=4, collate_fn=ds.collate))
-    batch = ds.__getitems__([1, 2])
+    batch = ds.collated([1, 2])
     assert_same(list(batch), [Varied(4)[1], Varied(4)[2]])
 
 
@@ -253,11 +253,29 @@ def test_collated_batch_is_a_sequence_of_samples(cached: Make, node: Any, name: 
     ds = cached(raw)
     ds.__getitems__(list(range(8)))
     stored(node, name)
-    _ = ds.collate
-    batch = ds.__getitems__([5, 2])
+    batch = ds.collated([5, 2])
     assert len(batch) == 2 and not isinstance(batch, list)
     assert_same(batch[1], raw[2])
     assert_same(pickle.loads(pickle.dumps(batch)), [raw[5], raw[2]])
+
+
+def test_one_dataset_serves_loaders_with_and_without_its_collate(
+    cached: Make, node: Any, name: str
+) -> None:
+    class Bare(Images):
+        def __getitem__(self, index: int) -> Any:
+            return torch.full((3,), index)
+
+    raw = Bare(8)
+    ds = cached(raw)
+    fast = DataLoader(ds, batch_size=4, collate_fn=ds.collate)
+    part = DataLoader(subset(ds, range(4)), batch_size=4, collate_fn=ds.collate)
+    for _ in range(2):
+        assert_same(epoch(fast), epoch(DataLoader(raw, batch_size=4)))
+        assert_same(epoch(DataLoader(ds, batch_size=4)), epoch(DataLoader(raw, batch_size=4)))
+        assert_same(epoch(part), epoch(DataLoader(raw, batch_size=4))[:1])
+        assert isinstance(ds.__getitems__([1, 2]), list)
+        stored(node, name)
 
 
 @pytest.mark.parametrize("collated", [False, True])

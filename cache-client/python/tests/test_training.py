@@ -81,7 +81,6 @@ def losses(dataset: Any, workers: int, context: Optional[str], persistent: bool)
         (4, "fork", False, True),
         (4, "fork", True, True),
         (2, "spawn", True, True),
-        (4, "spawn", True, False),
     ],
 )
 def test_losses_are_those_without_the_cache(

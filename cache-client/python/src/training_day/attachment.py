@@ -141,15 +141,15 @@ class Attachment:
         """Whether this process is the one to warn; others may have done so."""
 
     def wanted_slots(self) -> int:
-        return max(1, sum(self._slots_of.values()))
+        return max(1, sum(list(self._slots_of.values())))
 
     def want_slots(self, who: object, count: int) -> None:
-        """How many batches somebody holds or reads at a time; 0 when it has ended."""
-        with self._lock:
-            if count:
-                self._slots_of[id(who)] = count
-            else:
-                self._slots_of.pop(id(who), None)
+        """How many batches somebody holds or reads at a time; 0 when it has ended. The garbage
+        collector may call it, anywhere: it must not wait for a lock."""
+        if count:
+            self._slots_of[id(who)] = count
+        else:
+            self._slots_of.pop(id(who), None)
 
     def whenever_mapped(self, do: Callable[[Any], None]) -> None:
         self._whenever_mapped.append(do)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import operator
 import os
+import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Callable, Optional, Union
@@ -186,11 +187,19 @@ class CachedDataset(Dataset):
         if type(self).__getitem__ is not CachedDataset.__getitem__:
             return [self[index] for index in indices]
         wanted = [self._checked_index(operator.index(index)) for index in indices]
-        if self._collating and wanted and self._cut is None and self._augment is None:
-            batch = self._read_collated(wanted)
+        if self._collating and _is_for_collate(sys._getframe(1)):
+            return self.collated(wanted)
+        return self._fetch(wanted)
+
+    def collated(self, indices: Sequence[int]) -> Any:
+        """The samples for `ds.collate`, which are a sequence, and no list."""
+        if indices and not self.works_after_reads:
+            batch = self._read_collated(indices)
             if batch is not None:
                 return CollatedBatch(batch)
-        return self._fetch(wanted)
+        if type(self).__getitem__ is not CachedDataset.__getitem__:
+            return [self[index] for index in indices]
+        return self._fetch(indices)
 
     def _checked_index(self, index: int) -> int:
         position = index + self._length if index < 0 else index
@@ -396,6 +405,19 @@ class CachedDataset(Dataset):
         if self._augment is not None:
             sample = self._augment(sample, epoch, index, variant)
         return sample
+
+
+def _is_for_collate(frame: Any) -> bool:
+    """Whether it is a DataLoader with `collate_fn=ds.collate` that asks, directly or through a
+    Subset: other loaders of the same data set expect a list."""
+    for _ in range(4):
+        if frame is None:
+            return False
+        asking = frame.f_locals.get("self")
+        if isinstance(getattr(asking, "collate_fn", None), Collate):
+            return True
+        frame = frame.f_back
+    return False
 
 
 def _check_raw(raw: Any) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import os
 import sys
 import threading
 import time
@@ -20,7 +21,7 @@ from torch.utils.data._utils.pin_memory import pin_memory as pin
 from training_day import randomness
 from training_day.attachment import Attachment, attachment
 from training_day.client import Batch
-from training_day.collate import CollatedBatch, Guard, guarded
+from training_day.collate import Collate, CollatedBatch, Guard, guarded
 from training_day.dataset import CachedDataset
 from training_day.errors import CacheWarning
 from training_day.pool import Pool
@@ -120,6 +121,8 @@ class BatchLoader:
         self._epochs = itertools.count()
         self._pending: deque[tuple[Any, Batch]] = deque()
         self._said = False
+        self._attached: Optional[Attachment] = None
+        self._pid = os.getpid()
 
     def __len__(self) -> int:
         return len(self.batch_sampler)
@@ -144,20 +147,21 @@ class BatchLoader:
         if self._pool is not None:
             self._pool.close()
             self._pool = None
-        self.slots().want_slots(self, 0)
+        if self._attached is not None:
+            self._attached.want_slots(self, 0)
 
     def __del__(self) -> None:
-        if "_pool" in self.__dict__:
+        # A forked child has no part in what its parent reads.
+        if self.__dict__.get("_pid") == os.getpid():
             self.close()
 
     # For a run.
 
     def pool(self, run: _Run) -> Pool:
         if self._pool is None:
-            _ = self._cached.collate
             self._pool = Pool(
                 self._cached,
-                self._cached.collate,
+                Collate(),
                 self._workers,
                 self._context,
                 self._init,
@@ -172,7 +176,9 @@ class BatchLoader:
         return [int(self._indices[index]) for index in indices]
 
     def slots(self) -> Attachment:
-        return attachment(*self._cached._where)
+        if self._attached is None:
+            self._attached = attachment(*self._cached._where)
+        return self._attached
 
     def finished(self, batch: CollatedBatch) -> Any:
         """A batch that the cache had whole, as it is handed out."""
@@ -275,7 +281,7 @@ class _Run(Iterator):
 
     def _here(self, indices: list[int]) -> Any:
         cached = self._loader._cached
-        result = cached.collate(cached.__getitems__(indices))
+        result = Collate()(cached.collated(indices))
         return pin(result) if self._loader.pin_memory else result
 
     def _augmented(self, batch: Any, indices: list[int]) -> Any:

@@ -6,6 +6,7 @@ import os
 import queue
 import random
 import threading
+import time
 from collections.abc import Sequence
 from typing import Any, Callable, Optional
 
@@ -55,7 +56,7 @@ def _work(
                     init(number)
                 started = True
             before = dataset.hits_here()
-            data = collate(dataset.__getitems__(indices))
+            data = collate(dataset.collated(indices))
             results.put((epoch, place, data, dataset.hits_here() - before))
             del data
         except Exception:
@@ -123,17 +124,22 @@ class Pool:
             try:
                 result = self._results.get(timeout=_POLL_SECONDS)
             except queue.Empty:
-                dead = [p for p in self._processes if not p.is_alive()]
-                if dead and not self._closing:
-                    pids = ", ".join(str(p.pid) for p in dead)
-                    self._broken(RuntimeError(f"worker process (pid {pids}) exited unexpectedly"))
+                if self._dead() and not self._closing:
+                    self._broken(RuntimeError(self._dead()))
                     return
                 continue
             except (OSError, EOFError, RuntimeError) as e:
+                # A worker that was killed takes the memory of its batches along.
+                time.sleep(_POLL_SECONDS / 10)
                 if not self._closing:
-                    self._broken(RuntimeError(f"a batch of a worker process was lost: {e}"))
+                    why = self._dead() or f"a batch of a worker process was lost: {e}"
+                    self._broken(RuntimeError(why))
                 return
             self._take(*result)
+
+    def _dead(self) -> str:
+        pids = [str(p.pid) for p in self._processes if not p.is_alive()]
+        return f"worker process (pid {', '.join(pids)}) exited unexpectedly" if pids else ""
 
     def close(self) -> None:
         if self._closing or self._pid != os.getpid():
