@@ -1,6 +1,5 @@
 package io.trainingday.client;
 
-import com.google.errorprone.annotations.CanIgnoreReturnValue;
 import java.util.concurrent.Executor;
 import java.util.concurrent.Future;
 import java.util.concurrent.ScheduledThreadPoolExecutor;
@@ -31,7 +30,6 @@ final class Background implements Executor, AutoCloseable {
   }
 
   /** Runs it once. */
-  @CanIgnoreReturnValue // Guarded tasks do not fail, and close() drops them.
   Future<?> later(Runnable task, long delayMillis) {
     return thread.schedule(guarded(task), delayMillis, TimeUnit.MILLISECONDS);
   }

@@ -9,6 +9,7 @@ import io.trainingday.lane.LaneMessage.FillResult;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.util.List;
+import java.util.concurrent.Future;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicLong;
 import org.jspecify.annotations.Nullable;
@@ -119,23 +120,24 @@ final class Fills {
       LaneMemory.Block copy,
       long delayMillis,
       long until) {
-    background.later(
-        () -> {
-          boolean settled = true; // Also when it throws.
-          try {
-            settled = settle(opened, index, lease, copy, until);
-          } finally {
-            if (settled) {
-              waitingBytes.addAndGet(-copy.buffer().capacity());
-              copy.close();
-            }
-          }
-          if (!settled) {
-            long next = Math.min(2 * delayMillis, LONGEST_DELAY_MILLIS);
-            again(opened, index, lease, copy, next, until);
-          }
-        },
-        delayMillis);
+    Future<?> unused =
+        background.later(
+            () -> {
+              boolean settled = true; // Also when it throws.
+              try {
+                settled = settle(opened, index, lease, copy, until);
+              } finally {
+                if (settled) {
+                  waitingBytes.addAndGet(-copy.buffer().capacity());
+                  copy.close();
+                }
+              }
+              if (!settled) {
+                long next = Math.min(2 * delayMillis, LONGEST_DELAY_MILLIS);
+                again(opened, index, lease, copy, next, until);
+              }
+            },
+            delayMillis);
   }
 
   private boolean settle(

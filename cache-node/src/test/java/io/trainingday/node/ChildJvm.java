@@ -32,7 +32,8 @@ public final class ChildJvm implements AutoCloseable {
   private final Queue<String> output = new ConcurrentLinkedQueue<>();
 
   /** Starts {@code main} in a JVM with the class path of the tests. */
-  public ChildJvm(List<String> jvmArguments, Class<?> main, Object... arguments) throws IOException {
+  public ChildJvm(List<String> jvmArguments, Class<?> main, Object... arguments)
+      throws IOException {
     this(command(jvmArguments, main, arguments));
   }
 

@@ -1,8 +1,8 @@
 package io.trainingday.bench.measure;
 
-import io.trainingday.bench.report.Report;
 import io.trainingday.bench.path.ReadPath;
 import io.trainingday.bench.path.Workload;
+import io.trainingday.bench.report.Report;
 import java.util.ArrayList;
 import java.util.List;
 import org.HdrHistogram.Histogram;

@@ -1,7 +1,7 @@
 package io.trainingday.bench.measure;
 
-import io.trainingday.bench.report.Report;
 import io.trainingday.bench.path.Workload;
+import io.trainingday.bench.report.Report;
 import java.util.ArrayList;
 import java.util.Collections;
 import java.util.List;

@@ -61,7 +61,10 @@ public final class SideBySideOptions {
    * @throws ParameterException in words
    */
   public <K> List<K> paths(
-      ReportOption command, List<K> all, Function<K, String> obstacle, List<Report.Skipped> skipped) {
+      ReportOption command,
+      List<K> all,
+      Function<K, String> obstacle,
+      List<Report.Skipped> skipped) {
     List<K> chosen = new ArrayList<>();
     if (paths == null) {
       for (K kind : all) {

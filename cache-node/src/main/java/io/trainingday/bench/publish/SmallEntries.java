@@ -37,8 +37,7 @@ final class SmallEntries {
         missing = 0;
         for (long first = 0; first < entries; first += BATCH) {
           long[] indices = LongStream.range(first, Math.min(first + BATCH, entries)).toArray();
-          try (SampleBatch batch =
-              samples.read(indices, ReadShape.RECORDS, SmallEntries::record)) {
+          try (SampleBatch batch = samples.read(indices, ReadShape.RECORDS, SmallEntries::record)) {
             missing += batch.originLoads();
           }
         }
@@ -54,8 +53,7 @@ final class SmallEntries {
 
   private static SampleRecord record(long index) {
     return SampleRecord.builder()
-        .tensor(
-            "n", DType.I64, new long[0], ByteBuffer.allocate(Long.BYTES).putLong(0, index))
+        .tensor("n", DType.I64, new long[0], ByteBuffer.allocate(Long.BYTES).putLong(0, index))
         .build();
   }
 }

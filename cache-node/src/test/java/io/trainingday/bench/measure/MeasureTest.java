@@ -3,11 +3,11 @@ package io.trainingday.bench.measure;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
-import io.trainingday.bench.report.Report.Row;
 import io.trainingday.bench.path.BenchException;
 import io.trainingday.bench.path.ReadPath;
 import io.trainingday.bench.path.Workload;
 import io.trainingday.bench.report.Report;
+import io.trainingday.bench.report.Report.Row;
 import java.nio.ByteBuffer;
 import java.util.List;
 import java.util.stream.LongStream;

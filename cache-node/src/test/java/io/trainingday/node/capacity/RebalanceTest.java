@@ -35,7 +35,8 @@ class RebalanceTest {
         stop.set(true);
         assertThat(reader.get()).isPositive();
 
-        assertThat(joined.capacity.stats().arrived()).isBetween(stored.size() / 5L, stored.size() / 2L);
+        assertThat(joined.capacity.stats().arrived())
+            .isBetween(stored.size() / 5L, stored.size() / 2L);
         for (SampleKey key : stored.keySet()) {
           assertThat(grid.copies(0, key)).isEqualTo(1);
         }
@@ -52,7 +53,8 @@ class RebalanceTest {
     while (!stop.get()) {
       for (SampleKey key : stored.keySet()) {
         // Between a look here and there, a partition may have been handed over.
-        boolean served = grid.copies(0, key) > 0 || grid.copies(0, key) > 0;
+        boolean served = grid.copies(0, key) > 0;
+        served = served || grid.copies(0, key) > 0;
         assertThat(served).as("%s is served", key).isTrue();
       }
       rounds++;
@@ -77,8 +79,7 @@ class RebalanceTest {
         assertThat(copies).isPositive();
         rebuilt += copies == 2 ? 1 : 0;
       }
-      for (GridNode node : grid.nodes()) {
-        }
+      for (GridNode node : grid.nodes()) {}
       assertThat(rebuilt).isGreaterThan(stored.size() * 9 / 10);
     }
   }
@@ -100,7 +101,7 @@ class RebalanceTest {
         served += grid.copies(1, key) > 0 ? 1 : 0;
       }
       for (GridNode node : grid.nodes()) {
-          dropped += node.capacity.stats().dropped();
+        dropped += node.capacity.stats().dropped();
         assertThat(node.usedPages()).isLessThan(node.limitPages() * 102 / 100);
       }
       assertThat(dropped).isPositive();
@@ -112,7 +113,8 @@ class RebalanceTest {
   void join_maxRate_isKept() throws Exception {
     long rate = 4 << 20;
     try (TestGrid grid =
-        new TestGrid(settings -> settings.set(SettingKey.REBALANCE_MAX_RATE, DataSize.ofBytes(rate)))) {
+        new TestGrid(
+            settings -> settings.set(SettingKey.REBALANCE_MAX_RATE, DataSize.ofBytes(rate)))) {
       grid.start(0);
       grid.awaitSettled();
       grid.fillUntilRefused(0, 20_000, 100_000);

@@ -85,7 +85,8 @@ final class TestGrid implements AutoCloseable {
                   assertThat(node.ownership.members()).hasSize(nodes.size());
                 }
                 assertThat(primaries).isEqualTo(GridNode.PARTITIONS);
-                assertThat(copies).isEqualTo(GridNode.PARTITIONS * Math.min(backups, nodes.size() - 1));
+                assertThat(copies)
+                    .isEqualTo(GridNode.PARTITIONS * Math.min(backups, nodes.size() - 1));
               }
             });
   }
@@ -108,8 +109,7 @@ final class TestGrid implements AutoCloseable {
     return stored;
   }
 
-  private void fillOnce(
-      int backups, int leastBytes, int mostBytes, Map<SampleKey, Integer> stored)
+  private void fillOnce(int backups, int leastBytes, int mostBytes, Map<SampleKey, Integer> stored)
       throws Exception {
     ExecutorService threads = Executors.newCachedThreadPool();
     try {

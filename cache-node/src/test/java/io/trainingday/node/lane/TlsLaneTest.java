@@ -257,6 +257,6 @@ class TlsLaneTest {
   }
 
   private static long refusals(String reason) {
-    return node.stats().lane().refusals().get(reason);
+    return node.stats().lane().refusals().getOrDefault(reason, 0L);
   }
 }
