@@ -1,6 +1,5 @@
 package io.trainingday.client;
 
-import com.google.errorprone.annotations.CanIgnoreReturnValue;
 import java.util.concurrent.Executor;
 import java.util.concurrent.Future;
 import java.util.concurrent.ScheduledThreadPoolExecutor;
@@ -30,8 +29,7 @@ final class Background implements Executor, AutoCloseable {
     thread.execute(guarded(task));
   }
 
-  /** Runs it once. */
-  @CanIgnoreReturnValue // Guarded tasks do not fail, and close() drops them.
+  /** Runs it once. The result is for cancelling alone: guarded tasks do not fail. */
   Future<?> later(Runnable task, long delayMillis) {
     return thread.schedule(guarded(task), delayMillis, TimeUnit.MILLISECONDS);
   }
