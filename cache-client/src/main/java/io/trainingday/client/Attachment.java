@@ -39,6 +39,7 @@ final class Attachment implements AutoCloseable {
   private final Background finder = new Background("training-day-finder");
 
   private volatile @Nullable Session session;
+  private volatile @Nullable Exception homeFailure;
   private volatile boolean closed;
   // Guarded by this.
   private final Set<Session> replaced = new HashSet<>();
@@ -58,6 +59,11 @@ final class Attachment implements AutoCloseable {
     return session;
   }
 
+  /** Why home could not be had when it was looked for last; null if it never was away. */
+  @Nullable Exception homeFailure() {
+    return homeFailure;
+  }
+
   /** Looks for home now, and from time to time while it is not there. */
   void attach() {
     LaneAddress home = LaneAddress.find(argument, System.getenv());
@@ -70,6 +76,7 @@ final class Attachment implements AutoCloseable {
       attachedHome(connector.connect(home, timeout, this::lost));
       askForOthers();
     } catch (IOException | LaneException e) {
+      homeFailure = e;
       if (session == null) {
         attachElsewhere(home, e);
       }

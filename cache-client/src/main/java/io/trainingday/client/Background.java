@@ -29,7 +29,7 @@ final class Background implements Executor, AutoCloseable {
     thread.execute(guarded(task));
   }
 
-  /** Runs it once. */
+  /** Runs it once. The result is for cancelling alone: guarded tasks do not fail. */
   Future<?> later(Runnable task, long delayMillis) {
     return thread.schedule(guarded(task), delayMillis, TimeUnit.MILLISECONDS);
   }
@@ -44,7 +44,7 @@ final class Background implements Executor, AutoCloseable {
     return () -> {
       try {
         task.run();
-      } catch (RuntimeException | Error e) {
+      } catch (RuntimeException e) {
         LOG.error("a background task of the cache client failed", e);
       }
     };

@@ -12,6 +12,7 @@ import java.util.List;
 import java.util.concurrent.Future;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicLong;
+import java.util.concurrent.locks.LockSupport;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -98,14 +99,7 @@ final class Fills {
       giveUp(opened, lease);
       return;
     }
-    LaneMemory.Block copy;
-    try {
-      copy = memory.take(bytes);
-    } catch (RuntimeException | Error e) {
-      waitingBytes.addAndGet(-bytes);
-      giveUp(opened, lease);
-      throw e;
-    }
+    LaneMemory.Block copy = memory.take(bytes);
     copy.buffer().put(0, record, record.position(), bytes);
     long until =
         System.nanoTime()
@@ -123,16 +117,10 @@ final class Fills {
     Future<?> unused =
         background.later(
             () -> {
-              boolean settled = true; // Also when it throws.
-              try {
-                settled = settle(opened, index, lease, copy, until);
-              } finally {
-                if (settled) {
-                  waitingBytes.addAndGet(-copy.buffer().capacity());
-                  copy.close();
-                }
-              }
-              if (!settled) {
+              if (settle(opened, index, lease, copy, until)) {
+                waitingBytes.addAndGet(-copy.buffer().capacity());
+                copy.close();
+              } else {
                 long next = Math.min(2 * delayMillis, LONGEST_DELAY_MILLIS);
                 again(opened, index, lease, copy, next, until);
               }
@@ -184,7 +172,7 @@ final class Fills {
         giveUp(opened, null);
         return false;
       }
-      Pause.nanos(TimeUnit.MILLISECONDS.toNanos(delayMillis));
+      LockSupport.parkNanos(TimeUnit.MILLISECONDS.toNanos(delayMillis));
       delayMillis = Math.min(2 * delayMillis, LONGEST_DELAY_MILLIS);
     }
   }

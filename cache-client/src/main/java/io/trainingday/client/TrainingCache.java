@@ -105,9 +105,10 @@ public final class TrainingCache implements AutoCloseable {
     Session session = attachment.session();
     if (session == null) {
       LaneAddress address = LaneAddress.find(config.address, System.getenv());
+      Exception why = attachment.homeFailure();
       throw new CacheException(
-          "no cache node answers at %s (%s), start one with `training-day serve` or say where it is"
-              .formatted(address, address.source()));
+          "no cache node answers at %s (%s)%s, start one with `training-day serve` or say where it is"
+              .formatted(address, address.source(), why == null ? "" : ": " + why.getMessage()));
     }
     try {
       return ((StatusReply) session.call(new StatusRequest()).message()).json();

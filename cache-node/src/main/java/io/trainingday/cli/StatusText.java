@@ -5,6 +5,7 @@ import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
+import java.util.Map;
 
 /**
  * A node's status as text for people. What a node of another version does not tell is shown as 0.
@@ -72,19 +73,13 @@ final class StatusText {
     }
   }
 
-  /** What happened at all, but for {@code leftOut}. */
+  /** What happened at all, by name, but for {@code leftOut}. */
   private static List<String> counts(JsonNode byName, String leftOut) {
-    List<String> counts = new ArrayList<>();
-    byName
-        .properties()
-        .forEach(
-            one -> {
-              if (!one.getKey().equals(leftOut) && one.getValue().asLong() > 0) {
-                counts.add(
-                    format("%,d %s", one.getValue().asLong(), one.getKey().replace('_', ' ')));
-              }
-            });
-    return counts;
+    return byName.properties().stream()
+        .filter(one -> !one.getKey().equals(leftOut) && one.getValue().asLong() > 0)
+        .sorted(Map.Entry.comparingByKey())
+        .map(one -> format("%,d %s", one.getValue().asLong(), one.getKey().replace('_', ' ')))
+        .toList();
   }
 
   private static void fills(JsonNode fills, List<String> lines) {

@@ -46,6 +46,8 @@ import java.util.concurrent.atomic.LongAdder;
 import java.util.function.Consumer;
 import javax.net.ssl.SSLEngine;
 import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /**
  * Serves the lane on a Unix socket and, if the settings say so, over TCP; {@code
@@ -54,6 +56,7 @@ import org.jspecify.annotations.Nullable;
  * <p>Must be closed before the record store is drained and Ignite stopped.
  */
 public final class LaneServer implements AutoCloseable {
+  private static final Logger LOG = LoggerFactory.getLogger(LaneServer.class);
   private static final int BLOCKING_THREADS = 4;
   private static final int BLOCKING_QUEUE = 10_000;
   private static final int ADMIN_THREADS = 2;
@@ -83,7 +86,7 @@ public final class LaneServer implements AutoCloseable {
   private final LongAdder slotBatches = new LongAdder();
   private final LongAdder inlineBatches = new LongAdder();
   private final LongAdder batchNanos = new LongAdder();
-  private final Refusals refusals = new Refusals(System::nanoTime);
+  private final Refusals refusals = new Refusals(System::nanoTime, LOG::warn);
   private final LongAdder peerSamples = new LongAdder();
   private final LongAdder peerDamaged = new LongAdder();
 

@@ -6,6 +6,7 @@ import java.util.TreeMap;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicLong;
 import java.util.concurrent.atomic.LongAdder;
+import java.util.function.Consumer;
 import java.util.function.LongSupplier;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -19,6 +20,7 @@ final class Refusals {
   private static final long QUIET_NANOS = TimeUnit.MINUTES.toNanos(1);
 
   private final LongSupplier nanoTime;
+  private final Consumer<String> warn;
   private final long startNanos;
   private final Map<RefusalReason, Refused> all = new EnumMap<>(RefusalReason.class);
 
@@ -29,8 +31,14 @@ final class Refusals {
     final AtomicLong loggedNanos = new AtomicLong(-QUIET_NANOS);
   }
 
-  Refusals(LongSupplier nanoTime) {
+  /**
+   * Nothing counted yet.
+   *
+   * @param warn where what is for operators goes
+   */
+  Refusals(LongSupplier nanoTime, Consumer<String> warn) {
     this.nanoTime = nanoTime;
+    this.warn = warn;
     this.startNanos = nanoTime.getAsLong();
     for (RefusalReason reason : RefusalReason.values()) {
       all.put(reason, new Refused());
@@ -53,11 +61,9 @@ final class Refusals {
     long now = nanoTime.getAsLong() - startNanos;
     long last = refused.loggedNanos.get();
     if (now - last >= QUIET_NANOS && refused.loggedNanos.compareAndSet(last, now)) {
-      LOG.warn(
-          "Refused {} ({}): {}. More of this kind are counted, not logged, for a minute",
-          from,
-          reason.label(),
-          printable(message));
+      warn.accept(
+          "Refused %s (%s): %s. More of this kind are counted, not logged, for a minute"
+              .formatted(from, reason.label(), printable(message)));
     }
   }
 

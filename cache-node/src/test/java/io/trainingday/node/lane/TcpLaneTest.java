@@ -391,7 +391,7 @@ class TcpLaneTest {
   }
 
   private static long refusals(String reason) {
-    return node.stats().lane().refusals().getOrDefault(reason, 0L);
+    return node.stats().lane().refusals().getOrDefault(reason, -1L);
   }
 
   private static TrainingCache.Config config(String token) {

@@ -19,7 +19,7 @@ class TcpPortTest {
       assertThat(port.port()).isPositive();
       assertThat(port.text()).isEqualTo("127.0.0.1:" + port.port());
       // Turned away, and not left waiting for a node that is still starting.
-      assertThatThrownBy(() -> new Socket(HOST, port.port()).close())
+      assertThatThrownBy(() -> new Socket(InetAddress.getLoopbackAddress(), port.port()).close())
           .isInstanceOf(ConnectException.class);
     }
   }
@@ -30,13 +30,13 @@ class TcpPortTest {
         ServerSocket listening = new ServerSocket()) {
       listening.bind(port.address());
 
-      new Socket(HOST, port.port()).close();
+      new Socket(InetAddress.getLoopbackAddress(), port.port()).close();
     }
   }
 
   @Test
   void claim_taken_namesThePort() throws IOException {
-    try (ServerSocket other = new ServerSocket(0, 1, InetAddress.getByName(HOST))) {
+    try (ServerSocket other = new ServerSocket(0, 1, InetAddress.getLoopbackAddress())) {
       assertThatThrownBy(() -> TcpPort.claim(HOST, other.getLocalPort()))
           .isInstanceOf(LaneStartException.class)
           .hasMessage(
