@@ -23,7 +23,6 @@ import java.util.Map;
 import java.util.Objects;
 import java.util.concurrent.CancellationException;
 import java.util.concurrent.TimeUnit;
-import java.util.concurrent.locks.LockSupport;
 import java.util.function.BooleanSupplier;
 import org.jspecify.annotations.Nullable;
 
@@ -85,8 +84,9 @@ final class BatchRead {
   /** Reads; throws what {@link CachedSamples#read(long[], ReadShape, SampleLoader)} throws. */
   SampleBatch run() {
     boolean done = false;
+    Opened opened = samples.enter();
     try {
-      Opened opened = samples.open();
+      checkCancelled();
       node = opened;
       if (opened != null) {
         readWhole(opened);
@@ -108,6 +108,9 @@ final class BatchRead {
       if (!done) {
         assembly.release();
         abandonLeases(wants.values());
+      }
+      if (opened != null) {
+        opened.session().leave();
       }
     }
   }
@@ -286,12 +289,15 @@ final class BatchRead {
       case REFUSED ->
           throw new CacheException("%s: %s".formatted(samples.spec(), e.getMessage()), e);
       case TOO_LARGE -> {
+        // What a slot was too small for is no miss.
+        wants.values().removeIf(want -> want.lease() == null);
         for (int i = 0; i < indices.length; i++) {
           want(i, Want.Duty.UNKNOWN);
         }
       }
       default -> {
         samples.sayOnce("a READ failed, the batch comes from the origin", e);
+        abandonLeases(wants.values());
         node = null;
       }
     }
@@ -335,16 +341,18 @@ final class BatchRead {
   // Loading.
 
   private void loadAll() {
-    long deadline = System.nanoTime() + samples.leaseWaitNanos();
     load();
+    // Own loads do not count: what others have filled meanwhile is there.
+    long left = samples.leaseWaitNanos();
     while (!wants.isEmpty()) {
       checkCancelled();
       Opened opened = node;
-      long left = deadline - System.nanoTime();
       if (opened == null || left <= 0) {
         wants.values().forEach(want -> want.become(Want.Duty.FOR_US_ALONE));
       } else {
+        long started = System.nanoTime();
         waitForOthers(opened, left);
+        left -= System.nanoTime() - started;
       }
       load();
     }
@@ -482,7 +490,7 @@ final class BatchRead {
       stillAll &= want.duty() == Want.Duty.OTHERS;
     }
     if (stillAll && node != null) {
-      LockSupport.parkNanos(SHORTEST_ROUND_NANOS - (System.nanoTime() - started));
+      Pause.nanos(SHORTEST_ROUND_NANOS - (System.nanoTime() - started));
     }
   }
 
@@ -547,6 +555,7 @@ final class BatchRead {
             }
             ByteBuffer bytes = RecordsAssembly.recordAt(table, i, block.buffer());
             assembly.place(want.positions(), CODEC.decode(bytes));
+            learn(bytes);
             settle(want, Status.HIT);
             if (want.duty() == Want.Duty.OTHERS) {
               counters.waitedForOthers.add(want.positions().length);
@@ -571,6 +580,15 @@ final class BatchRead {
       if (block != null && !kept) {
         block.close();
       }
+    }
+  }
+
+  /** The next batch like this one is to come in a slot. */
+  private void learn(ByteBuffer record) {
+    if (samples.sizes().known(RecordLayout.schemaHash(record, 0)) == null) {
+      samples.sizes().learn(RecordLayout.parse(record, record.remaining()));
+    } else {
+      samples.sizes().learn(record.remaining());
     }
   }
 

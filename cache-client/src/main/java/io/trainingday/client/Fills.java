@@ -9,6 +9,7 @@ import io.trainingday.lane.LaneMessage.FillResult;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.util.List;
+import java.util.concurrent.Future;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicLong;
 import java.util.concurrent.locks.LockSupport;
@@ -113,17 +114,18 @@ final class Fills {
       LaneMemory.Block copy,
       long delayMillis,
       long until) {
-    background.later(
-        () -> {
-          if (settle(opened, index, lease, copy, until)) {
-            waitingBytes.addAndGet(-copy.buffer().capacity());
-            copy.close();
-          } else {
-            long next = Math.min(2 * delayMillis, LONGEST_DELAY_MILLIS);
-            again(opened, index, lease, copy, next, until);
-          }
-        },
-        delayMillis);
+    Future<?> unused =
+        background.later(
+            () -> {
+              if (settle(opened, index, lease, copy, until)) {
+                waitingBytes.addAndGet(-copy.buffer().capacity());
+                copy.close();
+              } else {
+                long next = Math.min(2 * delayMillis, LONGEST_DELAY_MILLIS);
+                again(opened, index, lease, copy, next, until);
+              }
+            },
+            delayMillis);
   }
 
   private boolean settle(

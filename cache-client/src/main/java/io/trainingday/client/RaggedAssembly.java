@@ -16,10 +16,9 @@ import org.jspecify.annotations.Nullable;
  * One run of values a field. What the node wrote has no room for what was missing, so a batch with
  * holes is written anew when all its samples are there.
  */
-final class RaggedAssembly extends Assembly {
+final class RaggedAssembly extends KeepingAssembly {
   private final int count;
   // Guarded by this.
-  private final List<BatchMemory> memories = new ArrayList<>();
   private final @Nullable SampleRecord[] placed;
   private boolean anyPlaced;
   private @Nullable RecordLayout layout;
@@ -34,7 +33,7 @@ final class RaggedAssembly extends Assembly {
 
   @Override
   synchronized void accept(Batch reply, BatchMemory payload) throws MalformedReplyException {
-    memories.add(payload);
+    keep(payload);
     if (!(reply.table() instanceof Table.Ragged table)) {
       check(!hasHits(reply), () -> "hits without a layout");
       return;
@@ -78,7 +77,7 @@ final class RaggedAssembly extends Assembly {
       int sample = i;
       long bytes = bytes(field.dtype().elementBytes(), at.shapes(), i, at.rank(), end);
       check(
-          offsets[i + 1] - offsets[i] == bytes
+          (bytes >= 0 && offsets[i + 1] - offsets[i] == bytes)
               // A sample that is no hit: nothing at all, a scalar has no shape to say so.
               || (offsets[i + 1] == offsets[i] && isZero(at.shapes(), i, at.rank())),
           () ->
@@ -136,26 +135,14 @@ final class RaggedAssembly extends Assembly {
   }
 
   @Override
-  boolean keepsRecords() {
-    return true;
-  }
-
-  @Override
-  synchronized void keep(BatchMemory recordMemory) {
-    memories.add(recordMemory);
-  }
-
-  @Override
   synchronized SampleBatch finish(Status[] statuses, long generation, boolean poison) {
     RecordLayout sample = layout;
     List<Field> fields = read;
     if (anyPlaced && sample != null) {
       fields = write(sample);
     }
-    List<BatchMemory> given = List.copyOf(memories);
-    memories.clear();
     return new SampleBatch(
-        ReadShape.RAGGED, indices, statuses, generation, fields, List.of(), given, poison);
+        ReadShape.RAGGED, indices, statuses, generation, fields, List.of(), handOver(), poison);
   }
 
   private List<Field> write(RecordLayout sample) {
@@ -187,9 +174,8 @@ final class RaggedAssembly extends Assembly {
       }
       written.add(Field.ragged(field.name(), field.dtype(), rank, data, ends, shapes));
     }
-    memories.forEach(BatchMemory::release);
-    memories.clear();
-    memories.add(target);
+    release();
+    keep(target);
     return written;
   }
 
@@ -207,11 +193,5 @@ final class RaggedAssembly extends Assembly {
       return record.fields().get(field).shape();
     }
     return read.isEmpty() ? new long[rank] : read.get(field).extents(i);
-  }
-
-  @Override
-  synchronized void release() {
-    memories.forEach(BatchMemory::release);
-    memories.clear();
   }
 }

@@ -66,13 +66,16 @@ final class ReadAhead implements BatchStream {
       if (e.getCause() instanceof RuntimeException cause) {
         throw cause;
       }
+      if (e.getCause() instanceof Error error) {
+        throw error;
+      }
       throw e;
     }
   }
 
   private void request(int most) {
     while (ahead.size() < most && batches.hasNext()) {
-      long[] indices = batches.next();
+      long[] indices = batches.next().clone(); // It may give out one array again and again.
       ahead.add(
           CompletableFuture.supplyAsync(
               () -> samples.read(indices, shape, loader, () -> closed), threads));

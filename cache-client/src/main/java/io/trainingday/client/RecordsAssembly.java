@@ -8,15 +8,13 @@ import io.trainingday.lane.LaneMessage.Table;
 import io.trainingday.record.RecordLayout;
 import io.trainingday.record.SampleRecord;
 import java.nio.ByteBuffer;
-import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
 
 /** Each sample for itself. Loaded records stay in the memory they were encoded to. */
-final class RecordsAssembly extends Assembly {
+final class RecordsAssembly extends KeepingAssembly {
   // Guarded by this.
-  private final List<BatchMemory> memories = new ArrayList<>();
   private final @Nullable StoredRecord[] records;
 
   RecordsAssembly(long[] indices, LaneMemory pool, SampleSizes sizes) {
@@ -26,7 +24,7 @@ final class RecordsAssembly extends Assembly {
 
   @Override
   synchronized void accept(Batch reply, BatchMemory payload) throws MalformedReplyException {
-    memories.add(payload);
+    keep(payload);
     if (!(reply.table() instanceof Table.Records table)) {
       throw new MalformedReplyException("no table of records");
     }
@@ -63,19 +61,7 @@ final class RecordsAssembly extends Assembly {
   }
 
   @Override
-  boolean keepsRecords() {
-    return true;
-  }
-
-  @Override
-  synchronized void keep(BatchMemory recordMemory) {
-    memories.add(recordMemory);
-  }
-
-  @Override
   synchronized SampleBatch finish(Status[] statuses, long generation, boolean poison) {
-    List<BatchMemory> given = List.copyOf(memories);
-    memories.clear();
     return new SampleBatch(
         ReadShape.RECORDS,
         indices,
@@ -83,13 +69,7 @@ final class RecordsAssembly extends Assembly {
         generation,
         List.of(),
         Arrays.asList(records),
-        given,
+        handOver(),
         poison);
-  }
-
-  @Override
-  synchronized void release() {
-    memories.forEach(BatchMemory::release);
-    memories.clear();
   }
 }

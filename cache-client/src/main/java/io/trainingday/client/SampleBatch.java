@@ -169,8 +169,10 @@ public final class SampleBatch implements AutoCloseable {
   private static void overwrite(ByteBuffer buffer) {
     byte[] pattern = new byte[8 << 10];
     Arrays.fill(pattern, POISON);
-    for (int at = 0; at < buffer.capacity(); at += pattern.length) {
-      buffer.put(at, pattern, 0, Math.min(pattern.length, buffer.capacity() - at));
+    for (int left = buffer.capacity(); left > 0; ) {
+      int length = Math.min(pattern.length, left);
+      buffer.put(buffer.capacity() - left, pattern, 0, length);
+      left -= length;
     }
   }
 

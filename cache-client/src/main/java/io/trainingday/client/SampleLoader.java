@@ -4,7 +4,7 @@ import io.trainingday.record.SampleRecord;
 
 /**
  * Makes one sample from its origin: reads, decodes and transforms it. Called from several threads
- * at once, and never for an index whose record the cache has.
+ * at once, and only for an index whose record the cache has not, or does not give in time.
  */
 @FunctionalInterface
 public interface SampleLoader {

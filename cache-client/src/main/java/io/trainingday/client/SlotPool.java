@@ -22,8 +22,8 @@ import org.slf4j.LoggerFactory;
 /**
  * The shared memory of one connection, cut into slots for one batch each. It is asked for when a
  * batch's size is known, and again, larger, when a batch does not fit; the smaller segment is
- * dropped when its last slot is back. When there is none to be had, batches come through the
- * socket, and it is asked for again some seconds later.
+ * dropped when its last slot is back. When there is none to be had, or too little, batches come
+ * through the socket, and it is asked for again some seconds later.
  *
  * <p>Mapped memory is never unmapped by hand: a tensor may still lie over it. The garbage collector
  * does so when the last view is gone. A pool ends with its connection; slots given back later are
@@ -44,6 +44,9 @@ final class SlotPool {
   private boolean refusedBefore;
   private long retryAtNanos;
   private boolean retryLater;
+
+  /** There were fewer slots to be had than wanted. */
+  private boolean few;
 
   /** One mapped segment. */
   private static final class Segment {
@@ -108,15 +111,18 @@ final class SlotPool {
    */
   @Nullable Slot take(long bytes) throws IOException {
     Segment old;
+    boolean forMore = false;
     synchronized (this) {
       old = current;
+      boolean early = System.nanoTime() - retryAtNanos < 0;
       if (old != null && old.slotBytes >= bytes) {
         Slot slot = old.free.pollLast();
-        if (slot != null || old.slots >= wantedSlots.getAsInt()) {
+        if (slot != null || old.slots >= wantedSlots.getAsInt() || (few && early)) {
           return slot;
         }
+        forMore = true;
       }
-      if (growing || (retryLater && System.nanoTime() - retryAtNanos < 0)) {
+      if (growing || (retryLater && early)) {
         return null;
       }
       growing = true;
@@ -127,7 +133,8 @@ final class SlotPool {
     } finally {
       synchronized (this) {
         growing = false;
-        retryLater = fresh == null;
+        retryLater = fresh == null && !forMore;
+        few = fresh == null ? forMore : fresh.slots < wantedSlots.getAsInt();
         retryAtNanos = System.nanoTime() + RETRY_NANOS;
       }
     }
@@ -154,16 +161,24 @@ final class SlotPool {
               .formatted(bytes, limit));
       return null;
     }
-    long most = Math.min(limit / slotBytes, LaneMessage.MAX_SLOTS);
-    int slots = (int) Math.min(most, wantedSlots.getAsInt());
-    if (old != null && old.slotBytes * old.slots + slotBytes * slots > limit) {
-      if (!retireIfUnused(old)) {
-        return null; // It is in use; when its slots are back there is room.
+    long slots =
+        Math.min(Math.min(limit / slotBytes, LaneMessage.MAX_SLOTS), wantedSlots.getAsInt());
+    int least = 1;
+    if (old != null) {
+      long oldBytes = old.slotBytes * old.slots;
+      if (oldBytes + slotBytes * slots > limit) {
+        if (retireIfUnused(old)) {
+          session.call(new Drop(old.id));
+        } else {
+          slots = (limit - oldBytes) / slotBytes; // Until the slots in use are back.
+        }
       }
-      session.call(new Drop(old.id));
+      if (old.slotBytes >= slotBytes) {
+        least = old.slots + 1; // Fewer would be worse than what there is.
+      }
     }
     // Half of the slots serve better than none where shared memory is small.
-    for (int count = slots; count >= 1; count /= 2) {
+    for (int count = (int) slots; count >= least; count /= 2) {
       try {
         SegmentReply reply =
             (SegmentReply) session.call(new LaneMessage.Segment(slotBytes, count)).message();
@@ -184,6 +199,7 @@ final class SlotPool {
   private @Nullable Segment map(SegmentReply reply, long slotBytes, int slots) throws IOException {
     Segment segment = new Segment(reply.segment(), slotBytes, slots);
     Path path = Path.of(reply.path());
+    boolean interrupted = Thread.interrupted(); // A file channel closes for an interrupted thread.
     try (FileChannel file =
         FileChannel.open(path, StandardOpenOption.READ, StandardOpenOption.WRITE)) {
       if (file.size() != slotBytes * slots) {
@@ -199,6 +215,10 @@ final class SlotPool {
       refused("%s cannot be mapped: %s".formatted(path, e));
       session.call(new Drop(segment.id));
       return null;
+    } finally {
+      if (interrupted) {
+        Thread.currentThread().interrupt();
+      }
     }
     session.call(new Mapped(segment.id));
     return segment;

@@ -25,7 +25,12 @@ final class CachedBatches implements Iterator<Batch>, AutoCloseable {
     this.stream = stream;
     this.assembler = assembler;
     this.manager = manager;
-    manager.attachInternal(resource, this);
+    try {
+      manager.attachInternal(resource, this);
+    } catch (RuntimeException e) {
+      stream.close();
+      throw e;
+    }
   }
 
   @Override

@@ -297,7 +297,7 @@ public final class CachedDataset extends RandomAccessDataset implements AutoClos
       int steps = whole == null ? 0 : whole.getTransforms().size();
       int stored = whole == null ? 0 : storedSteps(datasetName, whole);
       Pipeline beforeStore = part(whole, 0, stored);
-      String extent = "transforms=%d/%d".formatted(stored, steps);
+      String extent = "transforms=" + stored + "/" + steps;
       String fingerprint =
           pipelineTag == null
               ? PipelineFingerprint.of(raw, beforeStore, extent)

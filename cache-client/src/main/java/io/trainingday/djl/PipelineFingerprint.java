@@ -7,14 +7,11 @@ import ai.djl.translate.Pipeline;
 import ai.djl.translate.Transform;
 import ai.djl.util.Pair;
 import java.io.IOException;
-import java.io.InputStream;
 import java.lang.reflect.Array;
 import java.lang.reflect.Field;
 import java.nio.charset.StandardCharsets;
 import java.security.MessageDigest;
-import java.security.NoSuchAlgorithmException;
 import java.util.Collections;
-import java.util.HexFormat;
 import java.util.IdentityHashMap;
 import java.util.List;
 import java.util.Set;
@@ -23,12 +20,13 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * The identity of what a data set and its transforms make of a sample: classes with a digest of
- * their code, the values in their fields, versions of DJL and its engine. Text, so that two can be
- * compared by eye.
+ * their code and of what they call ({@link CodeDigest}), the values in their fields, versions of
+ * Java, DJL and its engine. Text, so that two can be compared by eye.
  *
  * <p>It sees through numbers, text, enums, shapes, arrays and lists of those, transforms and
- * pipelines. Anything else is refused: what is not seen could change without anybody noticing. Code
- * that a class calls elsewhere is seen only as a library version.
+ * pipelines. Anything else in a field is refused: what is not seen could change without anybody
+ * noticing. Not seen are values of static fields that are set when the program runs, and what code
+ * reads from outside, such as system properties and files.
  */
 final class PipelineFingerprint {
   /** Longer arrays and lists stand in the text as a digest. */
@@ -54,9 +52,14 @@ final class PipelineFingerprint {
     Engine engine = Engine.getInstance();
     StringBuilder text =
         new StringBuilder(
-            "djl %s %s %s %s%n"
+            "djl %s %s %s java %s %s%n"
                 .formatted(
-                    Engine.getDjlVersion(), engine.getEngineName(), engine.getVersion(), extent));
+                    Engine.getDjlVersion(),
+                    engine.getEngineName(),
+                    engine.getVersion(),
+                    Integer.toString(
+                        Runtime.version().feature()), // whatever digits people use here
+                    extent));
     PipelineFingerprint fingerprint = new PipelineFingerprint();
     text.append(
         fingerprint.object(dataset, RandomAccessDataset.class, dataset.getClass().getSimpleName()));
@@ -74,7 +77,7 @@ final class PipelineFingerprint {
       return value.getClass().getSimpleName() + ":" + value;
     }
     if (value instanceof String text) {
-      return text.length() > MAX_ELEMENTS ? "text#" + sha256(text) : "'" + text + "'";
+      return text.length() > MAX_ELEMENTS ? "text#" + sha256(text) : quoted(text);
     }
     if (value instanceof Enum<?> constant) {
       return constant.getDeclaringClass().getName() + "." + constant.name();
@@ -108,6 +111,11 @@ final class PipelineFingerprint {
         where, value.getClass(), "only values, arrays, lists and transforms can be compared");
   }
 
+  /** So that no text looks like another, or like several. */
+  private static String quoted(String text) {
+    return "'" + text.replace("\\", "\\\\").replace("'", "\\'") + "'";
+  }
+
   private static boolean isBoxed(Object value) {
     return value instanceof Number && value.getClass().getPackageName().equals("java.lang");
   }
@@ -118,7 +126,7 @@ final class PipelineFingerprint {
     for (int i = 0; i < length; i++) {
       text.append(i == 0 ? "" : ",").append(value(Array.get(array, i), where + "[" + i + "]"));
     }
-    return length > MAX_ELEMENTS ? "[%d#%s]".formatted(length, sha256(text)) : "[" + text + "]";
+    return length > MAX_ELEMENTS ? "[" + length + "#" + sha256(text) + "]" : "[" + text + "]";
   }
 
   private String pipeline(Pipeline pipeline, String where) {
@@ -139,7 +147,7 @@ final class PipelineFingerprint {
   private String object(Object object, Class<?> below, String where) {
     return ObjectFields.of(object.getClass(), below).stream()
         .map(field -> field.getName() + "=" + fieldValue(field, object, where))
-        .collect(Collectors.joining(",", code(object.getClass(), below, where) + "{", "}"));
+        .collect(Collectors.joining(",", code(object.getClass(), where) + "{", "}"));
   }
 
   private String fieldValue(Field field, Object object, String where) {
@@ -151,31 +159,23 @@ final class PipelineFingerprint {
     }
   }
 
-  /**
-   * The class name, and a digest of the code of its hierarchy as far as no version stands for it.
-   */
-  private static String code(Class<?> type, Class<?> below, String where) {
+  /** The class name, with a digest of the code where no version stands for it. */
+  private static String code(Class<?> type, String where) {
     if (type.isHidden() || type.isSynthetic()) {
       throw blind(where, type, "a lambda's code cannot be read");
     }
-    MessageDigest digest = newSha256();
-    boolean own = false;
-    for (Class<?> c = type; c != null && c != below && c != Object.class; c = c.getSuperclass()) {
-      if (c.getName().startsWith("ai.djl.")) {
-        continue;
-      }
-      own = true;
-      String file = "/" + c.getName().replace('.', '/') + ".class";
-      try (InputStream bytes = c.getResourceAsStream(file)) {
-        if (bytes == null) {
-          throw blind(where, c, "its code is not on the class path");
-        }
-        digest.update(bytes.readAllBytes());
-      } catch (IOException e) {
-        throw blind(where, c, "its code cannot be read: " + e);
-      }
+    if (type.getName().startsWith("ai.djl.")) {
+      return type.getName();
     }
-    return own ? type.getName() + "#" + shortHex(digest) : type.getName();
+    MessageDigest digest = Sha256.start();
+    try {
+      if (!CodeDigest.update(digest, type)) {
+        throw blind(where, type, "its code is not on the class path");
+      }
+    } catch (IOException e) {
+      throw blind(where, type, "its code cannot be read: " + e);
+    }
+    return type.getName() + "#" + Sha256.hex(digest.digest());
   }
 
   private static IllegalArgumentException blind(String where, Class<?> type, String why) {
@@ -186,20 +186,6 @@ final class PipelineFingerprint {
   }
 
   private static String sha256(CharSequence text) {
-    MessageDigest digest = newSha256();
-    digest.update(text.toString().getBytes(StandardCharsets.UTF_8));
-    return shortHex(digest);
-  }
-
-  private static String shortHex(MessageDigest digest) {
-    return HexFormat.of().formatHex(digest.digest(), 0, 16);
-  }
-
-  private static MessageDigest newSha256() {
-    try {
-      return MessageDigest.getInstance("SHA-256");
-    } catch (NoSuchAlgorithmException e) {
-      throw new IllegalStateException("every Java platform has SHA-256", e);
-    }
+    return Sha256.hex(Sha256.of(text.toString().getBytes(StandardCharsets.UTF_8)));
   }
 }

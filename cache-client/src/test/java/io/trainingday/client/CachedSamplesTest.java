@@ -37,12 +37,14 @@ import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.Iterator;
 import java.util.List;
 import java.util.NoSuchElementException;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicInteger;
+import java.util.stream.IntStream;
 import java.util.stream.LongStream;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
@@ -442,6 +444,52 @@ class CachedSamplesTest {
   }
 
   @Test
+  void read_ownLoadsTakeLongerThanTheWait_othersRecordsAreStillAskedFor() throws Exception {
+    FakeNode node = node();
+    CachedSamples samples = open(node, config().leaseWait(Duration.ofMillis(50)).build());
+    Samples loader = Samples.equal();
+    node.leaseToOther(4);
+    SampleLoader slow =
+        index -> {
+          if (index == 3) {
+            node.put(4, loader.encoded(4));
+            Thread.sleep(100);
+          }
+          return loader.load(index);
+        };
+
+    try (SampleBatch batch = samples.read(BATCH, ReadShape.COLLATED, slow)) {
+      loader.assertRight(batch);
+      assertThat(batch.status(2)).isEqualTo(Status.HIT);
+    }
+    assertThat(loader.loads()).isEqualTo(BATCH.length - 1);
+  }
+
+  @Test
+  void read_failsAfterLeasesWereGiven_givesThemBack() throws Exception {
+    FakeNode node = node();
+    CachedSamples samples = open(node);
+    Samples loader = Samples.different();
+    long[] low = LongStream.range(0, 200).map(i -> 5 * i + 1).toArray();
+    long[] high = LongStream.range(0, 200).map(i -> 5 * i + 4).toArray();
+    samples.read(low, ReadShape.COLLATED, loader).close();
+    node.put(4, loader.encoded(4));
+    // The slot is too small, which is said together with 199 leases; then the node fails.
+    AtomicInteger reads = new AtomicInteger();
+    node.twist(
+        (peer, request) ->
+            request.message() instanceof Read
+                && reads.incrementAndGet() == 2
+                && fails(peer, request, Read.class, LaneException.Code.FAILED, "bad day"));
+
+    try (SampleBatch batch = samples.read(high, ReadShape.COLLATED, loader)) {
+      loader.assertRight(batch);
+    }
+    assertThat(reads).hasValue(2);
+    assertThat(node.leasedIndices()).isEmpty();
+  }
+
+  @Test
   void read_threadsOfOneTrainer_loadEachSampleOnce() throws Exception {
     FakeNode node = node();
     CachedSamples samples = open(node, config().loaderThreads(4).build());
@@ -577,6 +625,29 @@ class CachedSamplesTest {
     assertThat(samples.fill(8, loader.record(8))).isFalse();
   }
 
+  @Test
+  void fill_nodeBusyAndThreadInterrupted_doesNotFloodTheNode() throws Exception {
+    HelloReply limits =
+        new HelloReply(1, true, 1 << 20, 1 << 20, 16, 1_000, 300, 64L << 20, "here");
+    FakeNode node = node(limits);
+    node.twist(
+        (peer, request) -> {
+          if (request.message() instanceof Fill) {
+            peer.send(new FillReply(FillResult.BUSY, ""), request.id());
+            return true;
+          }
+          return false;
+        });
+    CachedSamples samples = open(node);
+
+    Thread.currentThread().interrupt();
+    boolean taken = samples.fill(7, Samples.equal().record(7));
+
+    assertThat(Thread.interrupted()).isTrue();
+    assertThat(taken).isFalse();
+    assertThat(node.received(Fill.class)).hasSizeLessThan(20);
+  }
+
   // Shared memory.
 
   @Test
@@ -697,6 +768,54 @@ class CachedSamplesTest {
   }
 
   @Test
+  void stream_noSharedMemoryForMoreSlots_keepsThoseThereAre() throws Exception {
+    FakeNode node = node();
+    CachedSamples samples = open(node);
+    Samples loader = Samples.equal();
+    samples.read(BATCH, ReadShape.COLLATED, loader).close();
+    samples.read(BATCH, ReadShape.COLLATED, loader).close();
+    node.twist(
+        (peer, request) ->
+            request.message() instanceof Segment segment
+                && segment.slots() > 2
+                && fails(peer, request, Segment.class, LaneException.Code.NO_SEGMENT, "full"));
+    List<SampleBatch> held = new ArrayList<>();
+    try (BatchStream stream = samples.stream(plan(1).iterator(), ReadShape.COLLATED, loader, 1)) {
+      for (int i = 0; i < 8; i++) {
+        held.add(samples.read(BATCH, ReadShape.COLLATED, loader));
+      }
+      held.forEach(loader::assertRight);
+      held.forEach(SampleBatch::close);
+      stream.next().close();
+    }
+
+    assertThat(node.received(Segment.class)).extracting(Segment::slots).containsExactly(4, 7);
+    assertThat(node.received(Drop.class)).isEmpty();
+    assertThat(samples.stats().slotBatches()).isGreaterThanOrEqualTo(5);
+  }
+
+  @Test
+  void read_littleSharedMemory_isNotAskedForMoreWithEveryBatch() throws Exception {
+    FakeNode node = node();
+    node.twist(
+        (peer, request) ->
+            request.message() instanceof Segment segment
+                && segment.slots() > 1
+                && fails(peer, request, Segment.class, LaneException.Code.NO_SEGMENT, "full"));
+    CachedSamples samples = open(node);
+    Samples loader = Samples.equal();
+    samples.read(BATCH, ReadShape.COLLATED, loader).close();
+    List<SampleBatch> held = new ArrayList<>();
+    for (int i = 0; i < 6; i++) {
+      held.add(samples.read(BATCH, ReadShape.COLLATED, loader));
+    }
+
+    held.forEach(loader::assertRight);
+    held.forEach(SampleBatch::close);
+    assertThat(node.received(Segment.class)).extracting(Segment::slots).containsExactly(4, 2, 1);
+  }
+
+  @Test
   void read_segmentCannotBeMapped_goesInlineAndGivesItBack() throws Exception {
     for (Path path :
         List.of(directory.resolve("none"), Files.createFile(directory.resolve("empty")))) {
@@ -722,6 +841,22 @@ class CachedSamplesTest {
       }
     }
     assertThat(warnings().stream().filter(one -> one.contains("cannot be mapped"))).hasSize(2);
+  }
+
+  @Test
+  void read_interruptedThread_getsItsSlotAndStaysInterrupted() throws Exception {
+    CachedSamples samples = open(node());
+    Samples loader = Samples.equal();
+    Thread.currentThread().interrupt();
+    for (int round = 0; round < 2; round++) {
+      try (SampleBatch batch = samples.read(BATCH, ReadShape.COLLATED, loader)) {
+        loader.assertRight(batch);
+      }
+    }
+
+    assertThat(Thread.interrupted()).isTrue();
+    assertThat(warnings()).isEmpty();
+    assertThat(samples.stats().slotBatches()).isEqualTo(1);
   }
 
   @Test
@@ -829,6 +964,50 @@ class CachedSamplesTest {
     assertThat(loader.loads()).isEqualTo(many.length);
     assertThat(samples.stats().waitedForOthers()).isZero();
     assertThat(node.received(Read.class).size()).isGreaterThan(10);
+  }
+
+  @Test
+  void read_slotTooSmallAndReplyTooLarge_isReadInPiecesNotLoaded() throws Exception {
+    HelloReply small =
+        new HelloReply(1, true, 65 << 10, 1 << 20, 16, 1_000, 10_000, 8 << 10, "here");
+    FakeNode node = node(small);
+    CachedSamples samples = open(node);
+    Samples loader = Samples.different();
+    // Slots are made for the first, the second do not fit any slot nor a frame.
+    long[] low = LongStream.range(0, 200).map(i -> 5 * i + 1).toArray();
+    long[] high = LongStream.range(0, 200).map(i -> 5 * i + 4).toArray();
+    samples.read(low, ReadShape.COLLATED, loader).close();
+    for (long index : high) {
+      node.put(index, loader.encoded(index));
+    }
+
+    try (SampleBatch batch = samples.read(high, ReadShape.COLLATED, loader)) {
+      loader.assertRight(batch);
+      assertThat(batch.hits()).isEqualTo(high.length);
+    }
+    assertThat(loader.loads()).isEqualTo(low.length);
+  }
+
+  @ParameterizedTest
+  @EnumSource
+  void read_warmNodeAndReplyTooLarge_takesASlotNextTime(ReadShape shape) throws Exception {
+    HelloReply small =
+        new HelloReply(1, true, 65 << 10, 1 << 20, 16, 1_000, 10_000, 64L << 20, "here");
+    FakeNode node = node(small);
+    CachedSamples samples = open(node);
+    Samples loader = Samples.fitting(shape);
+    long[] many = LongStream.range(0, 40).toArray();
+    for (long index : many) {
+      node.put(index, loader.encoded(index));
+    }
+
+    for (int round = 0; round < 2; round++) {
+      try (SampleBatch batch = samples.read(many, shape, loader)) {
+        loader.assertRight(batch);
+      }
+    }
+    assertThat(loader.loads()).isZero();
+    assertThat(samples.stats().slotBatches()).isEqualTo(1);
   }
 
   // A node that is not there, or not well.
@@ -1043,6 +1222,11 @@ class CachedSamplesTest {
                       record,
                       List.of(
                           field(2, 0, new long[] {0, -12}, -1, 3),
+                          field(0, 64, new long[] {0, 8}))),
+                  new Table.Ragged(
+                      record,
+                      List.of(
+                          field(2, 0, new long[] {0, -1}, -1, 3),
                           field(0, 64, new long[] {0, 8}))));
         };
     for (Table table : tables) {
@@ -1168,6 +1352,28 @@ class CachedSamplesTest {
       assertThat(catchThrowable(stream::next)).isInstanceOf(NoSuchElementException.class);
     }
     assertThat(seen).isEqualTo(20);
+  }
+
+  @Test
+  void stream_planInOneArrayUsedAgain_isReadAsItWasGiven() throws Exception {
+    CachedSamples samples = open(node());
+    Samples loader = Samples.equal();
+    long[] one = new long[2];
+    Iterator<long[]> plan =
+        IntStream.range(0, 20)
+            .mapToObj(
+                step -> {
+                  Arrays.fill(one, step);
+                  return one;
+                })
+            .iterator();
+    try (BatchStream stream = samples.stream(plan, ReadShape.COLLATED, loader, 5)) {
+      for (int step = 0; step < 20; step++) {
+        try (SampleBatch batch = stream.next()) {
+          assertThat(batch.index(1)).isEqualTo(step);
+        }
+      }
+    }
   }
 
   @Test

@@ -118,6 +118,21 @@ final class CachedDatasetTest {
   }
 
   @Test
+  void getData_arraysWithoutElements_passUnchanged() throws Exception {
+    RandomAccessDataset raw =
+        new Numbers(Numbers.builder()) {
+          @Override
+          public Record get(NDManager records, long index) {
+            return new Record(
+                new NDList(records.zeros(new Shape(0, 3)), records.create(index)),
+                new NDList(records.create(new boolean[0])));
+          }
+        };
+
+    assertSameBatches(raw, cached(raw));
+  }
+
+  @Test
   void getData_noLabels_givesNone() throws Exception {
     RandomAccessDataset raw =
         new Numbers(Numbers.builder()) {

@@ -7,6 +7,7 @@ import java.io.PrintWriter;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Locale;
 import java.util.concurrent.Callable;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine;
@@ -144,7 +145,7 @@ public final class DemoCommand implements Callable<Integer> {
 
   private void check(String option, int value, int max) {
     if (value < 1 || value > max) {
-      throw wrong("%s=%d is outside 1..%,d".formatted(option, value, max));
+      throw wrong(String.format(Locale.ROOT, "%s=%d is outside 1..%,d", option, value, max));
     }
   }
 

@@ -4,6 +4,7 @@ import ai.djl.ndarray.types.Shape;
 import ai.djl.nn.Block;
 import java.io.IOException;
 import java.nio.file.Path;
+import java.util.Locale;
 
 /**
  * What the demo trains on.
@@ -31,8 +32,12 @@ record DemoInput(
     return new DemoInput(
         "demo-digits-train",
         "bilinear 32x32 f32 -1..1, v1",
-        "%,d handwritten digits (UCI), %,d to train on, %,d held out for the test"
-            .formatted(digits.size(), split.train().length, split.test().length),
+        String.format(
+            Locale.ROOT,
+            "%,d handwritten digits (UCI), %,d to train on, %,d held out for the test",
+            digits.size(),
+            split.train().length,
+            split.test().length),
         new DigitsDataset(digits, split.train()),
         new DigitsDataset(digits, split.test()),
         new Shape(1, DigitsDataset.SIDE, DigitsDataset.SIDE),
@@ -48,14 +53,15 @@ record DemoInput(
     return new DemoInput(
         "demo-pictures-train-" + images.digest(),
         "ImageIO thinned bilinear 3x224x224 u8, v1",
-        "%,d pictures in %d classes from %s (%,d other files skipped), %,d to train on, %,d held out"
-            .formatted(
-                images.size(),
-                images.classes().size(),
-                images.folder(),
-                images.skippedFiles(),
-                split.train().length,
-                split.test().length),
+        String.format(
+            Locale.ROOT,
+            "%,d pictures in %d classes from %s (%,d other files skipped), %,d to train on, %,d held out",
+            images.size(),
+            images.classes().size(),
+            images.folder(),
+            images.skippedFiles(),
+            split.train().length,
+            split.test().length),
         new ImageFolderDataset(images, split.train()),
         new ImageFolderDataset(images, split.test()),
         new Shape(3, ImageFolderDataset.SIDE, ImageFolderDataset.SIDE),

@@ -23,6 +23,8 @@ final class EmbeddedNode implements AutoCloseable {
 
   static EmbeddedNode launch() throws IOException {
     Path directory = Files.createTempDirectory("training-day-demo");
+    // At exit the node has stopped, after Ctrl-C too. Last registered is deleted first.
+    directory.toFile().deleteOnExit();
     Settings settings =
         Settings.builder()
             .set(SettingKey.GRID_NAME, "training-day-demo")
@@ -32,8 +34,6 @@ final class EmbeddedNode implements AutoCloseable {
             .set(SettingKey.METRICS_ENABLED, false)
             .build();
     CacheNode node = CacheNode.launch(settings);
-    // At exit the node has stopped, after Ctrl-C too. Last registered is deleted first.
-    directory.toFile().deleteOnExit();
     try (DirectoryStream<Path> files = Files.newDirectoryStream(directory)) {
       files.forEach(file -> file.toFile().deleteOnExit());
     }

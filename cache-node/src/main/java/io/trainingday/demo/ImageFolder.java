@@ -2,19 +2,26 @@ package io.trainingday.demo;
 
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
+import java.nio.file.FileSystemLoopException;
+import java.nio.file.FileVisitOption;
+import java.nio.file.FileVisitResult;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.SimpleFileVisitor;
+import java.nio.file.attribute.BasicFileAttributes;
 import java.security.MessageDigest;
 import java.util.ArrayList;
+import java.util.Collections;
+import java.util.EnumSet;
 import java.util.HexFormat;
 import java.util.List;
 import java.util.Locale;
-import java.util.stream.Stream;
 
 /**
  * A folder of pictures: every sub-folder is a class, every PNG or JPEG at any depth below it a
  * sample of that class. Classes and pictures are sorted by name, so an index means the same picture
- * in every run. Other files are counted and skipped; sub-folders without a picture are no class.
+ * in every run. Links are followed. Other files are counted and skipped; sub-folders without a
+ * picture are no class.
  *
  * <p>A folder to try it on: Debian's {@code openclipart-png}, about 6,900 public-domain PNG files
  * in a folder per category: {@code apt-get download openclipart-png && dpkg-deb -x
@@ -39,16 +46,21 @@ final class ImageFolder {
    *
    * @throws IllegalArgumentException in words for the user, if there is nothing to train on
    */
-  static ImageFolder scan(Path folder) throws IOException {
+  static ImageFolder scan(Path folder) {
     if (!Files.isDirectory(folder)) {
       throw new IllegalArgumentException(
           "--images=" + folder + " is not a folder; give one that has a sub-folder per class");
     }
     ImageFolder images = new ImageFolder(folder);
-    for (Path classFolder : sorted(folder, 1)) {
-      if (Files.isDirectory(classFolder)) {
-        images.addClass(classFolder);
+    try {
+      for (Path classFolder : sorted(folder, 1)) {
+        if (Files.isDirectory(classFolder)) {
+          images.addClass(classFolder);
+        }
       }
+    } catch (IOException e) {
+      throw new IllegalArgumentException(
+          "--images=%s cannot be listed (%s); make all of it readable".formatted(folder, e), e);
     }
     if (images.classes.size() < 2 || images.pictures.size() < MIN_PICTURES) {
       throw new IllegalArgumentException(
@@ -77,10 +89,30 @@ final class ImageFolder {
     }
   }
 
+  /** Files, and at the given depth folders too; links are followed, but not in circles. */
   private static List<Path> sorted(Path folder, int depth) throws IOException {
-    try (Stream<Path> entries = Files.walk(folder, depth)) {
-      return entries.filter(entry -> !entry.equals(folder)).sorted().toList();
-    }
+    List<Path> entries = new ArrayList<>();
+    Files.walkFileTree(
+        folder,
+        EnumSet.of(FileVisitOption.FOLLOW_LINKS),
+        depth,
+        new SimpleFileVisitor<>() {
+          @Override
+          public FileVisitResult visitFile(Path file, BasicFileAttributes attributes) {
+            entries.add(file);
+            return FileVisitResult.CONTINUE;
+          }
+
+          @Override
+          public FileVisitResult visitFileFailed(Path file, IOException e) throws IOException {
+            if (e instanceof FileSystemLoopException) {
+              return FileVisitResult.CONTINUE;
+            }
+            throw e;
+          }
+        });
+    Collections.sort(entries);
+    return entries;
   }
 
   private static boolean isPicture(Path file) {
@@ -117,12 +149,13 @@ final class ImageFolder {
     for (int row = 0; row < pictures.size(); row++) {
       Path picture = pictures.get(row);
       String line =
-          "%s %s %d %d\n"
-              .formatted(
-                  classes.get(labels.get(row)),
-                  folder.relativize(picture),
-                  Files.size(picture),
-                  Files.getLastModifiedTime(picture).toMillis());
+          String.format(
+              Locale.ROOT,
+              "%s %s %d %d\n",
+              classes.get(labels.get(row)),
+              folder.relativize(picture),
+              Files.size(picture),
+              Files.getLastModifiedTime(picture).toMillis());
       digest.update(line.getBytes(StandardCharsets.UTF_8));
     }
     return HexFormat.of().formatHex(digest.digest(), 0, 8);

@@ -86,7 +86,7 @@ final class PictureDecoder {
    */
   private static int step(int pictureSide, int side) throws IOException {
     if (pictureSide > MAX_PICTURE_SIDE) {
-      throw new IOException("side=%,d > %,d pixels".formatted(pictureSide, MAX_PICTURE_SIDE));
+      throw new IOException("side=%d > %d pixels".formatted(pictureSide, MAX_PICTURE_SIDE));
     }
     return Math.max(1, pictureSide / (2 * side));
   }

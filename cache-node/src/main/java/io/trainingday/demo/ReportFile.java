@@ -28,7 +28,7 @@ final class ReportFile {
     Files.writeString(path, json(result).toPrettyString() + "\n");
   }
 
-  /** Hits and misses are null where no cache was used. */
+  /** Where no cache was used it was asked for nothing: hits and misses are 0. */
   private static ObjectNode json(TrainingResult result) {
     ObjectNode report = new ObjectMapper().createObjectNode();
     ArrayNode epochs = report.putArray("epochs");
@@ -39,8 +39,8 @@ final class ReportFile {
           .put("epoch", epoch.epoch())
           .put("seconds", epoch.seconds())
           .put("dataWaitSeconds", epoch.dataWaitSeconds())
-          .put("hits", reads == null ? null : (Long) reads.hits())
-          .put("misses", reads == null ? null : (Long) reads.misses())
+          .put("hits", reads == null ? 0 : reads.hits())
+          .put("misses", reads == null ? 0 : reads.misses())
           .put("originLoads", epoch.originLoads())
           .put("loss", epoch.loss());
     }

@@ -4,12 +4,14 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import ai.djl.Device;
 import ai.djl.ndarray.NDManager;
+import ai.djl.training.dataset.ArrayDataset;
 import ai.djl.training.dataset.Batch;
 import ai.djl.training.dataset.RandomAccessDataset;
 import ai.djl.translate.TranslateException;
 import io.trainingday.client.CacheStats;
 import io.trainingday.client.TrainingCache;
 import io.trainingday.djl.CachedDataset;
+import io.trainingday.djl.RandomTransform;
 import io.trainingday.node.CacheNode;
 import io.trainingday.node.TestNodes;
 import java.io.IOException;
@@ -17,6 +19,7 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import java.util.concurrent.atomic.AtomicInteger;
 import java.util.stream.IntStream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -36,12 +39,7 @@ final class CachedDatasetIT {
   void getData_batchesChangedInPlace_neverReachTheCache() throws Exception {
     DigitsDataset raw = new DigitsDataset(Digits.read(), IntStream.range(0, SAMPLES).toArray());
     try (CacheNode node = CacheNode.launch(TestNodes.settings(folder).build());
-        TrainingCache cache =
-            TrainingCache.connect(
-                TrainingCache.Config.builder()
-                    .address("unix:" + node.socket())
-                    .poisonReleased(true)
-                    .build());
+        TrainingCache cache = connect(node);
         CachedDataset cached =
             CachedDataset.builder()
                 .setDataset(raw)
@@ -64,6 +62,69 @@ final class CachedDatasetIT {
       assertThat(stats.inlineBatches()).as("batches without shared memory").isLessThan(10);
       assertThat(stats.slotBatches()).isGreaterThan(3 * SAMPLES / BATCH - 10);
     }
+  }
+
+  @Test
+  void getData_transformsLeftAfterTheCut_runOnWhatWasStored() throws Exception {
+    try (CacheNode node = CacheNode.launch(TestNodes.settings(folder).build());
+        TrainingCache cache = connect(node);
+        NDManager manager = PyTorch.engine().newBaseManager(Device.cpu())) {
+      AtomicInteger stored = new AtomicInteger();
+      AtomicInteger afterwards = new AtomicInteger();
+      RandomTransform random =
+          array -> {
+            afterwards.incrementAndGet();
+            return array.mul(2);
+          };
+      ArrayDataset raw =
+          new ArrayDataset.Builder()
+              .setData(manager.arange(SAMPLES * 5f).reshape(SAMPLES, 5))
+              .optLabels(manager.arange(SAMPLES))
+              .setSampling(BATCH, false)
+              .addTransform(
+                  array -> {
+                    stored.incrementAndGet();
+                    return array.add(1);
+                  })
+              .addTransform(random)
+              .build();
+      try (CachedDataset cached =
+          CachedDataset.builder()
+              .setDataset(raw)
+              .setName("numbers")
+              .setCache(cache)
+              .optPipelineTag("v1")
+              .optCut(CachedDataset.Cut.BEFORE_RANDOM)
+              .build()) {
+        for (int pass = 1; pass <= 3; pass++) {
+          for (Batch batch : cached.getData(manager, new EpochOrder(1, pass, BATCH))) {
+            for (int i = 0; i < batch.getSize(); i++) {
+              int index = batch.getLabels().head().getInt(i);
+              assertThat(batch.getData().head().get(i).toFloatArray())
+                  .containsExactly(
+                      10 * index + 2,
+                      10 * index + 4,
+                      10 * index + 6,
+                      10 * index + 8,
+                      10 * index + 10);
+            }
+            batch.getData().head().muli(0);
+            batch.close();
+          }
+          assertThat(stored).as("pass " + pass).hasValue(SAMPLES);
+          assertThat(afterwards).as("pass " + pass).hasValue(pass * SAMPLES);
+        }
+        assertThat(cached.stats().slotBatches()).isPositive();
+      }
+    }
+  }
+
+  private static TrainingCache connect(CacheNode node) {
+    return TrainingCache.connect(
+        TrainingCache.Config.builder()
+            .address("unix:" + node.socket())
+            .poisonReleased(true)
+            .build());
   }
 
   /** Reads everything and spoils each batch after looking at it. */

@@ -33,7 +33,7 @@ final class DemoIT {
     assertThat(column(cached, "misses")).containsExactly("1437", "0", "0");
     assertThat(column(cached, "hits")).containsExactly("0", "1437", "1437");
     assertThat(column(plain, "originLoads")).containsExactly("1437", "1437", "1437");
-    assertThat(column(plain, "hits")).containsExactly("null", "null", "null");
+    assertThat(column(plain, "hits")).containsExactly("0", "0", "0");
     assertThat(column(cached, "loss")).isEqualTo(column(plain, "loss"));
     assertThat(cached.get("weightsSha256")).isEqualTo(plain.get("weightsSha256"));
     assertThat(cached.get("testAccuracy")).isEqualTo(plain.get("testAccuracy"));

@@ -64,6 +64,28 @@ final class ImageFolderTest {
   }
 
   @Test
+  void scan_linksToFolders_areFollowed() throws IOException {
+    TestPictures.folder(folder.resolve("store"), 6);
+    Path images = Files.createDirectory(folder.resolve("images"));
+    Files.createSymbolicLink(images.resolve("azure"), folder.resolve("store/blue"));
+    Files.createSymbolicLink(images.resolve("red"), folder.resolve("store/red"));
+    Files.createSymbolicLink(images.resolve("nothing"), folder.resolve("gone"));
+
+    ImageFolder scanned = ImageFolder.scan(images);
+
+    assertThat(scanned.classes()).containsExactly("azure", "red");
+    assertThat(scanned.size()).isEqualTo(12);
+  }
+
+  @Test
+  void scan_folderThatContainsItself_isReadOnce() throws IOException {
+    TestPictures.folder(folder, 6);
+    Files.createSymbolicLink(folder.resolve("red/again"), folder.resolve("red"));
+
+    assertThat(ImageFolder.scan(folder).size()).isEqualTo(12);
+  }
+
+  @Test
   void get_picture_isBytesInPlanes() throws IOException {
     TestPictures.folder(folder, 5);
     ImageFolderDataset dataset = new ImageFolderDataset(ImageFolder.scan(folder), new int[] {5});

@@ -34,16 +34,19 @@ public final class GridCaches {
   // Every node holds all of them; more would only cost memory.
   private static final int META_PARTITIONS = 32;
 
+  /** The most copies of a sample that are kept beside the primary one. */
+  public static final int MAX_BACKUPS = 2;
+
   private GridCaches() {}
 
   /**
    * The cache of the samples that are kept on so many nodes beside their primary.
    *
-   * @param backups from 0
+   * @param backups 0 to {@link #MAX_BACKUPS}
    */
   public static String samples(int backups) {
-    if (backups < 0) {
-      throw new IllegalArgumentException("backups=" + backups + ", allowed: from 0");
+    if (backups < 0 || backups > MAX_BACKUPS) {
+      throw new IllegalArgumentException("backups=" + backups + ", allowed: 0 to " + MAX_BACKUPS);
     }
     return "samples-" + backups;
   }
@@ -51,19 +54,26 @@ public final class GridCaches {
   static List<CacheConfiguration<?, ?>> configurations(int partitions) {
     return List.of(
         sampleCache(0, partitions),
+        sampleCache(1, partitions),
+        sampleCache(2, partitions),
         metaCache(VERSIONS),
         metaCache(HEADS),
         metaCache(PIPELINES),
         metaCache(MANIFESTS));
   }
 
+  // Full sync: when a write returns, it is known what it took on every node. No rebalancing by
+  // itself: it is started when there is room.
+  @SuppressWarnings("deprecation") // There is no other way to start it oneself.
   private static CacheConfiguration<SampleKey, byte[]> sampleCache(int backups, int partitions) {
     return new CacheConfiguration<SampleKey, byte[]>(samples(backups))
         .setDataRegionName(SAMPLES_REGION)
         .setCacheMode(CacheMode.PARTITIONED)
         .setAtomicityMode(CacheAtomicityMode.ATOMIC)
+        .setWriteSynchronizationMode(CacheWriteSynchronizationMode.FULL_SYNC)
+        .setRebalanceDelay(-1)
         .setBackups(backups)
-        .setAffinity(new RendezvousAffinityFunction(false, partitions));
+        .setAffinity(new BoundedLoadAffinity(partitions));
   }
 
   // An atomic replicated update whose primary dies midway leaves replicas split; a transaction does

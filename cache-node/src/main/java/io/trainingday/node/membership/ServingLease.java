@@ -1,6 +1,5 @@
 package io.trainingday.node.membership;
 
-import com.google.errorprone.annotations.concurrent.GuardedBy;
 import io.trainingday.node.membership.LeaseRound.Answer;
 import java.time.Duration;
 import java.util.HashSet;
@@ -38,10 +37,10 @@ public final class ServingLease implements AutoCloseable {
   private final ScheduledExecutorService timer;
   private volatile long heldUntilNanos;
 
-  @GuardedBy("this")
+  // Guarded by this.
   private boolean closed;
 
-  @GuardedBy("this")
+  // Guarded by this.
   private boolean heldLately;
 
   /**
@@ -171,7 +170,7 @@ public final class ServingLease implements AutoCloseable {
     report();
   }
 
-  @GuardedBy("this")
+  // Guarded by this.
   private void report() {
     boolean held = isHeld();
     if (held == heldLately) {

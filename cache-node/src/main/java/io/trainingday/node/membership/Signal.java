@@ -1,6 +1,5 @@
 package io.trainingday.node.membership;
 
-import com.google.errorprone.annotations.concurrent.GuardedBy;
 import java.util.concurrent.TimeUnit;
 
 /**
@@ -8,7 +7,7 @@ import java.util.concurrent.TimeUnit;
  * changed, then wait for the count to move: no change is missed.
  */
 final class Signal {
-  @GuardedBy("this")
+  // Guarded by this.
   private long count;
 
   synchronized long count() {

@@ -1,5 +1,6 @@
 package io.trainingday.node.versions;
 
+import java.util.HashSet;
 import java.util.Map;
 import java.util.Set;
 
@@ -17,6 +18,13 @@ public interface DatasetUsage {
 
     public Held {
       hosts = Set.copyOf(hosts);
+    }
+
+    /** Both together. */
+    public Held plus(Held other) {
+      Set<String> all = new HashSet<>(hosts);
+      all.addAll(other.hosts);
+      return new Held(entries + other.entries, bytes + other.bytes, all);
     }
   }
 

@@ -1,5 +1,6 @@
 package io.trainingday.node.versions;
 
+import io.trainingday.grid.SampleKey;
 import io.trainingday.node.membership.Change;
 import io.trainingday.node.membership.Fence;
 import io.trainingday.node.versions.DatasetRefusedException.Reason;
@@ -226,6 +227,24 @@ public final class VersionKeys implements AutoCloseable {
           }
           Checks.text("setting " + name, value, 1, Checks.MAX_SETTING_BYTES);
         });
+  }
+
+  /**
+   * Whether anybody may ever ask for a record with this key again. Some microseconds; true where
+   * this node cannot tell.
+   */
+  public boolean isReachable(SampleKey key) {
+    try {
+      DatasetView view = replica.view(replica.cell(key.dataset()));
+      return view != null
+          && view.incarnation() == key.incarnation()
+          && key.index() < view.source().length()
+          // A newer version than this node knows of is not old.
+          && key.sampleVersion() >= view.sampleVersion(key.index());
+    } catch (GridUnavailableException | DatasetRefusedException unknown) {
+      LOG.debug("Cannot tell whether {} can be reached.", key, unknown);
+      return true;
+    }
   }
 
   /**
