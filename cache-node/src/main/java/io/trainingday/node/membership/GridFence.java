@@ -150,13 +150,13 @@ final class GridFence implements Fence {
       if (left <= 0) {
         return;
       }
-      requireOpen();
       await(seen, deadlineNanos, left, "a node that failed may still serve");
     }
   }
 
   private void await(long seen, long deadlineNanos, long atMostNanos, String what)
       throws InterruptedException {
+    requireOpen();
     long left = deadlineNanos - System.nanoTime();
     if (left <= 0) {
       throw new FenceException(Reason.UNCONFIRMED, what);

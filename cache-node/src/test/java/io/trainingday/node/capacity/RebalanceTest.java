@@ -79,7 +79,6 @@ class RebalanceTest {
         assertThat(copies).isPositive();
         rebuilt += copies == 2 ? 1 : 0;
       }
-      for (GridNode node : grid.nodes()) {}
       assertThat(rebuilt).isGreaterThan(stored.size() * 9 / 10);
     }
   }

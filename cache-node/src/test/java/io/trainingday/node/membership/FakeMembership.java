@@ -52,11 +52,7 @@ final class FakeMembership implements LocalMembership {
   void see(@Nullable Membership lost, int... view) {
     become(
         new MembershipState(
-            membership(view),
-            state.electorates(),
-            lost,
-            state.outsidersServeUntilNanos(),
-            false));
+            membership(view), state.electorates(), lost, state.outsidersServeUntilNanos(), false));
   }
 
   void become(MembershipState next) {

@@ -6,6 +6,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import io.trainingday.config.Settings.SmallGrids;
 import java.time.Duration;
 import java.util.HashMap;
+import java.util.List;
 import java.util.Map;
 import java.util.Objects;
 import java.util.UUID;
@@ -116,8 +117,7 @@ class ServingLeaseTest {
     membership.become(
         new MembershipState(
             FakeMembership.membership(1, 2, 3, 4, 5),
-            java.util.List.of(
-                FakeMembership.membership(1, 2, 3), FakeMembership.membership(1, 2, 3, 4, 5)),
+            List.of(FakeMembership.membership(1, 2, 3), FakeMembership.membership(1, 2, 3, 4, 5)),
             null,
             0,
             false));
