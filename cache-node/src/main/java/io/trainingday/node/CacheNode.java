@@ -59,6 +59,7 @@ import org.slf4j.LoggerFactory;
  */
 public final class CacheNode implements AutoCloseable {
   private static final Logger LOG = LoggerFactory.getLogger(CacheNode.class);
+  private static final Duration LEASE_WAIT = Duration.ofSeconds(10);
 
   private final Settings settings;
   private final long startNanos = System.nanoTime();
@@ -143,6 +144,7 @@ public final class CacheNode implements AutoCloseable {
               capacity.admission());
       forwarder =
           new FillForwarder(ownership, peers, fills, stores, settings.fill().leaseTimeout());
+      awaitLease();
       lane =
           LaneServer.open(
               endpoint,
@@ -178,6 +180,18 @@ public final class CacheNode implements AutoCloseable {
         .multipliedBy(3)
         .plus(settings.versions().servingLease())
         .plusSeconds(20);
+  }
+
+  /** Trainers that come before would find nothing; one that has to wait too long may still come. */
+  private void awaitLease() {
+    try {
+      if (!lease.awaitHeld(LEASE_WAIT)) {
+        LOG.warn("The node starts without serving: {}.", lease.trouble().orElse(""));
+      }
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+      throw new NodeStartException("interrupted while the node joined the grid", e);
+    }
   }
 
   private static Ignite startIgnite(
@@ -328,7 +342,7 @@ public final class CacheNode implements AutoCloseable {
   }
 
   private Optional<String> notReady() {
-    return stopping ? Optional.of("the node is stopping") : failure().or(membership::trouble);
+    return stopping ? Optional.of("the node is stopping") : failure().or(lease::trouble);
   }
 
   private static String version() {
