@@ -1,55 +1,57 @@
 package io.trainingday.client;
 
 import io.trainingday.lane.LaneAddress;
-import io.trainingday.lane.LaneConnection;
 import io.trainingday.lane.LaneException;
-import io.trainingday.lane.LaneMemory;
-import io.trainingday.lane.LaneMessage;
 import java.io.IOException;
 import java.time.Duration;
+import java.util.ArrayList;
+import java.util.HashSet;
+import java.util.List;
+import java.util.Set;
 import java.util.concurrent.Future;
 import java.util.concurrent.TimeUnit;
-import java.util.concurrent.atomic.AtomicInteger;
+import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * Keeps a session with a node while there is one. It is the circuit breaker: after a missed answer
- * there is no session, which costs a batch nothing, until the node has greeted again. One
- * background thread looks for it once a second, renews leases and does what nobody waits for.
+ * Keeps a session with a node while there is one to be had. It is the circuit breaker: after a
+ * missed answer there is no session, which costs a batch nothing, until a node has greeted again.
+ *
+ * <p>Home is the node that was named, or the one of this host. When it goes, any other node of its
+ * grid takes its place; home is looked for once a second meanwhile, and gets its place back. A
+ * session that is replaced ends when the batches under way on it have, and its leases are used.
  */
 final class Attachment implements AutoCloseable {
   private static final Logger LOG = LoggerFactory.getLogger(Attachment.class);
   private static final long RETRY_MILLIS = 1_000;
-  private static final Duration GREETING_TIMEOUT = Duration.ofSeconds(3);
+  private static final long ASK_FOR_OTHERS_MILLIS = 5_000;
 
-  /** A node that comes and goes is told of this often at most. */
-  private static final long REPEAT_NANOS = TimeUnit.MINUTES.toNanos(1);
+  private static final int MAX_FAILURES_TOLD = 3;
+
+  /** For one node while others may be had; one that hangs must not hold up the rest for long. */
+  private static final Duration QUICK_GREETING = Duration.ofMillis(RETRY_MILLIS);
 
   private final @Nullable String argument;
-  private final @Nullable Duration answerTimeout;
-  private final LaneMemory memory;
-  private final AtomicInteger wantedSlots;
-  private final Background background = new Background();
+  private final Connector connector;
+  private final OtherNodes others = new OtherNodes();
+  private final Background finder = new Background("training-day-finder");
 
   private volatile @Nullable Session session;
+  private volatile @Nullable Exception homeFailure;
   private volatile boolean closed;
   // Guarded by this.
-  private boolean saidLost;
-  private long saidLostNanos;
-  private @Nullable Future<?> renewals;
+  private final Set<Session> replaced = new HashSet<>();
+  private final Notices notices = new Notices();
+  private @Nullable IOException lostBecause;
+  private long attachedNanos;
+  private @Nullable Future<?> nextLook;
 
-  /** Looks for a node, once, before it returns. */
-  Attachment(
-      @Nullable String argument,
-      @Nullable Duration answerTimeout,
-      LaneMemory memory,
-      AtomicInteger wantedSlots) {
+  Attachment(@Nullable String argument, Connector connector, Background background) {
     this.argument = argument;
-    this.answerTimeout = answerTimeout;
-    this.memory = memory;
-    this.wantedSlots = wantedSlots;
+    this.connector = connector;
+    Future<?> unused = background.every(this::askForOthers, ASK_FOR_OTHERS_MILLIS);
   }
 
   /** The session there is, null while there is none. Never blocks. */
@@ -57,56 +59,116 @@ final class Attachment implements AutoCloseable {
     return session;
   }
 
-  Background background() {
-    return background;
+  /** Why home could not be had when it was looked for last; null if it never was away. */
+  @Nullable Exception homeFailure() {
+    return homeFailure;
   }
 
-  /** Looks for the node now, and from time to time while it is not there. */
+  /** Looks for home now, and from time to time while it is not there. */
   void attach() {
-    LaneAddress address = LaneAddress.find(argument, System.getenv());
+    LaneAddress home = LaneAddress.find(argument, System.getenv());
+    Session current = session;
+    if (current != null && current.address().equals(home)) {
+      return;
+    }
     try {
-      LaneConnection connection =
-          LaneConnection.open(
-              address,
-              LaneMessage.Role.TRAINER,
-              "",
-              "java, process " + ProcessHandle.current().pid(),
-              memory,
-              (answerTimeout == null ? GREETING_TIMEOUT : answerTimeout).toNanos());
-      attached(
-          address,
-          new Session(connection, answerTimeout, wantedSlots::get, background, this::lost));
+      Duration timeout = others.isEmpty() ? Connector.GREETING_TIMEOUT : QUICK_GREETING;
+      attachedHome(connector.connect(home, timeout, this::lost));
+      askForOthers();
     } catch (IOException | LaneException e) {
-      away(address, e);
-      retry();
+      homeFailure = e;
+      if (session == null) {
+        attachElsewhere(home, e);
+      }
+      lookAgain(RETRY_MILLIS);
     }
   }
 
-  private synchronized void attached(LaneAddress address, Session fresh) {
+  private void attachElsewhere(LaneAddress home, Exception homeFailed) {
+    List<String> failures = new ArrayList<>();
+    for (LaneAddress other : others.inRandomOrder()) {
+      if (closed) {
+        return;
+      }
+      try {
+        attachedElsewhere(home, connector.connect(other, QUICK_GREETING, this::lost), homeFailed);
+        askForOthers();
+        return;
+      } catch (IOException | LaneException e) {
+        failures.add("%s: %s".formatted(other, e.getMessage()));
+      }
+    }
+    nowhere(home, homeFailed, failures);
+  }
+
+  private synchronized void attachedHome(Session fresh) {
+    if (!take(fresh)) {
+      return;
+    }
+    lostBecause = null;
+    if (notices.isSomethingSaid()) {
+      LOG.info("the cache node at {} is there, samples come from the cache", fresh.address());
+      notices.homeAgain();
+    }
+  }
+
+  private synchronized void attachedElsewhere(
+      LaneAddress home, Session fresh, Exception homeFailed) {
+    if (!take(fresh)) {
+      return;
+    }
+    if (notices.mayTellOfElsewhere()) {
+      LOG.warn(
+          "the cache node at {} is lost: {}. Samples come through the one at {} until it is back, "
+              + "which is slower",
+          home,
+          why(homeFailed),
+          fresh.address());
+    } else {
+      LOG.debug("samples come through the cache node at {}", fresh.address());
+    }
+  }
+
+  private synchronized void nowhere(LaneAddress home, Exception homeFailed, List<String> others) {
+    if (closed || !notices.mayTellOfNowhere()) {
+      return;
+    }
+    if (lostBecause != null) {
+      LOG.warn(
+          "the cache node at {} is lost: {}. No other one can be had ({}). Samples come from the "
+              + "origin until one is there",
+          home,
+          why(homeFailed),
+          others.stream().limit(MAX_FAILURES_TOLD).collect(Collectors.joining("; ")));
+    } else {
+      LOG.warn(
+          "no cache node at {} ({}): {}. Samples come from the origin until one is there: start one "
+              + "with `training-day serve`, or say where it is in {}",
+          home,
+          home.source(),
+          homeFailed.getMessage(),
+          LaneAddress.VARIABLE);
+    }
+  }
+
+  private @Nullable String why(Exception homeFailed) {
+    return lostBecause == null ? homeFailed.getMessage() : lostBecause.getMessage();
+  }
+
+  private boolean take(Session fresh) {
     if (closed) {
       fresh.close();
-      return;
+      return false;
     }
+    Session former = session;
     session = fresh;
-    if (saidLost) {
-      LOG.info("the cache node at {} is there, samples come from the cache", address);
+    attachedNanos = System.nanoTime();
+    replaced.removeIf(Session::isClosed);
+    if (former != null) {
+      replaced.add(former);
+      former.closeWhenUnused();
     }
-    saidLost = false;
-    long third = Math.max(1, fresh.limits().leaseTimeoutMillis() / 3);
-    renewals = background.every(fresh::renewLeases, third);
-  }
-
-  private synchronized void away(LaneAddress address, Exception e) {
-    if (!mayWarn()) {
-      return;
-    }
-    LOG.warn(
-        "no cache node at {} ({}): {}. Samples come from the origin until one is there: start one "
-            + "with `training-day serve`, or say where it is in {}",
-        address,
-        address.source(),
-        e.getMessage(),
-        LaneAddress.VARIABLE);
+    return true;
   }
 
   private synchronized void lost(Session old, IOException e) {
@@ -114,56 +176,63 @@ final class Attachment implements AutoCloseable {
       return;
     }
     session = null;
-    Future<?> ticking = renewals;
-    if (ticking != null) {
-      ticking.cancel(false);
-    }
+    lostBecause = e;
     if (closed) {
       return;
     }
-    if (mayWarn()) {
-      LOG.warn(
-          "the connection to the cache node is lost: {}. Samples come from the origin until it is back",
-          e.getMessage());
+    if (others.isEmpty()) {
+      if (notices.mayTellOfNowhere()) {
+        LOG.warn(
+            "the connection to the cache node is lost: {}. Samples come from the origin until it is back",
+            e.getMessage());
+      }
+      lookAgain(RETRY_MILLIS);
+    } else {
+      // At once, but not again and again when nodes greet and then break.
+      boolean lasted =
+          System.nanoTime() - attachedNanos > TimeUnit.MILLISECONDS.toNanos(RETRY_MILLIS);
+      lookAgain(lasted ? 0 : RETRY_MILLIS);
     }
-    retry();
   }
 
-  /** Once for each time the node is away, and not again and again when it comes and goes. */
-  private synchronized boolean mayWarn() {
-    long now = System.nanoTime();
-    if (closed || saidLost || (saidLostNanos != 0 && now - saidLostNanos < REPEAT_NANOS)) {
-      return false;
+  private void askForOthers() {
+    Session current = session;
+    if (current != null) {
+      others.askAt(current);
     }
-    saidLost = true;
-    saidLostNanos = now;
-    return true;
   }
 
-  private void retry() {
-    background.later(this::attachAgain, RETRY_MILLIS);
+  /** One look is ahead at any time, however often nodes are lost. */
+  private synchronized void lookAgain(long delayMillis) {
+    Future<?> pending = nextLook;
+    if (pending != null) {
+      pending.cancel(false);
+    }
+    nextLook = finder.later(this::attachAgain, delayMillis);
   }
 
   private void attachAgain() {
     try {
       attach();
     } catch (RuntimeException e) {
-      retry();
+      lookAgain(RETRY_MILLIS);
       throw e;
     }
   }
 
   @Override
   public void close() {
-    Session last;
+    List<Session> last = new ArrayList<>();
     synchronized (this) {
       closed = true;
-      last = session;
+      last.addAll(replaced);
+      Session current = session;
+      if (current != null) {
+        last.add(current);
+      }
       session = null;
     }
-    if (last != null) {
-      last.close();
-    }
-    background.close();
+    finder.close();
+    last.forEach(Session::close);
   }
 }

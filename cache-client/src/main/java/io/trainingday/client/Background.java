@@ -15,11 +15,12 @@ import org.slf4j.LoggerFactory;
 final class Background implements Executor, AutoCloseable {
   private static final Logger LOG = LoggerFactory.getLogger(Background.class);
 
-  private final ScheduledThreadPoolExecutor thread =
-      new ScheduledThreadPoolExecutor(
-          1, DaemonThreads.named("training-day-keeper"), new ThreadPoolExecutor.DiscardPolicy());
+  private final ScheduledThreadPoolExecutor thread;
 
-  Background() {
+  Background(String name) {
+    thread =
+        new ScheduledThreadPoolExecutor(
+            1, DaemonThreads.named(name), new ThreadPoolExecutor.DiscardPolicy());
     thread.setRemoveOnCancelPolicy(true);
   }
 
@@ -28,10 +29,9 @@ final class Background implements Executor, AutoCloseable {
     thread.execute(guarded(task));
   }
 
-  /** Runs it once. */
-  void later(Runnable task, long delayMillis) {
-    // The future is of no use: guarded tasks do not fail, and close() drops them.
-    Future<?> unused = thread.schedule(guarded(task), delayMillis, TimeUnit.MILLISECONDS);
+  /** Runs it once. The result is for cancelling alone: guarded tasks do not fail. */
+  Future<?> later(Runnable task, long delayMillis) {
+    return thread.schedule(guarded(task), delayMillis, TimeUnit.MILLISECONDS);
   }
 
   /** Runs it again and again until the result is cancelled. */
@@ -44,7 +44,7 @@ final class Background implements Executor, AutoCloseable {
     return () -> {
       try {
         task.run();
-      } catch (RuntimeException | Error e) {
+      } catch (RuntimeException e) {
         LOG.error("a background task of the cache client failed", e);
       }
     };

@@ -84,9 +84,9 @@ final class BatchRead {
   /** Reads; throws what {@link CachedSamples#read(long[], ReadShape, SampleLoader)} throws. */
   SampleBatch run() {
     boolean done = false;
+    Opened opened = samples.enter();
     try {
       checkCancelled();
-      Opened opened = samples.open();
       node = opened;
       if (opened != null) {
         readWhole(opened);
@@ -108,6 +108,9 @@ final class BatchRead {
       if (!done) {
         assembly.release();
         abandonLeases(wants.values());
+      }
+      if (opened != null) {
+        opened.session().leave();
       }
     }
   }

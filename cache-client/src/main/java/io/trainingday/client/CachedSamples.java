@@ -5,6 +5,7 @@ import io.trainingday.lane.LaneMemory;
 import io.trainingday.lane.LaneMessage;
 import io.trainingday.lane.LaneMessage.Open;
 import io.trainingday.lane.LaneMessage.OpenReply;
+import io.trainingday.lane.OwnersMessage;
 import io.trainingday.record.RecordCodec;
 import io.trainingday.record.SampleRecord;
 import java.io.IOException;
@@ -73,7 +74,7 @@ public final class CachedSamples implements AutoCloseable {
   CachedSamples(TrainingCache cache, DatasetSpec spec) {
     this.cache = cache;
     this.spec = spec;
-    this.fills = new Fills(spec, counters, cache.memory(), cache.attachment().background());
+    this.fills = new Fills(spec, counters, cache.memory(), cache.background());
   }
 
   /** What was opened. */
@@ -143,10 +144,18 @@ public final class CachedSamples implements AutoCloseable {
    */
   public boolean fill(long index, SampleRecord record) {
     checkIndex(index);
-    Opened current = open();
+    Opened current = enter();
     if (current == null) {
       return false;
     }
+    try {
+      return fill(current, index, record);
+    } finally {
+      current.session().leave();
+    }
+  }
+
+  private boolean fill(Opened current, long index, SampleRecord record) {
     int bytes = RecordCodec.encodedLength(record);
     int most = current.session().limits().maxRecordBytes();
     if (bytes > most) {
@@ -158,6 +167,28 @@ public final class CachedSamples implements AutoCloseable {
     } catch (IOException e) {
       counters.fillsDropped.increment();
       return false;
+    }
+  }
+
+  /**
+   * Which cache node holds which partition of the data set now.
+   *
+   * @throws CacheException if there is no node, or it does not answer in time
+   */
+  public Ownership ownership() {
+    Opened current = enter();
+    if (current == null) {
+      throw new CacheException(
+          "who holds what of %s is not known: no cache node answers".formatted(spec));
+    }
+    try {
+      OwnersMessage.Request request = new OwnersMessage.Request(current.handle());
+      return Ownership.of((OwnersMessage.Reply) current.session().call(request).message());
+    } catch (IOException | LaneException e) {
+      throw new CacheException(
+          "who holds what of %s is not known: %s".formatted(spec, e.getMessage()), e);
+    } finally {
+      current.session().leave();
     }
   }
 
@@ -215,6 +246,20 @@ public final class CachedSamples implements AutoCloseable {
     }
   }
 
+  /**
+   * The data set on the connection there is, whose session the caller leaves again; null if it
+   * cannot be had now.
+   *
+   * @throws CacheException if the node refuses it
+   */
+  @Nullable Opened enter() {
+    Opened current = open();
+    while (current != null && !current.session().enter()) {
+      current = open(); // Another session has just taken the place of that one.
+    }
+    return current;
+  }
+
   private Open request() {
     DatasetSpec.Validation validation = spec.validation();
     return new Open(
@@ -222,7 +267,8 @@ public final class CachedSamples implements AutoCloseable {
         spec.sourceDigest(),
         spec.name(),
         spec.pipeline(),
-        validation == null ? "" : validation.name().toLowerCase(Locale.ROOT));
+        validation == null ? "" : validation.name().toLowerCase(Locale.ROOT),
+        spec.backups().orElse(Open.BACKUPS_AS_KEPT));
   }
 
   LaneMemory memory() {

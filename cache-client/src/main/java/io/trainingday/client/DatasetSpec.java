@@ -1,6 +1,7 @@
 package io.trainingday.client;
 
 import java.nio.charset.StandardCharsets;
+import java.util.OptionalInt;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -11,12 +12,14 @@ public final class DatasetSpec {
   private static final int MAX_NAME_BYTES = 255;
   private static final int MAX_PIPELINE_BYTES = 32 << 10;
   private static final int MAX_DIGEST_BYTES = 1 << 10;
+  private static final int MAX_BACKUPS = 2;
 
   private final String name;
   private final String pipeline;
   private final long sourceLength;
   private final String sourceDigest;
   private final @Nullable Validation validation;
+  private final OptionalInt backups;
 
   private DatasetSpec(Builder builder, String pipeline, long sourceLength) {
     this.name = builder.name;
@@ -24,6 +27,7 @@ public final class DatasetSpec {
     this.sourceLength = sourceLength;
     this.sourceDigest = builder.sourceDigest == null ? "" : builder.sourceDigest;
     this.validation = builder.validation;
+    this.backups = builder.backups == null ? OptionalInt.empty() : OptionalInt.of(builder.backups);
   }
 
   /** How the node proves a record before it serves it. */
@@ -67,6 +71,14 @@ public final class DatasetSpec {
     return validation;
   }
 
+  /**
+   * On how many nodes beside the first each record is kept; empty takes what is set for the data
+   * set already, which is 0 by default.
+   */
+  public OptionalInt backups() {
+    return backups;
+  }
+
   @Override
   public String toString() {
     return "data set '%s' (%d samples)".formatted(name, sourceLength);
@@ -79,6 +91,7 @@ public final class DatasetSpec {
     private @Nullable Long sourceLength;
     private @Nullable String sourceDigest;
     private @Nullable Validation validation;
+    private @Nullable Integer backups;
 
     private Builder(String name) {
       this.name = checkLength("name", name, 1, MAX_NAME_BYTES);
@@ -122,6 +135,20 @@ public final class DatasetSpec {
     public Builder validation(Validation value) {
       checkUnset("validation", validation, value);
       validation = value;
+      return this;
+    }
+
+    /**
+     * On how many nodes beside the first each record is kept, 0 to 2; by default what is set for
+     * the data set already. With 0, what a dead node held is loaded again.
+     */
+    public Builder backups(int count) {
+      checkUnset("backups", backups, count);
+      if (count < 0 || count > MAX_BACKUPS) {
+        throw new IllegalArgumentException(
+            "backups=%d, allowed: 0 to %d".formatted(count, MAX_BACKUPS));
+      }
+      backups = count;
       return this;
     }
 

@@ -9,8 +9,10 @@ import io.trainingday.lane.LaneMessage.FillResult;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.util.List;
+import java.util.concurrent.Future;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicLong;
+import java.util.concurrent.locks.LockSupport;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -97,14 +99,7 @@ final class Fills {
       giveUp(opened, lease);
       return;
     }
-    LaneMemory.Block copy;
-    try {
-      copy = memory.take(bytes);
-    } catch (RuntimeException | Error e) {
-      waitingBytes.addAndGet(-bytes);
-      giveUp(opened, lease);
-      throw e;
-    }
+    LaneMemory.Block copy = memory.take(bytes);
     copy.buffer().put(0, record, record.position(), bytes);
     long until =
         System.nanoTime()
@@ -119,23 +114,18 @@ final class Fills {
       LaneMemory.Block copy,
       long delayMillis,
       long until) {
-    background.later(
-        () -> {
-          boolean settled = true; // Also when it throws.
-          try {
-            settled = settle(opened, index, lease, copy, until);
-          } finally {
-            if (settled) {
-              waitingBytes.addAndGet(-copy.buffer().capacity());
-              copy.close();
-            }
-          }
-          if (!settled) {
-            long next = Math.min(2 * delayMillis, LONGEST_DELAY_MILLIS);
-            again(opened, index, lease, copy, next, until);
-          }
-        },
-        delayMillis);
+    Future<?> unused =
+        background.later(
+            () -> {
+              if (settle(opened, index, lease, copy, until)) {
+                waitingBytes.addAndGet(-copy.buffer().capacity());
+                copy.close();
+              } else {
+                long next = Math.min(2 * delayMillis, LONGEST_DELAY_MILLIS);
+                again(opened, index, lease, copy, next, until);
+              }
+            },
+            delayMillis);
   }
 
   private boolean settle(
@@ -182,7 +172,7 @@ final class Fills {
         giveUp(opened, null);
         return false;
       }
-      Pause.nanos(TimeUnit.MILLISECONDS.toNanos(delayMillis));
+      LockSupport.parkNanos(TimeUnit.MILLISECONDS.toNanos(delayMillis));
       delayMillis = Math.min(2 * delayMillis, LONGEST_DELAY_MILLIS);
     }
   }

@@ -1,5 +1,6 @@
 package io.trainingday.client;
 
+import io.trainingday.lane.LaneAddress;
 import io.trainingday.lane.LaneConnection;
 import io.trainingday.lane.LaneConnection.Reply;
 import io.trainingday.lane.LaneException;
@@ -15,7 +16,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
-import java.util.concurrent.Executor;
+import java.util.concurrent.Future;
 import java.util.concurrent.TimeUnit;
 import java.util.function.BiConsumer;
 import java.util.function.IntSupplier;
@@ -33,18 +34,25 @@ final class Session {
 
   private static final int LEASES_A_MESSAGE = 4_096;
 
+  private final LaneAddress address;
   private final LaneConnection connection;
   private final long answerNanos;
   private final SlotPool slots;
   private final BiConsumer<Session, IOException> whenLost;
   private final Set<Lease> leases = ConcurrentHashMap.newKeySet();
+  private final Future<?> renewals;
+  // Guarded by this.
+  private int users;
+  private boolean unwanted;
 
   Session(
+      LaneAddress address,
       LaneConnection connection,
       @Nullable Duration answerTimeout,
       IntSupplier wantedSlots,
-      Executor background,
+      Background background,
       BiConsumer<Session, IOException> whenLost) {
+    this.address = address;
     this.connection = connection;
     this.answerNanos =
         answerTimeout != null
@@ -53,6 +61,14 @@ final class Session {
                 connection.limits().answerTimeoutMillis() + (long) GRACE_MILLIS);
     this.slots = new SlotPool(this, wantedSlots, background);
     this.whenLost = whenLost;
+    this.renewals =
+        background.every(
+            this::renewLeases, Math.max(1, connection.limits().leaseTimeoutMillis() / 3));
+  }
+
+  /** Where the node is. */
+  LaneAddress address() {
+    return address;
   }
 
   HelloReply limits() {
@@ -72,6 +88,45 @@ final class Session {
     return connection.isOpen();
   }
 
+  boolean isClosed() {
+    return !connection.isOpen();
+  }
+
+  /**
+   * Starts a batch, which keeps the session from being closed in favour of another one.
+   *
+   * @return false if that has happened already
+   */
+  synchronized boolean enter() {
+    if (unwanted && isClosed()) {
+      return false;
+    }
+    users++;
+    return true;
+  }
+
+  /** Ends what {@link #enter} started. */
+  void leave() {
+    synchronized (this) {
+      users--;
+    }
+    closeIfUnused();
+  }
+
+  /** Another session has taken the place; this one ends with the last batch and lease. */
+  void closeWhenUnused() {
+    synchronized (this) {
+      unwanted = true;
+    }
+    closeIfUnused();
+  }
+
+  private synchronized void closeIfUnused() {
+    if (unwanted && users == 0 && leases.isEmpty()) {
+      close();
+    }
+  }
+
   /** The longest a READ may ask the node to wait, so that its answer is in time for us too. */
   long longestWaitMillis() {
     return Math.min(
@@ -88,15 +143,20 @@ final class Session {
     try {
       return connection.call(request, System.nanoTime() + answerNanos);
     } catch (IOException e) {
-      whenLost.accept(this, e);
+      ended(e);
       throw e;
     }
+  }
+
+  private void ended(IOException e) {
+    renewals.cancel(false);
+    whenLost.accept(this, e);
   }
 
   /** Ends the connection because of what the node sent. */
   IOException breakOff(String why) {
     IOException e = connection.breakOff(why);
-    whenLost.accept(this, e);
+    ended(e);
     return e;
   }
 
@@ -119,6 +179,7 @@ final class Session {
   /** The lease has been used. */
   void drop(Lease lease) {
     leases.remove(lease);
+    closeIfUnused();
   }
 
   /** Gives leases back unused, for others to load. */
@@ -129,16 +190,18 @@ final class Session {
           unused,
           (handle, some) -> tell(new Abandon(handle, 0, indices(some), ids(some), versions(some))));
     }
+    closeIfUnused();
   }
 
   /** Tells the node that all leases held are still being worked on. */
-  void renewLeases() {
+  private void renewLeases() {
     byHandle(
         leases,
         (handle, some) -> tell(new Renew(handle, 0, indices(some), ids(some), versions(some))));
   }
 
   void close() {
+    renewals.cancel(false);
     connection.close();
   }
 

@@ -1,12 +1,15 @@
 package io.trainingday.client;
 
+import io.trainingday.lane.LaneAccess;
 import io.trainingday.lane.LaneAddress;
 import io.trainingday.lane.LaneException;
 import io.trainingday.lane.LaneMemory;
 import io.trainingday.lane.LaneMessage.StatusReply;
 import io.trainingday.lane.LaneMessage.StatusRequest;
 import java.io.IOException;
+import java.nio.file.Path;
 import java.time.Duration;
+import java.util.Optional;
 import java.util.concurrent.atomic.AtomicInteger;
 import org.jspecify.annotations.Nullable;
 
@@ -33,14 +36,17 @@ public final class TrainingCache implements AutoCloseable {
       new LaneMemory(Runtime.getRuntime().maxMemory() / IDLE_MEMORY_DIVISOR);
   private final LoaderPool loaders;
   private final AtomicInteger wantedSlots;
+  private final Background background = new Background("training-day-keeper");
   private final Attachment attachment;
   private volatile boolean closed;
 
-  private TrainingCache(Config config) {
+  private TrainingCache(Config config, LaneAccess access) {
     this.config = config;
     this.loaders = new LoaderPool(config.loaderThreads);
     this.wantedSlots = new AtomicInteger(config.slots);
-    this.attachment = new Attachment(config.address, config.answerTimeout, memory, wantedSlots);
+    Connector connector =
+        new Connector(access, config.answerTimeout, memory, wantedSlots::get, background);
+    this.attachment = new Attachment(config.address, connector, background);
   }
 
   /** Connects with defaults; see {@link #connect(Config)}. */
@@ -52,10 +58,11 @@ public final class TrainingCache implements AutoCloseable {
    * Connects. A node that is not there or does not answer is said once, as a warning, and looked
    * for again once a second.
    *
-   * @throws IllegalArgumentException if the address, wherever it came from, cannot be parsed
+   * @throws IllegalArgumentException if the address, the token or a certificate, wherever it came
+   *     from, cannot be used
    */
   public static TrainingCache connect(Config config) {
-    TrainingCache cache = new TrainingCache(config);
+    TrainingCache cache = new TrainingCache(config, Access.of(config, System.getenv()));
     try {
       cache.attachment.attach();
       return cache;
@@ -77,6 +84,12 @@ public final class TrainingCache implements AutoCloseable {
     return samples;
   }
 
+  /** The node that samples come from now, {@code unix:PATH} or {@code tcp://HOST:PORT}. */
+  public Optional<String> attachedTo() {
+    Session session = attachment.session();
+    return session == null ? Optional.empty() : Optional.of(session.address().text());
+  }
+
   /** Whether there is a connection to a node now. */
   public boolean isAttached() {
     return attachment.session() != null;
@@ -92,9 +105,10 @@ public final class TrainingCache implements AutoCloseable {
     Session session = attachment.session();
     if (session == null) {
       LaneAddress address = LaneAddress.find(config.address, System.getenv());
+      Exception why = attachment.homeFailure();
       throw new CacheException(
-          "no cache node answers at %s (%s), start one with `training-day serve` or say where it is"
-              .formatted(address, address.source()));
+          "no cache node answers at %s (%s)%s, start one with `training-day serve` or say where it is"
+              .formatted(address, address.source(), why == null ? "" : ": " + why.getMessage()));
     }
     try {
       return ((StatusReply) session.call(new StatusRequest()).message()).json();
@@ -108,6 +122,7 @@ public final class TrainingCache implements AutoCloseable {
   public void close() {
     closed = true;
     attachment.close();
+    background.close();
     loaders.close();
   }
 
@@ -133,6 +148,10 @@ public final class TrainingCache implements AutoCloseable {
     return attachment;
   }
 
+  Background background() {
+    return background;
+  }
+
   /** How many slots of shared memory are worth having. */
   AtomicInteger wantedSlots() {
     return wantedSlots;
@@ -141,6 +160,10 @@ public final class TrainingCache implements AutoCloseable {
   /** How a client finds its node and how much it does at a time. Immutable. */
   public static final class Config {
     private final @Nullable String address;
+    private final @Nullable String token;
+    private final @Nullable Path tlsTrust;
+    private final @Nullable Path tlsCertificate;
+    private final @Nullable Path tlsKey;
     private final int loaderThreads;
     private final int slots;
     private final boolean poisonReleased;
@@ -149,6 +172,10 @@ public final class TrainingCache implements AutoCloseable {
 
     private Config(Builder builder) {
       this.address = builder.address;
+      this.token = builder.token;
+      this.tlsTrust = builder.tlsTrust;
+      this.tlsCertificate = builder.tlsCertificate;
+      this.tlsKey = builder.tlsKey;
       this.loaderThreads =
           orElse(builder.loaderThreads, Runtime.getRuntime().availableProcessors());
       this.slots = orElse(builder.slots, Builder.DEFAULT_SLOTS);
@@ -159,6 +186,26 @@ public final class TrainingCache implements AutoCloseable {
 
     public static Builder builder() {
       return new Builder();
+    }
+
+    @Nullable String address() {
+      return address;
+    }
+
+    @Nullable String token() {
+      return token;
+    }
+
+    @Nullable Path tlsTrust() {
+      return tlsTrust;
+    }
+
+    @Nullable Path tlsCertificate() {
+      return tlsCertificate;
+    }
+
+    @Nullable Path tlsKey() {
+      return tlsKey;
     }
 
     boolean poisonReleased() {
@@ -183,6 +230,10 @@ public final class TrainingCache implements AutoCloseable {
       private static final Duration LONGEST = Duration.ofHours(1);
 
       private @Nullable String address;
+      private @Nullable String token;
+      private @Nullable Path tlsTrust;
+      private @Nullable Path tlsCertificate;
+      private @Nullable Path tlsKey;
       private @Nullable Integer loaderThreads;
       private @Nullable Integer slots;
       private @Nullable Boolean poisonReleased;
@@ -197,6 +248,43 @@ public final class TrainingCache implements AutoCloseable {
        */
       public Builder address(String value) {
         address = once("address", address, value);
+        return this;
+      }
+
+      /**
+       * Who the trainer speaks for, to nodes reached over TCP; by default {@code
+       * TRAINING_DAY_TOKEN}. Needed where nodes have {@code lane.tokensFile}.
+       */
+      public Builder token(String value) {
+        if (token != null) {
+          throw new IllegalStateException("token is set twice");
+        }
+        token = value;
+        return this;
+      }
+
+      /**
+       * Speaks TLS with nodes reached over TCP, and trusts those whose certificate one in this PEM
+       * file has signed; by default {@code TRAINING_DAY_TLS_TRUST}, else there is no TLS.
+       */
+      public Builder tlsTrust(Path pem) {
+        tlsTrust = once("tlsTrust", tlsTrust, pem);
+        return this;
+      }
+
+      /**
+       * The certificate the trainer shows, and behind it the ones it was signed with; PEM. By
+       * default {@code TRAINING_DAY_TLS_CERTIFICATE}. Needed where nodes have {@code
+       * lane.tls.clientCertificates}.
+       */
+      public Builder tlsCertificate(Path pem) {
+        tlsCertificate = once("tlsCertificate", tlsCertificate, pem);
+        return this;
+      }
+
+      /** The key of that certificate; PEM, PKCS #8. By default {@code TRAINING_DAY_TLS_KEY}. */
+      public Builder tlsKey(Path pem) {
+        tlsKey = once("tlsKey", tlsKey, pem);
         return this;
       }
 

@@ -134,6 +134,10 @@ final class Body {
     return new LaneException(LaneException.Code.MALFORMED, message + ": " + what);
   }
 
+  LaneException unknown() {
+    return malformed("no such message in protocol version " + LaneMessage.VERSION);
+  }
+
   private void need(long count) {
     if (bytes.remaining() < count) {
       throw malformed("ends at byte %d, %d more were announced".formatted(bytes.limit(), count));

@@ -72,6 +72,16 @@ public record LaneAddress(String text, String source) {
     return new LaneAddress(UNIX + socket, "the default");
   }
 
+  /**
+   * A node's lane over TCP.
+   *
+   * @param hostAndPort {@code HOST:PORT}, as nodes tell of each other
+   * @throws IllegalArgumentException if it is none
+   */
+  public static LaneAddress tcp(String hostAndPort, String source) {
+    return new LaneAddress(TCP + hostAndPort, source);
+  }
+
   /** Whether it is a Unix socket, so that node and caller are on one host. */
   public boolean isLocal() {
     return text.startsWith(UNIX);
@@ -82,13 +92,18 @@ public record LaneAddress(String text, String source) {
     if (isLocal()) {
       return UnixDomainSocketAddress.of(text.substring(UNIX.length()));
     }
-    String rest = text.substring(TCP.length());
-    int colon = rest.lastIndexOf(':');
-    String host = rest.substring(0, colon);
-    if (host.startsWith("[") && host.endsWith("]")) {
-      host = host.substring(1, host.length() - 1);
-    }
-    return new InetSocketAddress(host, port(rest.substring(colon + 1)));
+    return new InetSocketAddress(host(), port());
+  }
+
+  /** The host of a TCP address, an IPv6 one without brackets. */
+  String host() {
+    String host = text.substring(TCP.length(), text.lastIndexOf(':'));
+    return host.startsWith("[") && host.endsWith("]") ? host.substring(1, host.length() - 1) : host;
+  }
+
+  /** The port of a TCP address. */
+  int port() {
+    return port(text.substring(text.lastIndexOf(':') + 1));
   }
 
   private static int port(String digits) {

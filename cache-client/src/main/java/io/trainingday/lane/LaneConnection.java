@@ -60,7 +60,7 @@ public final class LaneConnection implements AutoCloseable {
   public record Reply(LaneMessage message, LaneMemory.@Nullable Block payload) {}
 
   private final LaneAddress address;
-  private final SocketChannel channel;
+  private final LaneChannel channel;
   private final Selector readable;
   private final Selector writable;
   private final LaneMemory memory;
@@ -99,7 +99,7 @@ public final class LaneConnection implements AutoCloseable {
 
   private LaneConnection(
       LaneAddress address,
-      SocketChannel channel,
+      LaneChannel channel,
       Selector readable,
       Selector writable,
       LaneMemory memory,
@@ -111,8 +111,6 @@ public final class LaneConnection implements AutoCloseable {
     this.readable = readable;
     this.writable = writable;
     this.memory = memory;
-    channel.register(readable, SelectionKey.OP_READ);
-    channel.register(writable, SelectionKey.OP_WRITE);
     HelloReply reply = (HelloReply) call(hello, deadlineNanos).message();
     if (reply.version() != LaneMessage.VERSION
         || reply.maxFrameBytes() < Frame.MAX_GREETING_BYTES
@@ -130,16 +128,18 @@ public final class LaneConnection implements AutoCloseable {
   /**
    * Connects and greets.
    *
+   * @param access what a connection over TCP shows
    * @param client who is calling, for people; at most 256 bytes
    * @param memory where inline payload goes
    * @param timeoutNanos for all of it; resolving a host name does not count
+   * @throws LaneTlsException if the two ends do not accept each other's certificates
    * @throws IOException if there is no node, it does not answer in time or breaks the protocol
    * @throws LaneException if it refuses
    */
   public static LaneConnection open(
       LaneAddress address,
       Role role,
-      String token,
+      LaneAccess access,
       String client,
       LaneMemory memory,
       long timeoutNanos)
@@ -149,22 +149,34 @@ public final class LaneConnection implements AutoCloseable {
       throw new IOException("host '%s' of %s is unknown".formatted(inet.getHostString(), address));
     }
     long deadline = System.nanoTime() + timeoutNanos;
-    SocketChannel channel =
+    SocketChannel socket =
         address.isLocal() ? SocketChannel.open(StandardProtocolFamily.UNIX) : SocketChannel.open();
     Selector readable = null;
     Selector writable = null;
     try {
       readable = Selector.open();
       writable = Selector.open();
-      channel.configureBlocking(false);
+      socket.configureBlocking(false);
+      connect(socket, target, address, deadline);
+      LaneChannel channel = LaneChannel.plain(socket);
+      String token = "";
       if (!address.isLocal()) {
-        channel.setOption(StandardSocketOptions.TCP_NODELAY, true);
+        socket.setOption(StandardSocketOptions.TCP_NODELAY, true);
+        socket.setOption(StandardSocketOptions.SO_KEEPALIVE, true);
+        token = access.token();
+        LaneTls tls = access.tls();
+        if (tls != null) {
+          channel =
+              TlsChannel.greet(
+                  socket, tls.client(address.host(), address.port()), address, deadline);
+        }
       }
-      connect(channel, target, address, deadline);
+      socket.register(readable, SelectionKey.OP_READ);
+      socket.register(writable, SelectionKey.OP_WRITE);
       Hello hello = new Hello(LaneMessage.VERSION, LaneMessage.VERSION, role, token, client);
       return new LaneConnection(address, channel, readable, writable, memory, hello, deadline);
     } catch (IOException | RuntimeException e) {
-      channel.close();
+      socket.close();
       if (readable != null) {
         readable.close();
       }
@@ -242,7 +254,7 @@ public final class LaneConnection implements AutoCloseable {
         throw new IOException(failure.getMessage(), failure);
       }
       id = nextId++;
-      mine = new Pending(request.type() | 0x80, lock.newCondition());
+      mine = new Pending(request.type() | LaneMessage.REPLY_BIT, lock.newCondition());
       pending.put(id, mine);
     } finally {
       lock.unlock();
@@ -251,6 +263,7 @@ public final class LaneConnection implements AutoCloseable {
         request instanceof Fill fill
             ? new ByteBuffer[] {fill.head(id), fill.record().duplicate()}
             : new ByteBuffer[] {request.frame(id)};
+    checkFits(id, out);
     write(out, deadlineNanos, interrupts);
     Reply reply = await(mine, deadlineNanos, interrupts);
     if (reply.message() instanceof Failure error) {
@@ -259,22 +272,38 @@ public final class LaneConnection implements AutoCloseable {
     return reply;
   }
 
+  private void checkFits(long id, ByteBuffer[] out) {
+    long bytes = -Frame.HEADER_BYTES;
+    for (ByteBuffer part : out) {
+      bytes += part.remaining();
+    }
+    if (bytes <= maxFrameBytes) {
+      return;
+    }
+    lock.lock();
+    try {
+      pending.remove(id);
+    } finally {
+      lock.unlock();
+    }
+    throw new LaneException(
+        LaneException.Code.TOO_LARGE,
+        "a request of %d bytes > maxFrameBytes=%d of the node at %s, ask for less at a time or raise lane.maxFrameSize"
+            .formatted(bytes, maxFrameBytes, address));
+  }
+
   private void write(ByteBuffer[] out, long deadlineNanos, Interrupts interrupts)
       throws IOException {
     if (!interrupts.lock(writing, deadlineNanos)) {
       throw fail(late("does not read"));
     }
     try {
-      ByteBuffer last = out[out.length - 1];
-      ByteBuffer first = out[0];
-      while (first.hasRemaining() || last.hasRemaining()) {
-        if (channel.write(out) == 0) {
-          interrupts.note();
-          if (deadlineNanos - System.nanoTime() <= 0) {
-            throw late("does not read");
-          }
-          writable.select(key -> {}, millisUntil(deadlineNanos));
+      while (!channel.write(out)) {
+        interrupts.note();
+        if (deadlineNanos - System.nanoTime() <= 0) {
+          throw late("does not read");
         }
+        writable.select(key -> {}, millisUntil(deadlineNanos));
       }
     } catch (IOException e) {
       throw fail(e);
@@ -513,7 +542,7 @@ public final class LaneConnection implements AutoCloseable {
     return new IOException("the node at %s %s in time".formatted(address, what));
   }
 
-  private static long millisUntil(long deadlineNanos) {
+  static long millisUntil(long deadlineNanos) {
     return Math.max(1, TimeUnit.NANOSECONDS.toMillis(deadlineNanos - System.nanoTime()) + 1);
   }
 

@@ -17,7 +17,8 @@ public final class LaneException extends RuntimeException {
     STOPPING(6, true),
     FAILED(7, true),
     TOO_LARGE(8, false),
-    NOT_COLLATABLE(9, false);
+    NOT_COLLATABLE(9, false),
+    DENIED(10, false);
 
     private final int wire;
     private final boolean retryable;
@@ -27,7 +28,7 @@ public final class LaneException extends RuntimeException {
       this.retryable = retryable;
     }
 
-    /** The number in the frame, 1–9. */
+    /** The number in the frame, 1–10. */
     public int wire() {
       return wire;
     }

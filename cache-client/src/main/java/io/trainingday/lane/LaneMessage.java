@@ -12,13 +12,35 @@ import java.util.List;
  */
 // Arrays keep a batch of thousands of indices cheap; the enums' order is the wire code by contract.
 @SuppressWarnings({"ArrayRecordComponent", "EnumOrdinal"})
-public sealed interface LaneMessage {
+public sealed interface LaneMessage
+    permits LaneMessage.Hello,
+        LaneMessage.HelloReply,
+        LaneMessage.Open,
+        LaneMessage.OpenReply,
+        LaneMessage.Segment,
+        LaneMessage.SegmentReply,
+        LaneMessage.Mapped,
+        LaneMessage.Drop,
+        LaneMessage.Read,
+        LaneMessage.Batch,
+        LaneMessage.Fill,
+        LaneMessage.FillReply,
+        LaneMessage.Renew,
+        LaneMessage.Abandon,
+        LaneMessage.StatusRequest,
+        LaneMessage.StatusReply,
+        LaneMessage.Done,
+        LaneMessage.Failure,
+        OwnersMessage,
+        AdminMessage,
+        PeerMessage {
   int VERSION = 1;
   int MAX_COUNT = 65_536;
   int MAX_SLOTS = 1_024;
   int MAX_FIELDS = 256;
   int MAX_RANK = 16;
   int NO_SLOT = -1;
+  int REPLY_BIT = 0x80;
   int ERROR_TYPE = 0xFF;
   int PAYLOAD_ALIGNMENT = 64;
 
@@ -149,10 +171,23 @@ public sealed interface LaneMessage {
     }
   }
 
-  /** Asks for a handle on a data set. An empty {@code validation} takes what is set already. */
+  /**
+   * Asks for a handle on a data set. An empty {@code validation} and {@link #BACKUPS_AS_KEPT} take
+   * what is set already.
+   */
   record Open(
-      long sourceLength, String sourceDigest, String name, String pipeline, String validation)
+      long sourceLength,
+      String sourceDigest,
+      String name,
+      String pipeline,
+      String validation,
+      int backups)
       implements LaneMessage {
+    /** For {@code backups}, instead of 0 to {@link #MAX_BACKUPS}. */
+    public static final int BACKUPS_AS_KEPT = 255;
+
+    public static final int MAX_BACKUPS = 2;
+
     @Override
     public int type() {
       return 2;
@@ -166,6 +201,7 @@ public sealed interface LaneMessage {
           .utf8(name)
           .utf8(pipeline)
           .utf8(validation)
+          .u8(backups)
           .frame(type(), requestId, 0);
     }
 
@@ -175,7 +211,17 @@ public sealed interface LaneMessage {
           body.utf8("sourceDigest", 0, 1_024),
           body.utf8("name", 1, 255),
           body.utf8("pipeline", 1, 32 << 10),
-          body.utf8("validation", 0, 32));
+          body.utf8("validation", 0, 32),
+          backups(body));
+    }
+
+    private static int backups(Body body) {
+      int backups = body.u8();
+      if (backups > MAX_BACKUPS && backups != BACKUPS_AS_KEPT) {
+        throw body.malformed(
+            "backups=%d, allowed: 0–%d, %d".formatted(backups, MAX_BACKUPS, BACKUPS_AS_KEPT));
+      }
+      return backups;
     }
   }
 
@@ -668,7 +714,7 @@ public sealed interface LaneMessage {
   record Done(int type) implements LaneMessage {
     /** The empty answer to a request of that type. */
     public static Done to(LaneMessage request) {
-      return new Done(request.type() | 0x80);
+      return new Done(request.type() | REPLY_BIT);
     }
 
     @Override
@@ -729,30 +775,46 @@ public sealed interface LaneMessage {
    */
   static LaneMessage decode(int type, ByteBuffer bytes) {
     Body body = new Body(bytes, "message type " + type);
-    LaneMessage message =
-        switch (type) {
-          case 1 -> Hello.read(body);
-          case 0x81 -> HelloReply.read(body);
-          case 2 -> Open.read(body);
-          case 0x82 -> OpenReply.read(body);
-          case 3 -> Segment.read(body);
-          case 0x83 -> SegmentReply.read(body);
-          case 4 -> Mapped.read(body);
-          case 5 -> Drop.read(body);
-          case 6 -> Read.read(body);
-          case 0x86 -> Batch.read(body);
-          case 7 -> Fill.read(body);
-          case 0x87 -> FillReply.read(body);
-          case 8 -> Renew.read(body);
-          case 9 -> Renew.read(body).toAbandon();
-          case 10 -> new StatusRequest();
-          case 0x8A -> StatusReply.read(body);
-          case 0x84, 0x85, 0x88, 0x89 -> new Done(type);
-          case ERROR_TYPE -> Failure.read(body);
-          default -> throw body.malformed("no such message in protocol version " + VERSION);
-        };
+    int request = type & ~REPLY_BIT;
+    LaneMessage message;
+    if (type == ERROR_TYPE) {
+      message = Failure.read(body);
+    } else if (request < AdminMessage.FIRST_TYPE) {
+      message = read(type, body);
+    } else if (request <= AdminMessage.LAST_TYPE) {
+      message = AdminMessage.read(type, body);
+    } else if (request <= PeerMessage.LAST_TYPE) {
+      message = PeerMessage.read(type, body);
+    } else {
+      throw body.unknown();
+    }
     body.end();
     return message;
+  }
+
+  private static LaneMessage read(int type, Body body) {
+    return switch (type) {
+      case 1 -> Hello.read(body);
+      case 0x81 -> HelloReply.read(body);
+      case 2 -> Open.read(body);
+      case 0x82 -> OpenReply.read(body);
+      case 3 -> Segment.read(body);
+      case 0x83 -> SegmentReply.read(body);
+      case 4 -> Mapped.read(body);
+      case 5 -> Drop.read(body);
+      case 6 -> Read.read(body);
+      case 0x86 -> Batch.read(body);
+      case 7 -> Fill.read(body);
+      case 0x87 -> FillReply.read(body);
+      case 8 -> Renew.read(body);
+      case 9 -> Renew.read(body).toAbandon();
+      case 10 -> new StatusRequest();
+      case 0x8A -> StatusReply.read(body);
+      case 11 -> OwnersMessage.Request.read(body);
+      case 0x8B -> OwnersMessage.Reply.read(body);
+      case 0x84, 0x85, 0x88, 0x89 -> new Done(type);
+      default -> throw body.unknown();
+    };
   }
 
   private static <E> E constant(Body body, String field, E[] values) {

@@ -23,6 +23,7 @@ import io.trainingday.lane.LaneMessage.Status;
 import io.trainingday.lane.LaneMessage.StatusReply;
 import io.trainingday.lane.LaneMessage.StatusRequest;
 import io.trainingday.lane.LaneMessage.Table;
+import io.trainingday.lane.OwnersMessage;
 import io.trainingday.lane.ScriptedServer;
 import io.trainingday.lane.ScriptedServer.Peer;
 import io.trainingday.lane.ScriptedServer.Request;
@@ -68,16 +69,22 @@ final class FakeNode implements AutoCloseable {
   private final Map<Integer, ByteBuffer> segments = new ConcurrentHashMap<>();
   private final Map<Integer, Segment> segmentSizes = new ConcurrentHashMap<>();
   private final List<LaneMessage> requests = new CopyOnWriteArrayList<>();
+  private volatile List<OwnersMessage.Member> members = List.of();
+  private volatile boolean hangs;
   private volatile Twist twist = (peer, request) -> false;
   // Guarded by this.
   private final Map<Long, byte[]> records = new TreeMap<>();
   private final Map<Long, Long> leases = new TreeMap<>();
   private final Set<Long> othersLeases = new HashSet<>();
 
-  private FakeNode(Path directory, HelloReply limits) throws IOException {
+  private FakeNode(Path directory, HelloReply limits, Opener opener) throws IOException {
     this.directory = directory;
     this.limits = limits;
-    this.server = ScriptedServer.start(socket(directory), this::serve);
+    this.server = opener.open(this::serve);
+  }
+
+  private interface Opener {
+    ScriptedServer open(ScriptedServer.Script script) throws IOException;
   }
 
   static Path socket(Path directory) {
@@ -85,11 +92,49 @@ final class FakeNode implements AutoCloseable {
   }
 
   static FakeNode start(Path directory) throws IOException {
-    return new FakeNode(directory, ScriptedServer.limits());
+    return start(directory, ScriptedServer.limits());
   }
 
   static FakeNode start(Path directory, HelloReply limits) throws IOException {
-    return new FakeNode(directory, limits);
+    return new FakeNode(
+        directory, limits, script -> ScriptedServer.start(socket(directory), script));
+  }
+
+  /** Over TCP, without shared memory. */
+  static FakeNode startTcp(Path directory, int port) throws IOException {
+    HelloReply limits =
+        new HelloReply(LaneMessage.VERSION, false, 1 << 20, 1 << 20, 16, 1_000, 10_000, 0, "there");
+    return new FakeNode(directory, limits, script -> ScriptedServer.startTcp(port, script));
+  }
+
+  /** {@code HOST:PORT}. */
+  String laneAddress() {
+    return address().text().substring("tcp://".length());
+  }
+
+  /** What it says of the other nodes of its grid. */
+  void tellOf(FakeNode... nodes) {
+    tellOf(
+        Arrays.stream(nodes)
+            .map(
+                node ->
+                    new OwnersMessage.Member(
+                        node.laneAddress(), "there", node.laneAddress(), 1, false))
+            .toArray(OwnersMessage.Member[]::new));
+  }
+
+  /** What it says of its grid; of two partitions the last one is the last member's. */
+  void tellOf(OwnersMessage.Member... told) {
+    members = List.of(told);
+  }
+
+  /** Answers nothing any more, not even a greeting. */
+  void hang() {
+    hangs = true;
+  }
+
+  int connections() {
+    return server.connections();
   }
 
   LaneAddress address() {
@@ -153,9 +198,15 @@ final class FakeNode implements AutoCloseable {
   }
 
   private void serve(Peer peer) throws IOException {
+    if (hangs) {
+      peer.awaitEnd();
+    }
     peer.greet(limits);
     while (true) {
       Request request = peer.next();
+      if (hangs) {
+        peer.awaitEnd();
+      }
       requests.add(request.message());
       peer.aside(
           () -> {
@@ -190,11 +241,18 @@ final class FakeNode implements AutoCloseable {
     } else if (message instanceof Abandon abandon) {
       abandoned(abandon);
       peer.send(Done.to(message), request.id());
+    } else if (message instanceof OwnersMessage.Request) {
+      peer.send(owners(), request.id());
     } else if (message instanceof StatusRequest) {
       peer.send(new StatusReply("{}"), request.id());
     } else {
       peer.send(Done.to(message), request.id());
     }
+  }
+
+  private OwnersMessage.Reply owners() {
+    return new OwnersMessage.Reply(
+        1, members, members.isEmpty() ? new int[0] : new int[] {0, members.size() - 1});
   }
 
   private synchronized void abandoned(Abandon abandon) {

@@ -109,7 +109,7 @@ class LaneConnectionFuzzTest {
     long before = System.nanoTime();
     try (LaneConnection connection =
         LaneConnection.open(
-            SERVER.address(), Role.TRAINER, "", "fuzz", memory, TIMEOUT.toNanos())) {
+            SERVER.address(), Role.TRAINER, LaneAccess.OPEN, "fuzz", memory, TIMEOUT.toNanos())) {
       Reply reply =
           connection.call(
               new Read(1, Shape.RECORDS, true, 0, -1, -1, 0, new long[] {1, 2}),

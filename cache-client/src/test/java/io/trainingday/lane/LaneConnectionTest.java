@@ -71,7 +71,9 @@ class LaneConnectionTest {
             for (int i = 0; i < 500; i++) {
               long mine = thread * 1_000L + i;
               OpenReply reply =
-                  (OpenReply) call(connection, new Open(mine, "", "d", "p", ""), LONG).message();
+                  (OpenReply)
+                      call(connection, new Open(mine, "", "d", "p", "", Open.BACKUPS_AS_KEPT), LONG)
+                          .message();
               assertThat(reply.generation()).isEqualTo(mine);
             }
           });
@@ -404,7 +406,7 @@ class LaneConnectionTest {
 
   private static LaneConnection open(LaneAddress address, Duration timeout) throws IOException {
     return LaneConnection.open(
-        address, Role.TRAINER, "", "test", new LaneMemory(8 << 20), timeout.toNanos());
+        address, Role.TRAINER, LaneAccess.OPEN, "test", new LaneMemory(8 << 20), timeout.toNanos());
   }
 
   private static Reply call(LaneConnection connection, LaneMessage request, Duration timeout)

@@ -14,6 +14,7 @@ import io.trainingday.lane.LaneMessage.Table;
 import java.lang.management.ManagementFactory;
 import java.nio.ByteBuffer;
 import java.util.List;
+import java.util.UUID;
 import java.util.stream.Stream;
 import net.jqwik.api.Arbitraries;
 import net.jqwik.api.Arbitrary;
@@ -40,11 +41,12 @@ class LaneMessageTest {
     layout[76] = 9;
     Status[] all = {Status.HIT, Status.LEASED_TO_YOU, Status.MISS, Status.LEASED_TO_OTHER};
     long[] one = {41};
+    PeerMessage.KeySpace keys = new PeerMessage.KeySpace(-1, 2, -3, 65_535, 2);
     return Stream.of(
         new LaneMessage.Hello(1, 1, Role.ADMIN, "token", "trainer é"),
         new LaneMessage.HelloReply(1, true, 1 << 20, 1 << 10, 7, 2_000, 10_000, 1L << 40, "host"),
-        new LaneMessage.Open(Long.MAX_VALUE, "digest", "digits", "pipeline", "checksum"),
-        new LaneMessage.Open(0, "", "d", "p", ""),
+        new LaneMessage.Open(Long.MAX_VALUE, "digest", "digits", "pipeline", "checksum", 255),
+        new LaneMessage.Open(0, "", "d", "p", "", 2),
         new LaneMessage.OpenReply(3, -5, 12),
         new LaneMessage.Segment(128, 1_024),
         new LaneMessage.SegmentReply(5, "/dev/shm/x"),
@@ -96,6 +98,36 @@ class LaneMessageTest {
         new LaneMessage.Abandon(1, 2, one, one, one),
         new LaneMessage.StatusRequest(),
         new LaneMessage.StatusReply("{}"),
+        new OwnersMessage.Request(3),
+        new OwnersMessage.Request(OwnersMessage.Request.NO_DATASET),
+        new OwnersMessage.Reply(
+            7,
+            List.of(
+                new OwnersMessage.Member("a", "host-1", "10.0.0.1:9463", 1 << 30, true),
+                new OwnersMessage.Member("b", "host-2", "", 0, false)),
+            new int[] {0, 1, 1, 0}),
+        new OwnersMessage.Reply(7, List.of(), new int[0]),
+        new AdminMessage.Publish("digits", "id-1", true, 60_000, "digest"),
+        new AdminMessage.Publish("digits", "id-1", false, 0, ""),
+        new AdminMessage.PublishChanged("digits", "id-1", three),
+        new AdminMessage.PublishManifest("digits", "id-1", one, new String[] {"2024 17"}),
+        new AdminMessage.Invalidate("digits", three),
+        new AdminMessage.Published(0x92, 4),
+        new AdminMessage.Datasets(),
+        new AdminMessage.DatasetsReply("[]"),
+        new PeerMessage.Introduce(new UUID(1, -2), new UUID(-3, 4)),
+        new PeerMessage.PeerRead(keys, true, false, true, 1_500, -9, three, three),
+        new PeerMessage.PeerRead(keys, false, true, false, 0, 9, one, one),
+        new PeerMessage.PeerCancel(-1),
+        new PeerMessage.PeerFill(keys, true, 5, 6, ByteBuffer.wrap(new byte[] {1, 2, 3})),
+        new PeerMessage.PeerFillReply(PeerMessage.PeerFillResult.DAMAGED, ""),
+        new PeerMessage.PeerFillReply(PeerMessage.PeerFillResult.DROPPED, "budget"),
+        new PeerMessage.PeerRenew(keys, 7, three, three, three),
+        new PeerMessage.PeerRelease(keys, -7, one, one, one),
+        new PeerMessage.PeerCloseHolder(1L << 60),
+        new PeerMessage.PeerPing(new UUID(1, -2), 1L << 40),
+        new PeerMessage.PeerPong(true, -1),
+        LaneMessage.Done.to(new PeerMessage.Introduce(new UUID(1, 2), new UUID(3, 4))),
         LaneMessage.Done.to(new LaneMessage.Mapped(1)),
         new LaneMessage.Failure(LaneException.Code.TOO_LARGE, false, "ask for less"));
   }

@@ -1,5 +1,8 @@
 package io.trainingday.bench;
 
+import io.trainingday.bench.local.LocalBenchCommand;
+import io.trainingday.bench.peer.PeerBenchCommand;
+import io.trainingday.bench.publish.PublishBenchCommand;
 import picocli.CommandLine.Command;
 
 /** {@code training-day bench}: programs that measure, each a sub-command. */
@@ -7,7 +10,7 @@ import picocli.CommandLine.Command;
     name = "bench",
     description = "Measure this machine.",
     mixinStandardHelpOptions = true,
-    subcommands = LocalBenchCommand.class,
+    subcommands = {LocalBenchCommand.class, PeerBenchCommand.class, PublishBenchCommand.class},
     synopsisSubcommandLabel = "COMMAND")
 public final class BenchCommand {
   /** Made by picocli. */

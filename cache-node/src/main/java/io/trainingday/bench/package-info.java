@@ -1,4 +1,4 @@
-/** Benchmarks that compare ways of reading samples side by side, in one run on one machine. */
+/** Benchmarks, each a room of its own. */
 @NullMarked
 package io.trainingday.bench;
 

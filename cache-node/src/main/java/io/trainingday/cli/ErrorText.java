@@ -11,7 +11,9 @@ final class ErrorText {
   private ErrorText() {}
 
   static int exitCode(Throwable failure) {
-    return failure instanceof SettingsException ? ExitCode.USAGE : ExitCode.SOFTWARE;
+    return failure instanceof SettingsException || failure instanceof SampleFileException
+        ? ExitCode.USAGE
+        : ExitCode.SOFTWARE;
   }
 
   /** Prints the failure as one line, or as many as the settings have problems. */

@@ -2,6 +2,7 @@ package io.trainingday.cli;
 
 import io.trainingday.bench.BenchCommand;
 import io.trainingday.demo.DemoCommand;
+import io.trainingday.processes.ParentPipe;
 import java.io.PrintStream;
 import java.io.PrintWriter;
 import java.nio.charset.StandardCharsets;
@@ -24,7 +25,16 @@ import picocli.CommandLine.ScopeType;
     mixinStandardHelpOptions = true,
     scope = ScopeType.INHERIT,
     versionProvider = Main.Version.class,
-    subcommands = {ServeCommand.class, StatusCommand.class, ConfigCommand.class},
+    subcommands = {
+      ServeCommand.class,
+      GridCommand.class,
+      GridNodeCommand.class,
+      StatusCommand.class,
+      DatasetsCommand.class,
+      PublishCommand.class,
+      InvalidateCommand.class,
+      ConfigCommand.class
+    },
     synopsisSubcommandLabel = "COMMAND",
     exitCodeListHeading = "%nExit codes:%n",
     exitCodeList = {
@@ -43,7 +53,28 @@ public final class Main {
       description = "Show stack traces of errors.")
   private boolean debug;
 
+  /** For a process that another one started and that must not outlive it. */
+  static final String END_WITH_STDIN = "--end-with-stdin";
+
   private Main() {}
+
+  @Option(names = END_WITH_STDIN, scope = ScopeType.INHERIT, hidden = true)
+  void endWithStdin(boolean on) {
+    if (on) {
+      ParentPipe.listen(
+          new ParentPipe.Listener() {
+            @Override
+            public void stop() {
+              System.exit(ExitCode.OK);
+            }
+
+            @Override
+            public void orphaned() {
+              System.exit(ExitCode.SOFTWARE);
+            }
+          });
+    }
+  }
 
   public static void main(String[] args) {
     System.exit(run(utf8(System.out), utf8(System.err), args));
@@ -86,7 +117,7 @@ public final class Main {
             });
   }
 
-  private static boolean hasDemoLibraries() {
+  static boolean hasDemoLibraries() {
     return Main.class.getClassLoader().getResource(DEMO_LIBRARY.replace('.', '/') + ".class")
         != null;
   }

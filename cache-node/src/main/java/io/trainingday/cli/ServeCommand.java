@@ -80,6 +80,8 @@ final class ServeCommand implements Callable<Integer> {
     StringBuilder text = new StringBuilder();
     text.append("training-day %s serves%n".formatted(Main.Version.text()));
     text.append("  trainers  unix:%s%n".formatted(node.socket()));
+    node.laneAddress()
+        .ifPresent(address -> text.append("            tcp://%s%n".formatted(address)));
     node.metricsPort()
         .ifPresent(
             port ->

@@ -7,9 +7,9 @@ import java.util.concurrent.Callable;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.ExitCode;
+import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
-import picocli.CommandLine.ParameterException;
 import picocli.CommandLine.Spec;
 
 /** {@code training-day status}: what a running node says of itself. */
@@ -21,13 +21,7 @@ import picocli.CommandLine.Spec;
 final class StatusCommand implements Callable<Integer> {
   @Spec private @Nullable CommandSpec spec;
 
-  @Option(
-      names = "--address",
-      paramLabel = "ADDRESS",
-      description =
-          "unix:PATH of the node (default: TRAINING_DAY_ADDRESS, else the usual sockets of this"
-              + " host)")
-  private @Nullable String address;
+  @Mixin private NodeOptions node = new NodeOptions();
 
   @Option(names = "--json", description = "print the node's answer as JSON")
   private boolean json;
@@ -37,8 +31,7 @@ final class StatusCommand implements Callable<Integer> {
     if (spec == null) {
       throw new IllegalStateException("runs under picocli only");
     }
-    LogLevels.quiet();
-    try (TrainingCache cache = connect(spec)) {
+    try (TrainingCache cache = node.attach()) {
       JsonMapper mapper = new JsonMapper();
       var status = mapper.readTree(cache.nodeStatus());
       spec.commandLine()
@@ -48,19 +41,6 @@ final class StatusCommand implements Callable<Integer> {
                   ? mapper.writerWithDefaultPrettyPrinter().writeValueAsString(status)
                   : StatusText.of(status));
       return ExitCode.OK;
-    }
-  }
-
-  private TrainingCache connect(CommandSpec command) {
-    TrainingCache.Config.Builder config = TrainingCache.Config.builder();
-    if (address != null) {
-      config.address(address);
-    }
-    try {
-      return TrainingCache.connect(config.build());
-    } catch (IllegalArgumentException unusable) {
-      throw new ParameterException(
-          command.commandLine(), String.valueOf(unusable.getMessage()), unusable);
     }
   }
 }

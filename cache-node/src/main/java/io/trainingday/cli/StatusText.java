@@ -5,6 +5,7 @@ import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
+import java.util.Map;
 
 /**
  * A node's status as text for people. What a node of another version does not tell is shown as 0.
@@ -62,7 +63,23 @@ final class StatusText {
     lines.add(
         format(
             "         %,d batches (%.3f ms each), %,d of them through the socket, %,d refusals",
-            batches, millis, lane.path("inlineBatches").asLong(), lane.path("refusals").asLong()));
+            batches,
+            millis,
+            lane.path("inlineBatches").asLong(),
+            lane.path("refusals").valueStream().mapToLong(JsonNode::asLong).sum()));
+    List<String> refused = counts(lane.path("refusals"), "");
+    if (!refused.isEmpty()) {
+      lines.add("         refused: " + String.join(", ", refused));
+    }
+  }
+
+  /** What happened at all, by name, but for {@code leftOut}. */
+  private static List<String> counts(JsonNode byName, String leftOut) {
+    return byName.properties().stream()
+        .filter(one -> !one.getKey().equals(leftOut) && one.getValue().asLong() > 0)
+        .sorted(Map.Entry.comparingByKey())
+        .map(one -> format("%,d %s", one.getValue().asLong(), one.getKey().replace('_', ' ')))
+        .toList();
   }
 
   private static void fills(JsonNode fills, List<String> lines) {
@@ -75,17 +92,7 @@ final class StatusText {
             bytes(fills.path("inFlightBytes")),
             bytes(fills.path("maxInFlightBytes")),
             fills.path("leases").asLong()));
-    List<String> others = new ArrayList<>();
-    results
-        .properties()
-        .forEach(
-            result -> {
-              if (!result.getKey().equals("written") && result.getValue().asLong() > 0) {
-                others.add(
-                    format(
-                        "%,d %s", result.getValue().asLong(), result.getKey().replace('_', ' ')));
-              }
-            });
+    List<String> others = counts(results, "written");
     if (!others.isEmpty()) {
       lines.add("         " + String.join(", ", others));
     }
@@ -99,20 +106,30 @@ final class StatusText {
     }
     lines.add(
         format(
-            "%-30s %10s %14s %14s %8s %12s %8s",
-            "data set", "generation", "hits", "misses", "hit rate", "read", "damaged"));
+            "%-30s %10s %14s %14s %14s %8s %12s %8s",
+            "data set",
+            "generation",
+            "local hits",
+            "peer hits",
+            "misses",
+            "hit rate",
+            "read",
+            "damaged"));
     for (JsonNode dataset : datasets) {
-      long hits = dataset.path("hits").asLong();
-      long misses = dataset.path("misses").asLong();
+      JsonNode local = dataset.path("local");
+      JsonNode peer = dataset.path("peer");
+      long hits = local.path("hits").asLong() + peer.path("hits").asLong();
+      long misses = local.path("misses").asLong() + peer.path("misses").asLong();
       lines.add(
           format(
-              "%-30s %10d %,14d %,14d %8s %12s %,8d",
+              "%-30s %10d %,14d %,14d %,14d %8s %12s %,8d",
               dataset.path("name").asText(),
               dataset.path("generation").asLong(),
-              hits,
+              local.path("hits").asLong(),
+              peer.path("hits").asLong(),
               misses,
               percent(hits, hits + misses),
-              bytes(dataset.path("hitBytes")),
+              bytes(local.path("hitBytes").asLong() + peer.path("hitBytes").asLong()),
               dataset.path("damaged").asLong()));
     }
   }
@@ -121,8 +138,12 @@ final class StatusText {
     return whole == 0 ? "–" : format("%.1f %%", PERCENT * part / whole);
   }
 
-  private static String bytes(JsonNode value) {
-    double rest = value.asDouble();
+  static String bytes(JsonNode value) {
+    return bytes(value.asLong());
+  }
+
+  private static String bytes(long value) {
+    double rest = value;
     int unit = 0;
     while (rest >= 1024 && unit < UNITS.length - 1) {
       rest /= 1024;

@@ -4,24 +4,39 @@ import io.trainingday.config.Settings;
 import io.trainingday.grid.GridCaches;
 import io.trainingday.grid.GridListener;
 import io.trainingday.grid.IgniteConfigurations;
-import io.trainingday.node.capacity.Admission;
+import io.trainingday.node.capacity.Capacity;
 import io.trainingday.node.fill.FillLimits;
 import io.trainingday.node.fill.Fills;
 import io.trainingday.node.lane.LaneEndpoint;
 import io.trainingday.node.lane.LaneServer;
+import io.trainingday.node.lane.LaneServices;
 import io.trainingday.node.lane.LaneStats;
+import io.trainingday.node.membership.GridMembership;
+import io.trainingday.node.membership.ServingLease;
 import io.trainingday.node.metrics.MetricsServer;
 import io.trainingday.node.metrics.NodeStats;
 import io.trainingday.node.metrics.ObservedNode;
-import io.trainingday.node.store.IgniteRecordStore;
-import io.trainingday.node.store.RecordStore;
+import io.trainingday.node.ownership.Member;
+import io.trainingday.node.ownership.Ownership;
+import io.trainingday.node.peer.FillForwarder;
+import io.trainingday.node.peer.Peers;
+import io.trainingday.node.peer.Ping;
+import io.trainingday.node.peer.Pong;
+import io.trainingday.node.store.RecordStores;
+import io.trainingday.node.versions.DatasetAdmin;
+import io.trainingday.node.versions.DatasetUsage;
 import io.trainingday.node.versions.VersionKeys;
 import java.io.IOException;
 import java.nio.file.Path;
+import java.time.Duration;
+import java.util.HashMap;
 import java.util.Map;
 import java.util.Optional;
 import java.util.OptionalInt;
+import java.util.Set;
+import java.util.UUID;
 import java.util.concurrent.TimeUnit;
+import java.util.stream.Collectors;
 import org.apache.ignite.Ignite;
 import org.apache.ignite.IgniteException;
 import org.apache.ignite.Ignition;
@@ -44,15 +59,21 @@ import org.slf4j.LoggerFactory;
  */
 public final class CacheNode implements AutoCloseable {
   private static final Logger LOG = LoggerFactory.getLogger(CacheNode.class);
+  private static final Duration LEASE_WAIT = Duration.ofSeconds(10);
 
   private final Settings settings;
   private final long startNanos = System.nanoTime();
   private final LaneEndpoint endpoint;
   private final Ignite ignite;
-  private final Admission admission;
-  private final RecordStore store;
+  private final RecordStores stores;
+  private final Ownership ownership;
+  private final Capacity capacity;
   private final Fills fills;
+  private final GridMembership membership;
+  private final ServingLease lease;
   private final VersionKeys versions;
+  private final Peers peers;
+  private final FillForwarder forwarder;
   private final LaneServer lane;
   private final @Nullable MetricsServer metrics;
   private volatile @Nullable String failure;
@@ -61,8 +82,8 @@ public final class CacheNode implements AutoCloseable {
   /**
    * Starts a node and returns when trainers can attach.
    *
-   * @throws io.trainingday.node.lane.LaneStartException when the socket or the segment directory
-   *     cannot be used, as when another node serves that socket
+   * @throws io.trainingday.node.lane.LaneStartException when the lane cannot be opened, as when
+   *     another node serves that socket or has that port
    * @throws NodeStartException when Ignite or the metrics port cannot be started
    */
   public static CacheNode launch(Settings settings) {
@@ -80,51 +101,103 @@ public final class CacheNode implements AutoCloseable {
     this.settings = settings;
     this.endpoint = endpoint;
     Stopper stopper = new Stopper();
-    ignite = startIgnite(settings, stopper);
+    ignite = startIgnite(settings, stopper, endpoint.tcpAddress());
     try {
-      String samples = GridCaches.samples(0);
-      store =
+      stores =
           switch (settings.lane().reader()) {
-            case PAGE -> IgniteRecordStore.withPageReader(ignite, samples);
-            case PUBLIC -> IgniteRecordStore.withPublicReader(ignite, samples);
+            case PAGE -> RecordStores.withPageReader(ignite);
+            case PUBLIC -> RecordStores.withPublicReader(ignite);
           };
-      admission =
-          new Admission(
-              settings.memory().maxSize().bytes(),
-              settings.memory().resolvedHeadroom().bytes(),
-              Math.toIntExact(settings.lane().maxRecordSize().bytes()),
-              pageBytes(),
-              () -> usedPages(GridCaches.SAMPLES_REGION));
+      ownership = new Ownership(ignite, GridCaches.MAX_BACKUPS);
+      peers =
+          new Peers(
+              ownership,
+              endpoint.toPeers(),
+              settings.lane().answerTimeout(),
+              Math.toIntExact(settings.lane().maxRecordSize().bytes()));
+      membership =
+          new GridMembership(
+              ignite, settings.versions().smallGrids(), settings.versions().servingLease());
+      Ping ping = new Ping(peers.localId(), 0);
+      lease =
+          new ServingLease(
+              membership,
+              settings.versions().servingLease(),
+              member -> peers.ping(member, ping).thenApply(pong -> !pong.refused()));
+      versions =
+          new VersionKeys(
+              ignite,
+              Map.of("validation", "checksum", "backups", "0"),
+              () ->
+                  settings.memory().metaMaxSize().bytes()
+                      - usedPages(GridCaches.META_REGION) * pageBytes(),
+              membership::fence,
+              lease::isHeld,
+              patience(settings));
+      capacity = Capacity.start(ignite, stores, ownership, settings, versions::isReachable);
       fills =
           new Fills(
               FillLimits.of(
                   settings.fill().leaseTimeout(),
                   settings.fill().maxInFlight().bytes(),
                   settings.fill().writers()),
-              store,
-              admission);
-      versions =
-          new VersionKeys(
-              ignite,
-              GridCaches.VERSIONS,
-              GridCaches.PIPELINES,
-              Map.of("validation", "checksum"),
-              () ->
-                  settings.memory().metaMaxSize().bytes()
-                      - usedPages(GridCaches.META_REGION) * pageBytes());
-      lane = LaneServer.open(endpoint, settings, store, fills, versions, () -> stats().toJson());
+              capacity.admission());
+      forwarder =
+          new FillForwarder(ownership, peers, fills, stores, settings.fill().leaseTimeout());
+      awaitLease();
+      lane =
+          LaneServer.open(
+              endpoint,
+              settings,
+              new LaneServices(
+                  stores,
+                  fills,
+                  versions,
+                  ownership,
+                  peers,
+                  forwarder,
+                  asked -> new Pong(!membership.contains(asked.from()), 0),
+                  new DatasetAdmin(versions, this::held),
+                  () -> stats().toJson()));
       stopper.node = this;
       metrics = startMetrics(settings.metrics());
     } catch (RuntimeException | Error e) {
       Ignition.stop(ignite.name(), true);
       throw e;
     }
-    LOG.info("Cache node {} is ready, lane at {}", ignite.name(), lane.socket());
+    LOG.info(
+        "Cache node {} is ready, lane at {}{}",
+        ignite.name(),
+        lane.socket(),
+        laneAddress().map(address -> " and tcp://" + address).orElse(""));
   }
 
-  private static Ignite startIgnite(Settings settings, GridListener listener) {
+  /** What the grid needs to notice that nodes failed, one after the other, and then a lease. */
+  private static Duration patience(Settings settings) {
+    return settings
+        .grid()
+        .failureDetectionTimeout()
+        .multipliedBy(3)
+        .plus(settings.versions().servingLease())
+        .plusSeconds(20);
+  }
+
+  /** Trainers that come before would find nothing; one that has to wait too long may still come. */
+  private void awaitLease() {
     try {
-      return Ignition.start(IgniteConfigurations.create(settings, listener));
+      if (!lease.awaitHeld(LEASE_WAIT)) {
+        LOG.warn("The node starts without serving: {}.", lease.trouble().orElse(""));
+      }
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+      throw new NodeStartException("interrupted while the node joined the grid", e);
+    }
+  }
+
+  private static Ignite startIgnite(
+      Settings settings, GridListener listener, Optional<String> laneAddress) {
+    try {
+      return Ignition.start(IgniteConfigurations.create(settings, listener, laneAddress));
     } catch (IgniteException e) {
       Throwable root = e;
       while (root.getCause() != null && root.getCause() != root) {
@@ -157,6 +230,11 @@ public final class CacheNode implements AutoCloseable {
     return lane.socket();
   }
 
+  /** {@code HOST:PORT} of the lane over TCP, empty when it is off. */
+  public Optional<String> laneAddress() {
+    return endpoint.tcpAddress();
+  }
+
   /** The port of the metrics endpoint, empty when it is off. */
   public OptionalInt metricsPort() {
     return metrics == null ? OptionalInt.empty() : OptionalInt.of(metrics.port());
@@ -177,6 +255,27 @@ public final class CacheNode implements AutoCloseable {
     return Optional.ofNullable(failure);
   }
 
+  /** What the grid holds of each data set. */
+  private Map<Long, DatasetUsage.Held> held() {
+    Map<UUID, String> hosts =
+        ownership.members().stream().collect(Collectors.toMap(Member::id, Member::hostId));
+    Map<Long, DatasetUsage.Held> held = new HashMap<>();
+    capacity
+        .usesOfGrid()
+        .forEach(
+            (node, uses) ->
+                uses.forEach(
+                    use ->
+                        held.merge(
+                            use.dataset(),
+                            new DatasetUsage.Held(
+                                use.records(),
+                                use.bytes(),
+                                Set.of(hosts.getOrDefault(node, node.toString()))),
+                            DatasetUsage.Held::plus)));
+    return held;
+  }
+
   /** Counters and gauges of now. */
   public NodeStats stats() {
     LaneStats laneStats = lane.stats();
@@ -195,22 +294,36 @@ public final class CacheNode implements AutoCloseable {
             laneStats.batchNanos(),
             laneStats.inlineBatches(),
             laneStats.refusals()),
-        NodeStats.Fills.of(fills.stats(), settings.fill().maxInFlight().bytes()),
+        new NodeStats.Peers(
+            laneStats.peerSamples(),
+            laneStats.peerDamaged(),
+            peers.stats().broken(),
+            peers.stats().lateLeases()),
+        NodeStats.Fills.of(
+            fills.stats(),
+            settings.fill().maxInFlight().bytes(),
+            forwarder.passed(),
+            forwarder.dropped()),
         laneStats.datasets().stream()
             .map(
                 reads ->
                     new NodeStats.Dataset(
                         reads.dataset(),
                         reads.generation(),
-                        reads.hits(),
-                        reads.misses(),
-                        reads.hitBytes(),
+                        source(reads.local()),
+                        source(reads.peer()),
+                        reads.loads(),
+                        reads.abandoned(),
                         reads.damaged()))
             .toList());
   }
 
+  private static NodeStats.Source source(LaneStats.Source source) {
+    return new NodeStats.Source(source.hits(), source.hitBytes(), source.misses());
+  }
+
   private NodeStats.Memory memoryStats() {
-    String closed = admission.closedReason();
+    String closed = capacity.admission().closedReason();
     return new NodeStats.Memory(
         stopping ? 0 : usedPages(GridCaches.SAMPLES_REGION) * pageBytes(),
         settings.memory().maxSize().bytes(),
@@ -229,7 +342,7 @@ public final class CacheNode implements AutoCloseable {
   }
 
   private Optional<String> notReady() {
-    return stopping ? Optional.of("the node is stopping") : failure();
+    return stopping ? Optional.of("the node is stopping") : failure().or(lease::trouble);
   }
 
   private static String version() {
@@ -249,9 +362,17 @@ public final class CacheNode implements AutoCloseable {
   /** Ends everything that touches Ignite's memory; runs before Ignite stops. */
   private void drain() {
     stopping = true;
+    // Publishes that wait for other nodes end before the lane waits for them.
+    lease.close();
+    versions.close();
+    membership.close();
     lane.close();
+    forwarder.close();
+    peers.close();
     fills.close();
-    store.drain();
+    capacity.close();
+    ownership.close();
+    stores.drain();
     endpoint.close();
   }
 
@@ -263,7 +384,7 @@ public final class CacheNode implements AutoCloseable {
     public void memoryFull(String cause) {
       CacheNode current = node;
       if (current != null) {
-        current.admission.close(cause);
+        current.capacity.admission().close(cause);
       }
     }
 

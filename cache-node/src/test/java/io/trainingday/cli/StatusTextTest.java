@@ -18,7 +18,16 @@ final class StatusTextTest {
             3_720_000,
             "",
             new NodeStats.Memory(1 << 30, 2L << 30, 64 << 20, ""),
-            new NodeStats.Lane(3, 1_024, 38_535_168, 1 << 30, 2_000, 1_600_000_000L, 2, 7),
+            new NodeStats.Lane(
+                3,
+                1_024,
+                38_535_168,
+                1 << 30,
+                2_000,
+                1_600_000_000L,
+                2,
+                Map.of("token", 3L, "too_many", 4L, "tls", 0L)),
+            new NodeStats.Peers(0, 0, 0, 0),
             new NodeStats.Fills(
                 Map.of("written", 1_437L, "already_stored", 4L, "busy", 0L),
                 5_885_952,
@@ -26,7 +35,15 @@ final class StatusTextTest {
                 256 << 20,
                 6,
                 Map.of()),
-            List.of(new NodeStats.Dataset("digits", 2, 12_933, 1_437, 52_973_568, 1)));
+            List.of(
+                new NodeStats.Dataset(
+                    "digits",
+                    2,
+                    new NodeStats.Source(10_000, 40_960_000, 1_000),
+                    new NodeStats.Source(2_933, 12_013_568, 437),
+                    1_437,
+                    0,
+                    1)));
 
     assertThat(text(stats).lines())
         .containsExactly(
@@ -34,13 +51,14 @@ final class StatusTextTest {
             "memory   1.0 GiB of 2.0 GiB used (50.0 %), 64.0 MiB of it kept free",
             "lane     3 of 1,024 connections, 36.8 MiB of 1.0 GiB shared memory",
             "         2,000 batches (0.800 ms each), 2 of them through the socket, 7 refusals",
+            "         refused: 3 token, 4 too many",
             "fills    1,437 written (5.6 MiB), 0 B of 256.0 MiB on their way, 6 leases",
             "         4 already stored",
             "",
-            "data set                       generation           hits         misses hit rate"
-                + "         read  damaged",
-            "digits                                  2         12,933          1,437   90.0 %"
-                + "     50.5 MiB        1");
+            "data set                       generation     local hits      peer hits         misses"
+                + " hit rate         read  damaged",
+            "digits                                  2         10,000          2,933          1,437"
+                + "   90.0 %     50.5 MiB        1");
   }
 
   @Test
@@ -52,7 +70,8 @@ final class StatusTextTest {
             61_000,
             "the node is stopping",
             new NodeStats.Memory(0, 0, 0, "out of memory"),
-            new NodeStats.Lane(0, 0, 0, 0, 0, 0, 0, 0),
+            new NodeStats.Lane(0, 0, 0, 0, 0, 0, 0, Map.of()),
+            new NodeStats.Peers(0, 0, 0, 0),
             new NodeStats.Fills(Map.of(), 0, 0, 0, 0, Map.of()),
             List.of());
 

@@ -18,9 +18,9 @@ import java.util.concurrent.TimeUnit;
  * A process of its own that runs a class of the tests. What it {@link #say}s is read here, in
  * order; everything else it prints is kept for the message of a failure. Killed when closed.
  */
-final class ChildJvm implements AutoCloseable {
+public final class ChildJvm implements AutoCloseable {
   /** What a JVM with a cache node in it needs. Tests run in the module's directory. */
-  static final List<String> NODE_ARGUMENTS =
+  public static final List<String> NODE_ARGUMENTS =
       List.of("@bin/ignite.jvmargs", "-Xmx512m", "-XX:TieredStopAtLevel=1");
 
   private static final String MARK = "#> ";
@@ -32,7 +32,8 @@ final class ChildJvm implements AutoCloseable {
   private final Queue<String> output = new ConcurrentLinkedQueue<>();
 
   /** Starts {@code main} in a JVM with the class path of the tests. */
-  ChildJvm(List<String> jvmArguments, Class<?> main, Object... arguments) throws IOException {
+  public ChildJvm(List<String> jvmArguments, Class<?> main, Object... arguments)
+      throws IOException {
     this(command(jvmArguments, main, arguments));
   }
 
@@ -58,7 +59,7 @@ final class ChildJvm implements AutoCloseable {
   }
 
   /** Called in the child: one line for the test that started it. */
-  static void say(String line) {
+  public static void say(String line) {
     System.out.println(MARK + line.replace('\n', ' '));
   }
 
@@ -83,8 +84,18 @@ final class ChildJvm implements AutoCloseable {
     return String.join("\n", output);
   }
 
+  /** One line for the child's standard input. */
+  public void tell(String line) {
+    try {
+      process.getOutputStream().write((line + "\n").getBytes(StandardCharsets.UTF_8));
+      process.getOutputStream().flush();
+    } catch (IOException e) {
+      throw new UncheckedIOException(output(), e);
+    }
+  }
+
   /** The next line the child says; fails when it ends instead, or says nothing for too long. */
-  String hear() throws InterruptedException {
+  public String hear() throws InterruptedException {
     String line = said.poll(DEADLINE_SECONDS, TimeUnit.SECONDS);
     if (line == null || line.equals(END)) {
       throw new AssertionError(
@@ -94,7 +105,7 @@ final class ChildJvm implements AutoCloseable {
   }
 
   /** Fails unless the child ends by itself, and well. */
-  void endsWell() throws InterruptedException {
+  public void endsWell() throws InterruptedException {
     if (!process.waitFor(DEADLINE_SECONDS, TimeUnit.SECONDS)) {
       throw new AssertionError("the child does not end: " + output());
     }
@@ -104,7 +115,7 @@ final class ChildJvm implements AutoCloseable {
   }
 
   /** SIGKILL; returns when the process is gone. */
-  void kill() throws InterruptedException {
+  public void kill() throws InterruptedException {
     process.destroyForcibly();
     if (!process.waitFor(DEADLINE_SECONDS, TimeUnit.SECONDS)) {
       throw new AssertionError("process " + process.pid() + " cannot be killed");

@@ -17,6 +17,7 @@ import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Objects;
+import java.util.Optional;
 import java.util.Set;
 import java.util.TreeSet;
 import java.util.concurrent.BlockingQueue;
@@ -46,11 +47,15 @@ class IgniteConfigurationsTest {
     this.temp = temp;
   }
 
+  private IgniteConfiguration create(Settings settings) {
+    return IgniteConfigurations.create(settings, heard, Optional.empty());
+  }
+
   @Test
   void node_ofSmallSettings_keepsSamplesAndOpensItsTwoPortsAlone() throws Exception {
     Settings settings = small().build();
     Set<Integer> before = listeningPorts();
-    IgniteConfiguration configuration = IgniteConfigurations.create(settings, heard);
+    IgniteConfiguration configuration = create(settings);
     Path workDirectory = Path.of(configuration.getWorkDirectory());
     assertThat(workDirectory).isDirectory();
 
@@ -72,11 +77,7 @@ class IgniteConfigurationsTest {
       opened.removeAll(before);
       assertThat(opened)
           .containsExactlyInAnyOrder(settings.grid().port(), settings.grid().communicationPort());
-      assertThat(
-              ignite
-                  .cluster()
-                  .localNode()
-                  .<String>attribute(IgniteConfigurations.HOST_ID_ATTRIBUTE))
+      assertThat(ignite.cluster().localNode().<String>attribute(NodeAttributes.HOST_ID))
           .isEqualTo(settings.grid().resolvedHostId());
     }
     assertThat(heard.events).containsExactly("stopping");
@@ -85,7 +86,7 @@ class IgniteConfigurationsTest {
 
   @Test
   void configuration_ofDefaults_followsTheDesign() {
-    IgniteConfiguration ignite = IgniteConfigurations.create(Settings.defaults(), heard);
+    IgniteConfiguration ignite = create(Settings.defaults());
     assertThat(ignite.getDataStorageConfiguration().getPageSize()).isEqualTo(16_384);
     assertThat(ignite.getConnectorConfiguration()).isNull();
     assertThat(ignite.getClientConnectorConfiguration()).isNull();
@@ -98,8 +99,12 @@ class IgniteConfigurationsTest {
         .extracting(cache -> cache.getName(), c -> c.getCacheMode(), c -> c.getAtomicityMode())
         .containsExactly(
             tuple("samples-0", CacheMode.PARTITIONED, CacheAtomicityMode.ATOMIC),
+            tuple("samples-1", CacheMode.PARTITIONED, CacheAtomicityMode.ATOMIC),
+            tuple("samples-2", CacheMode.PARTITIONED, CacheAtomicityMode.ATOMIC),
             tuple("versions", CacheMode.REPLICATED, CacheAtomicityMode.TRANSACTIONAL),
-            tuple("pipelines", CacheMode.REPLICATED, CacheAtomicityMode.TRANSACTIONAL));
+            tuple("heads", CacheMode.REPLICATED, CacheAtomicityMode.TRANSACTIONAL),
+            tuple("pipelines", CacheMode.REPLICATED, CacheAtomicityMode.TRANSACTIONAL),
+            tuple("manifests", CacheMode.REPLICATED, CacheAtomicityMode.TRANSACTIONAL));
   }
 
   @Test
@@ -109,8 +114,8 @@ class IgniteConfigurationsTest {
         small()
             .set(SettingKey.GRID_DISCOVERY_ADDRESSES, List.of("127.0.0.1:" + first.grid().port()))
             .build();
-    try (Ignite one = Ignition.start(IgniteConfigurations.create(first, heard));
-        Ignite two = Ignition.start(IgniteConfigurations.create(second, heard))) {
+    try (Ignite one = Ignition.start(create(first));
+        Ignite two = Ignition.start(create(second))) {
       assertThat(two.cluster().nodes()).hasSize(2);
       assertThat(one.cluster().nodes()).hasSize(2);
     }
@@ -119,7 +124,7 @@ class IgniteConfigurationsTest {
   @Test
   void node_withDnsName_startsAlone() throws Exception {
     Settings settings = small().set(SettingKey.GRID_DISCOVERY_DNS_NAME, "localhost").build();
-    try (Ignite ignite = Ignition.start(IgniteConfigurations.create(settings, heard))) {
+    try (Ignite ignite = Ignition.start(create(settings))) {
       assertThat(ignite.cluster().nodes()).hasSize(1);
     }
   }
@@ -127,7 +132,7 @@ class IgniteConfigurationsTest {
   @Test
   void fullRegion_isTold_andTheNodeGoesOnServing() throws Exception {
     Settings settings = small().build();
-    try (Ignite ignite = Ignition.start(IgniteConfigurations.create(settings, heard))) {
+    try (Ignite ignite = Ignition.start(create(settings))) {
       IgniteCache<SampleKey, byte[]> samples = ignite.cache(GridCaches.samples(0));
       int stored = fill(samples);
       assertThat(stored).isBetween(20, 63);
@@ -151,7 +156,7 @@ class IgniteConfigurationsTest {
 
   @Test
   void failure_isToldOnce_andStopsTheNodeInOrder() throws Exception {
-    Ignite ignite = Ignition.start(IgniteConfigurations.create(small().build(), heard));
+    Ignite ignite = Ignition.start(create(small().build()));
     FailureContext failure =
         new FailureContext(FailureType.SEGMENTATION, new IllegalStateException("cut off"));
     Objects.requireNonNull(ignite.configuration().getFailureHandler()).onFailure(ignite, failure);
@@ -175,7 +180,7 @@ class IgniteConfigurationsTest {
   void ownIgniteXml_isTheBase_andOursIsLaidOnTop() throws Exception {
     Path xml = write(ownXml("<property name=\"metricsLogFrequency\" value=\"0\"/>"));
     Settings settings = small().set(SettingKey.GRID_IGNITE_XML, xml).build();
-    try (Ignite ignite = Ignition.start(IgniteConfigurations.create(settings, heard))) {
+    try (Ignite ignite = Ignition.start(create(settings))) {
       assertThat(ignite.name()).isEqualTo("theirs");
       assertThat(ignite.cacheNames()).contains("their-cache", "samples-0", "versions", "pipelines");
       assertThat(ignite.configuration().getCacheConfiguration())
@@ -188,11 +193,7 @@ class IgniteConfigurationsTest {
       assertThat(ignite.configuration().getDataStorageConfiguration().getPageSize())
           .isEqualTo(16_384);
       assertThat(ignite.cluster().localNode().<String>attribute("zone")).isEqualTo("a");
-      assertThat(
-              ignite
-                  .cluster()
-                  .localNode()
-                  .<String>attribute(IgniteConfigurations.HOST_ID_ATTRIBUTE))
+      assertThat(ignite.cluster().localNode().<String>attribute(NodeAttributes.HOST_ID))
           .isEqualTo(settings.grid().resolvedHostId());
       assertThat(ignite.configuration().getFailureDetectionTimeout()).isEqualTo(7000);
     }
@@ -266,7 +267,7 @@ class IgniteConfigurationsTest {
   }
 
   private void load(Path xml) {
-    IgniteConfigurations.create(Settings.defaults().with(SettingKey.GRID_IGNITE_XML, xml), heard);
+    create(Settings.defaults().with(SettingKey.GRID_IGNITE_XML, xml));
   }
 
   private Path write(String text) throws IOException {

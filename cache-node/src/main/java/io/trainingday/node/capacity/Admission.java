@@ -1,15 +1,19 @@
 package io.trainingday.node.capacity;
 
+import java.util.Collection;
 import java.util.EnumMap;
+import java.util.HashMap;
+import java.util.List;
 import java.util.Map;
-import java.util.concurrent.atomic.AtomicLong;
+import java.util.UUID;
+import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.LongAdder;
 import java.util.function.LongSupplier;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Admits records to one data region as long as they are sure to fit, so that Ignite never runs out
- * of pages. Thread-safe.
+ * Admits records to the data regions of this node and of those that hold copies, as long as they
+ * are sure to fit everywhere, so that Ignite never runs out of pages. Thread-safe.
  *
  * <p>Every admitted record is a reservation until {@link #release}: admit, write, release in a
  * {@code finally}.
@@ -18,7 +22,21 @@ import org.jspecify.annotations.Nullable;
  *
  * The truth is Ignite's number of used pages, which includes what is not a record: trees, lists and
  * about two pages for each partition. On top come the pages of the records admitted and not yet
- * released. So concurrent writes need no static reserve, they have reserved what they need.
+ * released, those that other nodes may write here (below), and those that rebalancing is going to
+ * bring. So concurrent writes need no static reserve, they have reserved what they need.
+ *
+ * <h2>Copies</h2>
+ *
+ * A write that finds no room on the node of a copy is a critical failure there, and that node is
+ * not asked by Ignite. So it is asked by us, ahead: a node promises each writer a number of pages
+ * and keeps them free until the writer has said that they are used or not wanted. Several writers
+ * hold separate promises; a message that is late or lost can only make a promise smaller. See
+ * {@link Allowance} for the writer's side.
+ *
+ * <h2>Reserve</h2>
+ *
+ * When one of N nodes dies, the others rebuild the copies it held, which takes 1/N of their memory.
+ * Records with copies leave that free; where there are such, all records do.
  *
  * <h2>Headroom</h2>
  *
@@ -36,7 +54,7 @@ import org.jspecify.annotations.Nullable;
  *
  * <h2>Why a lock</h2>
  *
- * Used pages and bytes in flight must be judged together: with a compare-and-set on the bytes
+ * Used pages and pages in flight must be judged together: with a compare-and-set on the latter
  * alone, a record may move from one to the other between the two reads and be counted in neither. A
  * decision takes well under a microsecond, the write it precedes tens.
  */
@@ -52,35 +70,55 @@ public final class Admission {
   /** Key, version, lengths and expiry of a row, rounded up. */
   private static final int ROW_OVERHEAD_BYTES = 256;
 
+  /** How a writer's promise is bounded: one may hold up to an eighth of what is admitted at all. */
+  private static final int PROMISE_SHARE = 8;
+
+  /** What another node may write here; pages, counted up since the two met. */
+  private static final class Promise {
+    long limit;
+    long settled;
+  }
+
+  private final UUID local;
+  private final long budgetPages;
   private final long admissiblePages;
   private final int maxRecordBytes;
   private final int pageBytes;
   private final LongSupplier usedPages;
-  private final AtomicLong pagesInFlight = new AtomicLong();
   private final Map<Refusal, LongAdder> refusals = new EnumMap<>(Refusal.class);
+  private final Map<UUID, Allowance> allowances = new HashMap<>();
+  private final Map<UUID, Promise> promises = new HashMap<>();
+  private long pagesInFlight;
+  private long pagesArriving;
+  private long reservedPages;
+  private boolean copiesHeld;
   private @Nullable String closedReason;
+  private volatile Runnable urgentQuestions = () -> {};
 
   /**
+   * @param local this node, which takes part in every write
    * @param budgetBytes the data region's maximum size
    * @param headroomBytes what records leave free of it; what Ignite itself needs is left free even
    *     when this is less
    * @param maxRecordBytes the largest record, from 1
    * @param pageBytes Ignite's page size
-   * @param usedPages {@code DataRegionMetrics.getTotalUsedPages()} of the region; asked for every
-   *     record, works with metrics switched off
+   * @param usedPages {@code DataRegionMetrics.getTotalUsedPages()} of the region, which works with
+   *     metrics switched off, and whatever else is as good as used; asked for every record
    * @throws IllegalArgumentException when the headroom leaves nothing of the budget
    */
   public Admission(
+      UUID local,
       long budgetBytes,
       long headroomBytes,
       int maxRecordBytes,
       int pageBytes,
       LongSupplier usedPages) {
+    this.local = local;
     this.pageBytes = pageBytes;
     this.maxRecordBytes = maxRecordBytes;
     this.usedPages = usedPages;
     int bytesOfOnePage = pageBytes + PAGE_HEADER_BYTES;
-    long budgetPages = budgetBytes / bytesOfOnePage;
+    budgetPages = budgetBytes / bytesOfOnePage;
     long headroomPages = Math.max(headroomBytes / bytesOfOnePage + 1, igniteNeeds(budgetPages));
     admissiblePages = budgetPages - headroomPages;
     if (admissiblePages <= 0) {
@@ -98,19 +136,48 @@ public final class Admission {
   }
 
   /**
-   * Reserves room for one record of {@code recordBytes}, or counts and returns why not. Null means
-   * admitted: the caller must call {@link #release} with the same size after the write, whatever
-   * its outcome.
+   * Reserves room for one record of {@code recordBytes} on this node and on all {@code targets}, or
+   * counts and returns why not. Null means admitted: the caller must call {@link #release} with the
+   * same size and targets after the write, whatever its outcome.
    */
-  public @Nullable Refusal tryAdmit(int recordBytes) {
-    Refusal refusal = reserve(recordBytes);
+  public @Nullable Refusal tryAdmit(int recordBytes, List<UUID> targets) {
+    Refusal refusal;
+    boolean urgent;
+    synchronized (this) {
+      refusal = reserve(recordBytes, targets);
+      urgent = anyUrgent(targets);
+    }
     if (refusal != null) {
       counter(refusal).increment();
+    }
+    if (urgent) {
+      urgentQuestions.run();
     }
     return refusal;
   }
 
-  private synchronized @Nullable Refusal reserve(int recordBytes) {
+  /**
+   * As {@link #tryAdmit}, but waits up to {@code patienceNanos} for another node to answer whether
+   * it has room.
+   */
+  public @Nullable Refusal admit(int recordBytes, List<UUID> targets, long patienceNanos)
+      throws InterruptedException {
+    long deadline = System.nanoTime() + patienceNanos;
+    Refusal refusal = tryAdmit(recordBytes, targets);
+    while (refusal == Refusal.COPY_PENDING) {
+      synchronized (this) {
+        long left = TimeUnit.NANOSECONDS.toMillis(deadline - System.nanoTime());
+        if (left <= 0) {
+          return refusal;
+        }
+        wait(left);
+      }
+      refusal = tryAdmit(recordBytes, targets);
+    }
+    return refusal;
+  }
+
+  private @Nullable Refusal reserve(int recordBytes, List<UUID> targets) {
     if (closedReason != null) {
       return Refusal.CLOSED;
     }
@@ -118,18 +185,79 @@ public final class Admission {
       return Refusal.RECORD_TOO_LARGE;
     }
     long pages = pagesFor(recordBytes);
-    // In flight first: a record written and released in between then counts twice, not never.
-    long inFlight = pagesInFlight.get();
-    if (inFlight + usedPages.getAsLong() + pages > admissiblePages) {
+    boolean copies = targets.size() > 1;
+    if (pages > roomPages(copies)) {
       return Refusal.BUDGET;
     }
-    pagesInFlight.addAndGet(pages);
+    Refusal refusal = null;
+    for (UUID target : targets) {
+      Allowance allowance = allowanceOf(target);
+      if (allowance != null && !allowance.has(pages)) {
+        allowance.miss(pages);
+        refusal = allowance.isRefused() ? Refusal.COPY_BUDGET : Refusal.COPY_PENDING;
+      }
+    }
+    if (refusal != null) {
+      return refusal;
+    }
+    for (UUID target : targets) {
+      Allowance allowance = allowanceOf(target);
+      if (allowance != null) {
+        allowance.take(pages);
+      }
+    }
+    pagesInFlight += pages;
+    copiesHeld |= copies;
     return null;
   }
 
+  private @Nullable Allowance allowanceOf(UUID target) {
+    return target.equals(local)
+        ? null
+        : allowances.computeIfAbsent(
+            target,
+            unused ->
+                new Allowance(Math.max(admissiblePages / PROMISE_SHARE, pagesFor(maxRecordBytes))));
+  }
+
+  private boolean anyUrgent(List<UUID> targets) {
+    for (UUID target : targets) {
+      Allowance allowance = allowances.get(target);
+      if (allowance != null && allowance.isUrgent()) {
+        return true;
+      }
+    }
+    return false;
+  }
+
+  /** How many pages a record may take now. */
+  private long roomPages(boolean copies) {
+    // In this order: a page that moves from reserved to used in between counts twice, not never.
+    long reserved = pagesInFlight + pagesPromised() + pagesArriving;
+    return admissiblePages
+        - (copies || copiesHeld ? reservedPages : 0)
+        - reserved
+        - usedPages.getAsLong();
+  }
+
+  private long pagesPromised() {
+    long promised = 0;
+    for (Promise promise : promises.values()) {
+      promised += promise.limit - promise.settled;
+    }
+    return promised;
+  }
+
   /** Ends the reservation of one admitted record of {@code recordBytes}. */
-  public void release(int recordBytes) {
-    pagesInFlight.addAndGet(-pagesFor(recordBytes));
+  public synchronized void release(int recordBytes, List<UUID> targets) {
+    long pages = pagesFor(recordBytes);
+    pagesInFlight -= pages;
+    for (UUID target : targets) {
+      Allowance allowance = allowances.get(target);
+      if (allowance != null) {
+        allowance.settle(pages);
+      }
+    }
   }
 
   /** Refuses everything from now on; the first reason is kept. Records held stay readable. */
@@ -137,6 +265,7 @@ public final class Admission {
     if (closedReason == null) {
       closedReason = reason;
     }
+    notifyAll();
   }
 
   /** Why nothing is admitted any more, or null while admission is open. */
@@ -144,14 +273,24 @@ public final class Admission {
     return closedReason;
   }
 
-  /** How many bytes of pages records may use in all. */
+  /** How many bytes of pages records may use in all, the reserve for copies included. */
   public long admissibleBytes() {
     return admissiblePages * pageBytes;
   }
 
+  /** How many bytes of pages are left free for the copies that another node's death costs. */
+  public synchronized long reservedBytes() {
+    return copiesHeld ? reservedPages * pageBytes : 0;
+  }
+
   /** How many bytes of pages the records admitted and not yet released have reserved. */
-  public long bytesInFlight() {
-    return pagesInFlight.get() * pageBytes;
+  public synchronized long bytesInFlight() {
+    return pagesInFlight * pageBytes;
+  }
+
+  /** How many bytes of pages other nodes have been promised and not used yet. */
+  public synchronized long bytesPromised() {
+    return pagesPromised() * pageBytes;
   }
 
   /** How many records were refused for {@code refusal} so far. */
@@ -159,15 +298,103 @@ public final class Admission {
     return counter(refusal).sum();
   }
 
-  /** How many of a region's pages must stay free; the class comment says what for. */
-  private static long igniteNeeds(long budgetPages) {
-    return 256 + budgetPages / 256 + 64;
+  // What follows is between nodes.
+
+  /** Told, on the admitting thread and without a lock, that {@link #urgentQuestions} has some. */
+  void onUrgent(Runnable urgent) {
+    urgentQuestions = urgent;
+  }
+
+  /** What to ask other nodes now. */
+  synchronized Map<UUID, RoomQuestion> urgentQuestions() {
+    Map<UUID, RoomQuestion> questions = new HashMap<>();
+    allowances.forEach(
+        (node, allowance) -> {
+          if (allowance.isUrgent()) {
+            questions.put(node, allowance.ask());
+          }
+        });
+    return questions;
+  }
+
+  /** What to tell and ask other nodes in a regular turn. */
+  synchronized Map<UUID, RoomQuestion> regularQuestions() {
+    Map<UUID, RoomQuestion> questions = new HashMap<>();
+    allowances.forEach(
+        (node, allowance) -> {
+          RoomQuestion question = allowance.turn();
+          if (question != null) {
+            questions.put(node, question);
+          }
+        });
+    return questions;
+  }
+
+  /** Answers another node's question with the limit of what it may store here in all. */
+  synchronized long answer(UUID writer, RoomQuestion question) {
+    Promise promise = promises.computeIfAbsent(writer, unused -> new Promise());
+    // Ours may come late: what was settled stays settled.
+    promise.settled = Math.max(promise.settled, question.settled());
+    long more = question.wanted() - promise.limit;
+    if (more > 0 && closedReason == null) {
+      // Half of what is left: the other writers, we among them, want some too.
+      promise.limit += Math.max(0, Math.min(more, roomPages(true) / 2));
+    }
+    copiesHeld |= promise.limit > promise.settled;
+    return promise.limit;
+  }
+
+  /** Takes another node's answer. */
+  synchronized void answered(UUID holder, RoomQuestion question, long limit) {
+    Allowance allowance = allowances.get(holder);
+    if (allowance != null) {
+      allowance.answered(question, limit);
+      notifyAll();
+    }
+  }
+
+  /** Forgets nodes that have left for good, and so long ago that nothing of theirs is under way. */
+  synchronized void forget(Collection<UUID> nodes) {
+    allowances.keySet().removeAll(nodes);
+    promises.keySet().removeAll(nodes);
+  }
+
+  /**
+   * Says what the grid looks like now.
+   *
+   * @param reserveShare the part of the budget that is kept for copies when another node dies
+   * @param anyCopies whether this node holds records that other nodes hold too
+   */
+  synchronized void grid(double reserveShare, boolean anyCopies) {
+    reservedPages = (long) Math.ceil(budgetPages * reserveShare);
+    copiesHeld = anyCopies || pagesPromised() > 0;
+  }
+
+  /** Counts so many pages as used that rebalancing is about to bring. */
+  synchronized void arriving(long pages) {
+    pagesArriving = Math.max(0, pages);
+  }
+
+  /** How many pages are free beside what is used or promised; the reserve may be used up. */
+  synchronized long freePages() {
+    long reserved = pagesInFlight + pagesPromised();
+    return budgetPages - igniteNeeds(budgetPages) - reserved - usedPages.getAsLong();
   }
 
   /** Pages that one record can need at most: its fragments and one for the tree. */
-  private long pagesFor(int recordBytes) {
+  long pagesFor(long recordBytes) {
     int payloadBytes = pageBytes - FRAGMENT_OVERHEAD_BYTES;
-    return ((long) recordBytes + ROW_OVERHEAD_BYTES) / payloadBytes + 2;
+    return (recordBytes + ROW_OVERHEAD_BYTES) / payloadBytes + 2;
+  }
+
+  /** Pages that records take on the average, without rounding up for each. */
+  double meanPages(long records, long bytes) {
+    return (bytes + (double) records * ROW_OVERHEAD_BYTES) / (pageBytes - FRAGMENT_OVERHEAD_BYTES);
+  }
+
+  /** How many of a region's pages must stay free; the class comment says what for. */
+  private static long igniteNeeds(long budgetPages) {
+    return 256 + budgetPages / 256 + 64;
   }
 
   private LongAdder counter(Refusal refusal) {

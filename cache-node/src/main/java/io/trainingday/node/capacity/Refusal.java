@@ -2,8 +2,12 @@ package io.trainingday.node.capacity;
 
 /** Why a record was not admitted; the lower-case name is the metric's tag. */
 public enum Refusal {
-  /** Used pages plus bytes in flight leave no room for it. */
+  /** This node has no room for it. */
   BUDGET,
+  /** Another node that is to hold a copy of it has no room. */
+  COPY_BUDGET,
+  /** Another node that is to hold a copy of it has been asked for room: try again in a moment. */
+  COPY_PENDING,
   /** It is larger than the largest record this node takes. */
   RECORD_TOO_LARGE,
   /** Admission was closed, see {@link Admission#close}. */

@@ -1,5 +1,9 @@
 package io.trainingday.node.fill;
 
+import io.trainingday.node.capacity.Refusal;
+import java.util.EnumMap;
+import java.util.EnumSet;
+import java.util.Map;
 import java.util.concurrent.atomic.LongAdder;
 
 /** The counters behind {@link FillStats}. */
@@ -7,7 +11,6 @@ final class Counters {
   final LongAdder fillsTaken = new LongAdder();
   final LongAdder fillsRepeated = new LongAdder();
   final LongAdder fillsBusy = new LongAdder();
-  final LongAdder fillsRefused = new LongAdder();
   final LongAdder recordsWritten = new LongAdder();
   final LongAdder bytesWritten = new LongAdder();
   final LongAdder recordsAlreadyStored = new LongAdder();
@@ -22,12 +25,30 @@ final class Counters {
   final LongAdder waiterFailures = new LongAdder();
   final LongAdder repairs = new LongAdder();
 
+  private final Map<Refusal, LongAdder> refused = new EnumMap<>(Refusal.class);
+
+  Counters() {
+    // A record whose holders have yet to answer is sent back as busy, not refused.
+    for (Refusal refusal : EnumSet.complementOf(EnumSet.of(Refusal.COPY_PENDING))) {
+      refused.put(refusal, new LongAdder());
+    }
+  }
+
+  void refused(Refusal refusal) {
+    refused.computeIfPresent(
+        refusal,
+        (unused, count) -> {
+          count.increment();
+          return count;
+        });
+  }
+
   FillStats snapshot(long liveLeases, long inFlightBytes) {
     return new FillStats(
         fillsTaken.sum(),
         fillsRepeated.sum(),
         fillsBusy.sum(),
-        fillsRefused.sum(),
+        sums(refused),
         recordsWritten.sum(),
         bytesWritten.sum(),
         recordsAlreadyStored.sum(),
@@ -43,5 +64,11 @@ final class Counters {
         repairs.sum(),
         liveLeases,
         inFlightBytes);
+  }
+
+  private static Map<Refusal, Long> sums(Map<Refusal, LongAdder> counters) {
+    Map<Refusal, Long> sums = new EnumMap<>(Refusal.class);
+    counters.forEach((refusal, count) -> sums.put(refusal, count.sum()));
+    return sums;
   }
 }

@@ -1,5 +1,8 @@
 package io.trainingday.node.fill;
 
+import io.trainingday.node.capacity.Refusal;
+import java.util.Map;
+
 /**
  * Counters of leases and fills since the start, and gauges of now. Each number is exact by itself;
  * together they are no snapshot of one instant.
@@ -7,7 +10,7 @@ package io.trainingday.node.fill;
  * @param fillsTaken records taken from loaders
  * @param fillsRepeated records of a key whose record was on its way to the store already
  * @param fillsBusy records sent back because too many bytes were in flight
- * @param fillsRefused records that were not taken for good; admission counts its part by reason
+ * @param fillsRefused records that were not taken for good, by reason
  * @param recordsWritten records written to the store
  * @param bytesWritten their bytes
  * @param recordsAlreadyStored taken records that the store held already
@@ -28,7 +31,7 @@ public record FillStats(
     long fillsTaken,
     long fillsRepeated,
     long fillsBusy,
-    long fillsRefused,
+    Map<Refusal, Long> fillsRefused,
     long recordsWritten,
     long bytesWritten,
     long recordsAlreadyStored,
@@ -43,4 +46,8 @@ public record FillStats(
     long waiterFailures,
     long repairs,
     long liveLeases,
-    long inFlightBytes) {}
+    long inFlightBytes) {
+  public FillStats {
+    fillsRefused = Map.copyOf(fillsRefused);
+  }
+}

@@ -9,6 +9,7 @@ import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import java.util.UUID;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.Executors;
 import java.util.concurrent.ScheduledExecutorService;
@@ -26,7 +27,8 @@ import org.slf4j.LoggerFactory;
  * how the loaded record gets to the store behind the training.
  *
  * <p>All methods may be called from any thread and none waits for a load or a write. Time is taken
- * from one clock. The caller asks only for keys whose primary this node is.
+ * from one clock. The caller asks only for keys whose primary this node is, and names the store of
+ * their data set's number of backups: always the same one for a key.
  *
  * <h2>Why a sample is loaded once</h2>
  *
@@ -75,7 +77,10 @@ public final class Fills implements AutoCloseable {
     TAKEN,
     /** The key's record is on its way already; this one is not needed. */
     REPEATED,
-    /** Too many bytes in flight: submit again within the lease, then release and give up. */
+    /**
+     * Too many bytes in flight, or a node that is to hold a copy has yet to say whether it has
+     * room: submit again within the lease, then release and give up.
+     */
     BUSY,
     /** Admission has no room for it: not kept, the lease is ended. */
     NO_ROOM,
@@ -90,11 +95,11 @@ public final class Fills implements AutoCloseable {
   private static final Duration CLOSE_TIMEOUT = Duration.ofSeconds(5);
 
   private final FillLimits limits;
-  private final RecordStore store;
   private final Admission admission;
   private final LongSupplier nanoTime;
   private final Counters counters = new Counters();
   private final LeaseTable[] stripes = new LeaseTable[STRIPES];
+  private final InFlightBytes inFlight;
   private final WriteBehind writeBehind;
   private final Map<Long, Holder> holders = new ConcurrentHashMap<>();
   private final AtomicLong lastHolder = new AtomicLong();
@@ -104,8 +109,8 @@ public final class Fills implements AutoCloseable {
   private volatile boolean closed;
 
   /** Starts the writers and the timer that ends leases whose holder went silent. */
-  public Fills(FillLimits limits, RecordStore store, Admission admission) {
-    this(limits, store, admission, System::nanoTime, true);
+  public Fills(FillLimits limits, Admission admission) {
+    this(limits, admission, System::nanoTime, true);
     startWriters();
   }
 
@@ -113,28 +118,17 @@ public final class Fills implements AutoCloseable {
    * Without writers until {@link #startWriters}; without the timer, {@link #expire} is called by
    * the test that owns the clock.
    */
-  Fills(
-      FillLimits limits,
-      RecordStore store,
-      Admission admission,
-      LongSupplier nanoTime,
-      boolean withTimer) {
+  Fills(FillLimits limits, Admission admission, LongSupplier nanoTime, boolean withTimer) {
     this.limits = limits;
-    this.store = store;
     this.admission = admission;
     this.nanoTime = nanoTime;
     AtomicLong lastLease = new AtomicLong();
     for (int i = 0; i < STRIPES; i++) {
       stripes[i] = new LeaseTable(limits.leaseTimeoutNanos(), lastLease, counters);
     }
+    inFlight = new InFlightBytes(limits.maxInFlightBytes());
     writeBehind =
-        new WriteBehind(
-            store,
-            admission,
-            limits.maxInFlightBytes(),
-            limits.writers(),
-            counters,
-            this::removePending);
+        new WriteBehind(admission, inFlight, limits.writers(), counters, this::removePending);
     timer = withTimer ? startTimer(limits.leaseTimeoutNanos()) : null;
   }
 
@@ -195,8 +189,8 @@ public final class Fills implements AutoCloseable {
    *
    * @param holderId from {@link #openHolder}; a closed one is {@link MissAnswer.Kind#REFUSED}
    */
-  public MissAnswer missing(SampleKey key, long holderId) {
-    return ask(key, holderId, null);
+  public MissAnswer missing(RecordStore store, SampleKey key, long holderId) {
+    return ask(store, key, holderId, null);
   }
 
   /**
@@ -205,11 +199,11 @@ public final class Fills implements AutoCloseable {
    * wait for a lease of its own, which another of its threads holds. The answer may already have
    * been followed by the waiter's call when this returns.
    */
-  public MissAnswer await(SampleKey key, long holderId, Waiter waiter) {
-    return ask(key, holderId, waiter);
+  public MissAnswer await(RecordStore store, SampleKey key, long holderId, Waiter waiter) {
+    return ask(store, key, holderId, waiter);
   }
 
-  private MissAnswer ask(SampleKey key, long holderId, @Nullable Waiter waiter) {
+  private MissAnswer ask(RecordStore store, SampleKey key, long holderId, @Nullable Waiter waiter) {
     Holder holder = holders.get(holderId);
     if (holder == null) {
       counters.leasesRefused.increment();
@@ -236,7 +230,7 @@ public final class Fills implements AutoCloseable {
    *
    * @throws RecordStore.WriteException when the store could not remove it: load without a lease
    */
-  public MissAnswer repair(SampleKey key, long holderId) {
+  public MissAnswer repair(RecordStore store, SampleKey key, long holderId) {
     LeaseTable stripe = stripe(key);
     boolean underRepair;
     synchronized (stripe) {
@@ -245,7 +239,7 @@ public final class Fills implements AutoCloseable {
     if (!underRepair && store.remove(key)) {
       counters.repairs.increment();
     }
-    return missing(key, holderId);
+    return missing(store, key, holderId);
   }
 
   /**
@@ -298,23 +292,24 @@ public final class Fills implements AutoCloseable {
    * lease, whoever holds it; the store is written later. Waiters are served whatever the result,
    * the lease outlives only {@link Submitted#BUSY}. Needs no lease: a late record is welcome.
    */
-  public Submitted submit(SampleKey key, byte[] record) {
+  public Submitted submit(RecordStore store, SampleKey key, byte[] record) {
     LeaseTable stripe = stripe(key);
     List<Delivery> out = new ArrayList<>(0);
     Submitted result;
     synchronized (stripe) {
-      result = submit(stripe, key, record, out);
+      result = submit(stripe, store, key, record, out);
     }
     deliver(out);
     return result;
   }
 
-  private Submitted submit(LeaseTable stripe, SampleKey key, byte[] record, List<Delivery> out) {
+  private Submitted submit(
+      LeaseTable stripe, RecordStore store, SampleKey key, byte[] record, List<Delivery> out) {
     if (stripe.pending(key) != null) {
       counters.fillsRepeated.increment();
       return Submitted.REPEATED;
     }
-    Submitted result = offer(key, record);
+    Submitted result = offer(store, key, record);
     switch (result) {
       case TAKEN -> {
         // A writer may be faster than this line, but it removes the pending record under our lock.
@@ -326,29 +321,31 @@ public final class Fills implements AutoCloseable {
         stripe.serveOnly(key, record, out);
         counters.fillsBusy.increment();
       }
-      case NO_ROOM, TOO_LARGE, CLOSED, REPEATED -> {
-        stripe.fulfil(key, record, out);
-        counters.fillsRefused.increment();
-      }
+      case NO_ROOM, TOO_LARGE, CLOSED, REPEATED -> stripe.fulfil(key, record, out);
     }
     return result;
   }
 
-  /** Reserves room in the store and in the queue. */
-  private Submitted offer(SampleKey key, byte[] record) {
-    Refusal refusal = admission.tryAdmit(record.length);
-    if (refusal != null) {
-      return switch (refusal) {
-        case BUDGET -> Submitted.NO_ROOM;
-        case RECORD_TOO_LARGE -> Submitted.TOO_LARGE;
-        case CLOSED -> Submitted.CLOSED;
-      };
+  /** Reserves room on the nodes that are to hold the record, and in the queue. */
+  private Submitted offer(RecordStore store, SampleKey key, byte[] record) {
+    List<UUID> targets = store.targets(key);
+    Refusal refusal = admission.tryAdmit(record.length, targets);
+    if (refusal == null) {
+      Submitted result = writeBehind.offer(store, key, record, targets);
+      if (result != Submitted.TAKEN) {
+        admission.release(record.length, targets);
+      }
+      return result;
     }
-    Submitted result = writeBehind.offer(key, record);
-    if (result != Submitted.TAKEN) {
-      admission.release(record.length);
+    if (refusal == Refusal.COPY_PENDING) {
+      return Submitted.BUSY;
     }
-    return result;
+    counters.refused(refusal);
+    return switch (refusal) {
+      case BUDGET, COPY_BUDGET, COPY_PENDING -> Submitted.NO_ROOM;
+      case RECORD_TOO_LARGE -> Submitted.TOO_LARGE;
+      case CLOSED -> Submitted.CLOSED;
+    };
   }
 
   /** The record of {@code key} on its way to the store, shared and not to be changed, or null. */
@@ -359,9 +356,14 @@ public final class Fills implements AutoCloseable {
     }
   }
 
+  /** The budget of all records this node has taken, those it passes on to other nodes included. */
+  public InFlightBytes inFlight() {
+    return inFlight;
+  }
+
   /** Counters and gauges of now. */
   public FillStats stats() {
-    return counters.snapshot(liveLeases.get(), writeBehind.inFlightBytes());
+    return counters.snapshot(liveLeases.get(), inFlight.bytes());
   }
 
   /** Passes on all leases whose deadline has come. */

@@ -2,6 +2,7 @@ package io.trainingday.node.fill;
 
 import io.trainingday.grid.SampleKey;
 import io.trainingday.node.capacity.Admission;
+import io.trainingday.node.capacity.Refusal;
 import io.trainingday.node.fill.Fills.Submitted;
 import io.trainingday.node.store.RecordStore;
 import java.util.ArrayDeque;
@@ -9,6 +10,7 @@ import java.util.ArrayList;
 import java.util.Deque;
 import java.util.List;
 import java.util.Set;
+import java.util.UUID;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.locks.Condition;
@@ -18,28 +20,31 @@ import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
-/** A queue of records bounded in bytes, and the threads that write them to the store. */
+/** A queue of records bounded in bytes, and the threads that write them to their stores. */
 final class WriteBehind {
   private static final class Fill {
+    final RecordStore store;
     final SampleKey key;
     final byte[] record;
 
-    Fill(SampleKey key, byte[] record) {
+    /** Where room is reserved for it; null when nowhere, and it will not be written. */
+    @Nullable List<UUID> targets;
+
+    Fill(RecordStore store, SampleKey key, byte[] record, List<UUID> targets) {
+      this.store = store;
       this.key = key;
       this.record = record;
-    }
-
-    /** A record's bytes and about what its queue and table entries cost, so tiny ones count. */
-    long cost() {
-      return record.length + 256L;
+      this.targets = targets;
     }
   }
 
+  /** How long a record waits for a node that has just become one of its holders to find room. */
+  private static final long PATIENCE_NANOS = TimeUnit.SECONDS.toNanos(1);
+
   private static final Logger LOG = LoggerFactory.getLogger(WriteBehind.class);
 
-  private final RecordStore store;
   private final Admission admission;
-  private final long maxInFlightBytes;
+  private final InFlightBytes inFlight;
   private final Counters counters;
   private final Consumer<SampleKey> whenDone;
   private final List<Thread> writers = new ArrayList<>();
@@ -50,23 +55,21 @@ final class WriteBehind {
 
   // Guarded by lock.
   private final Deque<Fill> queue = new ArrayDeque<>();
-  private long inFlightBytes;
   private boolean closed;
 
   /**
+   * @param inFlight bounds the queue
    * @param admission gets the room of every taken record back once it is written or dropped
    * @param whenDone told, once per taken record, that it is in the store or dropped; must not throw
    */
   WriteBehind(
-      RecordStore store,
       Admission admission,
-      long maxInFlightBytes,
+      InFlightBytes inFlight,
       int writers,
       Counters counters,
       Consumer<SampleKey> whenDone) {
-    this.store = store;
     this.admission = admission;
-    this.maxInFlightBytes = maxInFlightBytes;
+    this.inFlight = inFlight;
     this.counters = counters;
     this.whenDone = whenDone;
     for (int i = 0; i < writers; i++) {
@@ -80,33 +83,25 @@ final class WriteBehind {
     writers.forEach(Thread::start);
   }
 
-  /** Takes the record, which admission has room for, or says why not. Never blocks. */
-  Submitted offer(SampleKey key, byte[] record) {
-    Fill fill = new Fill(key, record);
+  /** Takes the record, which was admitted for {@code targets}, or says why not. Never blocks. */
+  Submitted offer(RecordStore store, SampleKey key, byte[] record, List<UUID> targets) {
+    Fill fill = new Fill(store, key, record, targets);
     lock.lock();
     try {
       if (closed) {
+        counters.refused(Refusal.CLOSED);
         return Submitted.CLOSED;
       }
-      if (fill.cost() > maxInFlightBytes) {
+      if (!inFlight.couldTake(record.length)) {
+        counters.refused(Refusal.RECORD_TOO_LARGE);
         return Submitted.TOO_LARGE;
       }
-      if (inFlightBytes + fill.cost() > maxInFlightBytes) {
+      if (!inFlight.tryTake(record.length)) {
         return Submitted.BUSY;
       }
-      inFlightBytes += fill.cost();
       queue.add(fill);
       changed.signal();
       return Submitted.TAKEN;
-    } finally {
-      lock.unlock();
-    }
-  }
-
-  long inFlightBytes() {
-    lock.lock();
-    try {
-      return inFlightBytes;
     } finally {
       lock.unlock();
     }
@@ -182,24 +177,53 @@ final class WriteBehind {
   }
 
   private void write(Fill fill) {
-    if (store.contains(fill.key)) {
+    if (fill.store.contains(fill.key)) {
       counters.recordsAlreadyStored.increment();
       return;
     }
-    store.write(fill.key, fill.record);
+    if (!hasRoom(fill)) {
+      counters.recordsDropped.increment();
+      return;
+    }
+    fill.store.write(fill.key, fill.record);
     counters.recordsWritten.increment();
     counters.bytesWritten.add(fill.record.length);
   }
 
-  private void done(Fill fill) {
-    admission.release(fill.record.length);
-    whenDone.accept(fill.key);
-    lock.lock();
-    try {
-      inFlightBytes -= fill.cost();
-    } finally {
-      lock.unlock();
+  /**
+   * Whether room is reserved wherever the record will be stored. Nodes may have come and gone while
+   * it was queued; one that does so between this and the write gets it without a reservation, and
+   * each writer has one record in its hands: the headroom is for such.
+   */
+  private boolean hasRoom(Fill fill) {
+    List<UUID> targets = fill.store.targets(fill.key);
+    if (fill.targets != null && fill.targets.containsAll(targets)) {
+      return true;
     }
+    release(fill);
+    try {
+      if (admission.admit(fill.record.length, targets, PATIENCE_NANOS) != null) {
+        return false;
+      }
+    } catch (InterruptedException closing) {
+      Thread.currentThread().interrupt();
+      return false;
+    }
+    fill.targets = targets;
+    return true;
+  }
+
+  private void release(Fill fill) {
+    if (fill.targets != null) {
+      admission.release(fill.record.length, fill.targets);
+      fill.targets = null;
+    }
+  }
+
+  private void done(Fill fill) {
+    release(fill);
+    whenDone.accept(fill.key);
+    inFlight.give(fill.record.length);
   }
 
   /** The next record, or null when closed and nothing is left. */

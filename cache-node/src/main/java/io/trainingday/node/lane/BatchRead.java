@@ -13,15 +13,15 @@ import io.trainingday.node.store.RecordStore;
 import io.trainingday.record.RecordChecksum;
 import io.trainingday.record.RecordLayout;
 import java.util.Arrays;
+import org.agrona.collections.IntArrayList;
 import org.jspecify.annotations.Nullable;
 
 /**
- * One READ from request to reply, on its connection's thread.
+ * The samples of one READ: their keys, what became of each, and where they are laid down. Where
+ * records come from and when is the matter of {@link BatchFlow}.
  *
- * <p>What the store has is laid into the target first ({@link #readStored}). Then the owner is
- * asked about what it has not ({@link #askForMissing}); records that are on their way to the store,
- * or that arrive while the READ waits, come as arrays ({@link #answered}). Versions are resolved
- * once, when the READ starts.
+ * <p>Lives on its connection's thread. Only {@link Places} made here are used by others, and while
+ * they are, the target does not move: {@link #fix} or {@link #arrange} comes before.
  */
 abstract class BatchRead {
   /** What became of the attempt to lay one sample down. */
@@ -29,7 +29,9 @@ abstract class BatchRead {
     HIT,
     ABSENT,
     DAMAGED,
-    NO_ROOM
+    NO_ROOM,
+    /** It does not fit the layout that is fixed while records come from elsewhere. */
+    LATER
   }
 
   final LaneMessage.Read request;
@@ -37,57 +39,117 @@ abstract class BatchRead {
   final Target target;
   final Scratch scratch;
   final RecordChecksum checksum;
-  final Status[] statuses;
+  private final Status[] statuses;
   private final SampleKey[] keys;
   private final long[] leases;
-  private final long generation;
-  private long hitBytes;
+  private final int[] recordBytes;
+  private final IntArrayList damaged = new IntArrayList();
+  private final IntArrayList later = new IntArrayList();
+  private final ServedDataset.Resolved resolved;
   private long neededBytes;
 
+  /**
+   * Takes a request up and resolves its keys.
+   *
+   * @param tools of the connection's thread
+   * @throws LaneException REFUSED when an index is out of range
+   */
   static BatchRead of(
       LaneMessage.Read request,
       ServedDataset dataset,
       Target target,
-      Scratch scratch,
-      RecordChecksum checksum,
+      Copiers.Tools tools,
       Copiers copiers) {
     return switch (request.shape()) {
-      case RECORDS -> new RecordsRead(request, dataset, target, scratch, checksum);
-      case COLLATED -> new CollatedRead(request, dataset, target, scratch, checksum, copiers);
-      case RAGGED -> new RaggedRead(request, dataset, target, scratch, checksum);
+      case RECORDS -> new RecordsRead(request, dataset, target, tools);
+      case COLLATED -> new CollatedRead(request, dataset, target, tools, copiers);
+      case RAGGED -> new RaggedRead(request, dataset, target, tools);
     };
   }
 
-  BatchRead(
-      LaneMessage.Read request,
-      ServedDataset dataset,
-      Target target,
-      Scratch scratch,
-      RecordChecksum checksum) {
+  BatchRead(LaneMessage.Read request, ServedDataset dataset, Target target, Copiers.Tools tools) {
     this.request = request;
     this.dataset = dataset;
     this.target = target;
-    this.scratch = scratch;
-    this.checksum = checksum;
+    this.scratch = tools.scratch();
+    this.checksum = tools.checksum();
     long[] indices = request.indices();
     statuses = new Status[indices.length];
     Arrays.fill(statuses, Status.MISS);
     keys = new SampleKey[indices.length];
     leases = new long[indices.length];
-    generation = dataset.keys(indices, request.variant(), keys);
+    recordBytes = new int[indices.length];
+    resolved = dataset.keys(indices, request.variant(), keys);
   }
+
+  // What the shapes do.
 
   /** Lays sample {@code i} down from the store, or from {@code bytes} where they are given. */
   abstract Placed place(int i, byte @Nullable [] bytes);
 
-  /** The table of the reply and the payload's length, when all samples are settled. */
-  abstract Table finish();
+  /**
+   * Whether records that come from elsewhere can be laid down without knowing more about them; else
+   * their heads are needed first. If so, the layout and the target stay as they are until {@link
+   * #loosen}.
+   */
+  boolean fix() {
+    return false;
+  }
+
+  void loosen() {}
+
+  /** Where records from elsewhere are laid down while the layout is fixed. */
+  Places straight() {
+    throw new IllegalStateException("nothing is fixed");
+  }
+
+  /**
+   * The record of sample {@code i} is elsewhere, and its head is this.
+   *
+   * @throws LaneException NOT_COLLATABLE
+   */
+  abstract Placed announce(int i, HeadPlaces.Head head);
+
+  /** Takes from places that were used what the reply needs of them. */
+  void used(Places places) {}
+
+  /**
+   * Gives every record its place, when all heads are known. The records that are elsewhere come
+   * after it. False when the target cannot take the batch.
+   */
+  abstract boolean arrange();
+
+  /** Where announced records are laid down after {@link #arrange}. */
+  abstract Places places();
+
+  /**
+   * Lays down what is here and waited for its place. False when a record had vanished, so that
+   * everything has to be arranged and laid down anew.
+   */
+  boolean layDown() {
+    return true;
+  }
+
+  /** Whether places depend on one another, so that a record that vanished moves all others. */
+  boolean isDense() {
+    return false;
+  }
+
+  /** The table of the reply, when all samples are settled and laid down. */
+  abstract Table table();
 
   /** Bytes of the payload so far. */
   abstract long payloadBytes();
 
+  // What all shapes have in common.
+
   final int count() {
     return statuses.length;
+  }
+
+  /** Whether anything but a miss may be answered. */
+  final boolean isServable() {
+    return resolved.servable();
   }
 
   final SampleKey key(int i) {
@@ -98,15 +160,30 @@ abstract class BatchRead {
     return statuses[i];
   }
 
-  /** Counts the bytes of one hit. */
-  final Placed hit(int recordBytes) {
-    hitBytes += recordBytes;
-    return Placed.HIT;
+  final long lease(int i) {
+    return leases[i];
   }
 
-  /** Bytes of the records that were hits. */
-  final long hitBytes() {
-    return hitBytes;
+  /** Bytes of the record, if it is a hit. */
+  final int recordBytes(int i) {
+    return recordBytes[i];
+  }
+
+  final int count(Status wanted) {
+    int found = 0;
+    for (Status status : statuses) {
+      found += status == wanted ? 1 : 0;
+    }
+    return found;
+  }
+
+  final boolean hasHit() {
+    for (Status status : statuses) {
+      if (status == Status.HIT) {
+        return true;
+      }
+    }
+    return false;
   }
 
   /** Whether the target cannot take the batch. */
@@ -114,9 +191,12 @@ abstract class BatchRead {
     return neededBytes > 0;
   }
 
-  /** Reads what the store has. Stops early when the target is too small. */
-  void readStored() {
-    for (int i = 0; i < count() && !tooSmall(); i++) {
+  /** Reads what the store has of these samples. Stops early when the target is too small. */
+  void readStored(int[] positions) {
+    for (int i : positions) {
+      if (tooSmall()) {
+        return;
+      }
       readStored(i);
     }
   }
@@ -125,37 +205,40 @@ abstract class BatchRead {
     settle(i, place(i, null));
   }
 
-  /** Asks the owner about every miss; the statuses then say who loads what. */
-  final void askForMissing(long holder) {
-    for (int i = 0; i < count() && !tooSmall(); i++) {
-      if (statuses[i] == Status.MISS) {
-        answered(i, dataset.fills().missing(keys[i], holder));
-      }
-    }
+  /** Lays down a record that is at hand but not in the store. */
+  final void take(int i, byte[] record) {
+    settle(i, place(i, record));
   }
 
-  /** Without leases: what is missing may still be on its way to the store. */
-  final void readPending() {
-    for (int i = 0; i < count() && !tooSmall(); i++) {
-      byte[] record = statuses[i] == Status.MISS ? dataset.fills().pending(keys[i]) : null;
-      if (record != null) {
-        settle(i, place(i, record));
-      }
-    }
-  }
-
-  /** Takes the owner's word on sample {@code i}, first or after a wait. */
+  /** Takes this node's word on a sample whose leases it keeps, first or after a wait. */
   final void answered(int i, MissAnswer answer) {
     switch (answer.kind()) {
-      case RECORD -> settle(i, place(i, answer.record()));
-      case IN_STORE -> settle(i, place(i, null));
-      case GRANTED -> {
-        statuses[i] = Status.LEASED_TO_YOU;
-        leases[i] = answer.lease();
-      }
+      case RECORD -> take(i, answer.record());
+      case IN_STORE -> readStored(i);
+      case GRANTED -> granted(i, LeaseIds.of(LeaseIds.LOCAL, answer.lease()));
       case HELD_BY_YOU, LEASED_TO_OTHER -> statuses[i] = Status.LEASED_TO_OTHER;
       case REFUSED -> statuses[i] = Status.MISS;
     }
+  }
+
+  /** The trainer is to load sample {@code i}. */
+  final void granted(int i, long lease) {
+    statuses[i] = Status.LEASED_TO_YOU;
+    leases[i] = lease;
+  }
+
+  final void leasedToOther(int i) {
+    statuses[i] = Status.LEASED_TO_OTHER;
+  }
+
+  final void missing(int i) {
+    statuses[i] = Status.MISS;
+  }
+
+  /** A record lies where it belongs, or will. */
+  final void hit(int i, int length) {
+    statuses[i] = Status.HIT;
+    recordBytes[i] = length;
   }
 
   final void settle(int i, Placed placed) {
@@ -163,13 +246,39 @@ abstract class BatchRead {
       case HIT -> statuses[i] = Status.HIT;
       case ABSENT, NO_ROOM -> statuses[i] = Status.MISS;
       case DAMAGED -> {
-        // Asked about like any miss from here on, unless it was asked about already: then a
-        // record that is damaged again stays a miss.
         dataset.counters().damaged.increment();
-        dataset.store().remove(keys[i]);
         statuses[i] = Status.MISS;
+        damaged.addInt(i);
+      }
+      case LATER -> {
+        statuses[i] = Status.MISS;
+        later.addInt(i);
       }
     }
+  }
+
+  /** The samples whose record here was found damaged since the last call. */
+  final int[] takeDamaged() {
+    int[] taken = damaged.toIntArray();
+    damaged.clear();
+    return taken;
+  }
+
+  /** Adds the samples that were put off since the last call. */
+  final void moveLaterTo(IntArrayList positions) {
+    positions.addAll(later);
+    later.clear();
+  }
+
+  /** Whether sample {@code i} was put off, or found damaged and not yet seen to. */
+  final boolean isOpen(int i) {
+    return later.containsInt(i) || damaged.containsInt(i);
+  }
+
+  /** Counts the bytes of one hit. */
+  final Placed hitOf(int i, int length) {
+    recordBytes[i] = length;
+    return Placed.HIT;
   }
 
   /** Notes that the payload needs {@code bytes} and the target has no room for them. */
@@ -178,19 +287,10 @@ abstract class BatchRead {
     return Placed.NO_ROOM;
   }
 
-  /** Gives back the leases this READ was granted, because no reply will tell of them. */
-  final void releaseLeases(long holder) {
-    for (int i = 0; i < count(); i++) {
-      if (statuses[i] == Status.LEASED_TO_YOU) {
-        dataset.fills().release(keys[i], holder, leases[i]);
-      }
-    }
-  }
-
   /** The reply, when all samples are settled. */
   final Batch reply() {
     boolean inline = target instanceof Target.Inline;
-    Table table = tooSmall() ? new Table.Empty() : finish();
+    Table table = tooSmall() ? new Table.Empty() : table();
     if (tooSmall()) {
       forgetHits();
       if (inline) {
@@ -210,7 +310,7 @@ abstract class BatchRead {
       }
     }
     return new Batch(
-        generation,
+        resolved.generation(),
         request.shape(),
         inline && !tooSmall(),
         tooSmall(),
@@ -225,18 +325,6 @@ abstract class BatchRead {
     for (int i = 0; i < count(); i++) {
       statuses[i] = statuses[i] == Status.HIT ? Status.MISS : statuses[i];
     }
-  }
-
-  final int count(Status wanted) {
-    int found = 0;
-    for (Status status : statuses) {
-      found += status == wanted ? 1 : 0;
-    }
-    return found;
-  }
-
-  final boolean hasHit() {
-    return count(Status.HIT) > 0;
   }
 
   /** Reads a whole record to the start of scratch; its length, or {@link RecordStore#MISS}. */
@@ -264,60 +352,5 @@ abstract class BatchRead {
 
   static long align(long position) {
     return (position + RecordLayout.ALIGNMENT - 1) & -RecordLayout.ALIGNMENT;
-  }
-
-  /** Each record whole, at its own place. */
-  private static final class RecordsRead extends BatchRead {
-    private final Sinks.Whole sink = new Sinks.Whole();
-    private final long[] offsets;
-    private final int[] lengths;
-    private long end;
-
-    RecordsRead(
-        LaneMessage.Read request,
-        ServedDataset dataset,
-        Target target,
-        Scratch scratch,
-        RecordChecksum checksum) {
-      super(request, dataset, target, scratch, checksum);
-      offsets = new long[count()];
-      lengths = new int[count()];
-    }
-
-    @Override
-    Placed place(int i, byte @Nullable [] bytes) {
-      int length = pour(i, bytes, sink.at(target.address() + end, room()));
-      if (length < 0 && sink.offered() > room()) {
-        long needed = end + align(sink.offered()) * (count() - i);
-        if (!target.ensure(needed) && !target.ensure(end + sink.offered())) {
-          return noRoom(needed);
-        }
-        length = pour(i, bytes, sink.at(target.address() + end, room()));
-      }
-      if (length < 0) {
-        return Placed.ABSENT;
-      }
-      if (dataset.verify() && !checksum.matches(target.bytes(), (int) end, length)) {
-        return Placed.DAMAGED;
-      }
-      offsets[i] = end;
-      lengths[i] = length;
-      end = align(end + length);
-      return hit(length);
-    }
-
-    private long room() {
-      return target.bytes().capacity() - end;
-    }
-
-    @Override
-    Table finish() {
-      return new Table.Records(offsets, lengths);
-    }
-
-    @Override
-    long payloadBytes() {
-      return Math.min(end, target.bytes().capacity());
-    }
   }
 }

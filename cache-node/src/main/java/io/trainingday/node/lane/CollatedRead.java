@@ -3,10 +3,9 @@ package io.trainingday.node.lane;
 import io.trainingday.lane.LaneException;
 import io.trainingday.lane.LaneMessage;
 import io.trainingday.lane.LaneMessage.Table;
-import io.trainingday.node.lane.Sinks.Scratch;
-import io.trainingday.record.RecordChecksum;
 import io.trainingday.record.RecordLayout;
 import java.nio.ByteBuffer;
+import java.util.Objects;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -15,52 +14,57 @@ import org.jspecify.annotations.Nullable;
  * <p>A large batch is copied by several threads: one core cannot read and write memory as fast as
  * the memory allows. What is not plain (another layout, a damaged record) is left to the
  * connection's own thread.
+ *
+ * <p>Records from elsewhere are laid down as they arrive, under the layout that most records of the
+ * data set have. What turns out to have another one is asked for again, by its head first.
  */
 final class CollatedRead extends BatchRead {
   private @Nullable Collation collation;
   private byte @Nullable [] head;
   private final Copiers copiers;
+  private @Nullable RecordLayout @Nullable [] announcedLayouts;
+  private boolean fixed;
 
   CollatedRead(
       LaneMessage.Read request,
       ServedDataset dataset,
       Target target,
-      Scratch scratch,
-      RecordChecksum checksum,
+      Copiers.Tools tools,
       Copiers copiers) {
-    super(request, dataset, target, scratch, checksum);
+    super(request, dataset, target, tools);
     this.copiers = copiers;
   }
 
   @Override
-  void readStored() {
-    int i = 0;
-    while (i < count() && head == null && !tooSmall()) {
-      readStored(i++);
+  void readStored(int[] positions) {
+    int next = 0;
+    while (next < positions.length && head == null && !tooSmall()) {
+      readStored(positions[next++]);
     }
     Collation known = collation;
     if (known == null || tooSmall()) {
       return;
     }
-    Placed[] placed = new Placed[count()];
+    Placed[] placed = new Placed[positions.length];
     copiers.run(
-        i,
-        count(),
+        next,
+        positions.length,
         known.layout().recordLength(),
         (from, to) -> {
           Copiers.Tools tools = Copiers.tools();
           Collation own = known.forAnotherThread();
           ByteBuffer bytes = target.bytes().duplicate();
           for (int k = from; k < to; k++) {
-            placed[k] = tryPlain(own, tools, bytes, k);
+            placed[k] = tryPlain(own, tools, bytes, positions[k]);
           }
         });
-    for (; i < count() && !tooSmall(); i++) {
-      Placed plain = placed[i];
+    for (; next < positions.length && !tooSmall(); next++) {
+      int i = positions[next];
+      Placed plain = placed[next];
       if (plain == null) {
         readStored(i);
       } else {
-        settle(i, plain == Placed.HIT ? hit(known.layout().recordLength()) : plain);
+        settle(i, plain == Placed.HIT ? hitOf(i, known.layout().recordLength()) : plain);
       }
     }
   }
@@ -82,11 +86,7 @@ final class CollatedRead extends BatchRead {
 
   @Override
   Placed place(int i, byte @Nullable [] bytes) {
-    Collation expected = collation;
-    if (expected == null && dataset.expectedLayout() != null) {
-      expected = new Collation(dataset.expectedLayout(), count());
-      collation = expected;
-    }
+    Collation expected = expected();
     if (expected == null) {
       return placeWhole(i, bytes);
     }
@@ -111,7 +111,14 @@ final class CollatedRead extends BatchRead {
       return Placed.DAMAGED;
     }
     keepHead(expected.layout());
-    return hit(length);
+    return hitOf(i, length);
+  }
+
+  private @Nullable Collation expected() {
+    if (collation == null && dataset.expectedLayout() != null) {
+      collation = new Collation(dataset.expectedLayout(), count());
+    }
+    return collation;
   }
 
   /** The way of a record whose layout is not the expected one. */
@@ -125,24 +132,35 @@ final class CollatedRead extends BatchRead {
       return Placed.DAMAGED;
     }
     RecordLayout layout = RecordLayout.parse(scratch.bytes(), length);
-    Collation expected = collation;
-    if (expected == null || (!hasHit() && layout.schemaHash() != expected.layout().schemaHash())) {
-      expected = new Collation(layout, count());
-      collation = expected;
-      head = null;
-      dataset.expectLayout(layout);
-    } else if (layout.schemaHash() != expected.layout().schemaHash()) {
+    if (fixed) {
+      return Placed.LATER;
+    }
+    Collation known = agree(i, layout);
+    if (!target.ensure(known.totalBytes())) {
+      return noRoom(known.totalBytes());
+    }
+    known.place(scratch.bytes(), layout, target.bytes(), i);
+    keepHead(layout);
+    return hitOf(i, length);
+  }
+
+  /** The collation that sample {@code i} is part of: the first hit decides, the others follow. */
+  private Collation agree(int i, RecordLayout layout) {
+    Collation known = collation;
+    boolean differs = known == null || layout.schemaHash() != known.layout().schemaHash();
+    if (differs && known != null && hasHit()) {
       throw new LaneException(
           LaneException.Code.NOT_COLLATABLE,
           "sample %d is (%s) where others of its batch are (%s); read ragged or as records, or resize samples to one shape"
-              .formatted(request.indices()[i], layout, expected.layout()));
+              .formatted(request.indices()[i], layout, known.layout()));
     }
-    if (!target.ensure(expected.totalBytes())) {
-      return noRoom(expected.totalBytes());
+    if (known == null || differs) {
+      known = new Collation(layout, count());
+      collation = known;
+      head = null;
+      dataset.expectLayout(layout);
     }
-    expected.place(scratch.bytes(), layout, target.bytes(), i);
-    keepHead(layout);
-    return hit(length);
+    return known;
   }
 
   private void keepHead(RecordLayout layout) {
@@ -153,7 +171,62 @@ final class CollatedRead extends BatchRead {
   }
 
   @Override
-  Table finish() {
+  boolean fix() {
+    Collation guess = expected();
+    fixed = guess != null && target.ensure(guess.totalBytes());
+    return fixed;
+  }
+
+  @Override
+  Places straight() {
+    return new CollatedPlaces(
+        Objects.requireNonNull(collation).forAnotherThread(), target, dataset.verify());
+  }
+
+  @Override
+  void loosen() {
+    fixed = false;
+  }
+
+  @Override
+  Placed announce(int i, HeadPlaces.Head announced) {
+    Collation known = agree(i, announced.layout());
+    if (!target.ensure(known.totalBytes())) {
+      return noRoom(known.totalBytes());
+    }
+    if (head == null) {
+      head = announced.bytes();
+    }
+    if (announcedLayouts == null) {
+      announcedLayouts = new RecordLayout[count()];
+    }
+    announcedLayouts[i] = announced.layout();
+    return hitOf(i, announced.layout().recordLength());
+  }
+
+  @Override
+  void used(Places places) {
+    if (head == null && places instanceof CollatedPlaces collated) {
+      head = collated.head();
+    }
+  }
+
+  @Override
+  boolean arrange() {
+    return !tooSmall();
+  }
+
+  @Override
+  Places places() {
+    return new ScatteredPlaces(
+        target,
+        Objects.requireNonNull(announcedLayouts),
+        Objects.requireNonNull(collation)::position,
+        dataset.verify());
+  }
+
+  @Override
+  Table table() {
     return head == null || !hasHit() ? new Table.Empty() : new Table.Collated(head);
   }
 

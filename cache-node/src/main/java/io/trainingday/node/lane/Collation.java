@@ -19,7 +19,7 @@ final class Collation {
   Collation(RecordLayout layout, int batchSize) {
     this.layout = layout;
     this.places = CollatedLayout.of(layout, batchSize);
-    this.scatter = new Scatter(layout.recordLength(), pieceLengths(layout));
+    this.scatter = Scatter.of(layout);
   }
 
   private Collation(Collation other) {
@@ -41,12 +41,17 @@ final class Collation {
     return places.totalBytes();
   }
 
+  /** Where a field of sample {@code i} begins in the target. */
+  long position(int field, int i) {
+    return places.position(field, i);
+  }
+
   /** The sink for sample {@code i}: fields to their places in the target, the head to scratch. */
   Scatter scatter(int i, long headAddress, long targetAddress) {
     scatter.reset();
     scatter.place(0, headAddress);
     for (int f = 0; f < places.fieldCount(); f++) {
-      scatter.place(1 + 2 * f, targetAddress + places.position(f, i));
+      scatter.place(Scatter.fieldPiece(f), targetAddress + places.position(f, i));
     }
     return scatter;
   }
@@ -74,19 +79,5 @@ final class Collation {
       RecordLayout.Field field = fields.get(f);
       target.put(Math.toIntExact(places.position(f, i)), record, field.offset(), field.length());
     }
-  }
-
-  /** Lengths of head, field 0, gap, field 1, gap …, which together make the record. */
-  private static int[] pieceLengths(RecordLayout layout) {
-    List<RecordLayout.Field> fields = layout.fields();
-    int[] lengths = new int[1 + 2 * fields.size()];
-    lengths[0] = layout.bodyStart();
-    for (int f = 0; f < fields.size(); f++) {
-      int end = fields.get(f).offset() + fields.get(f).length();
-      int next = f + 1 < fields.size() ? fields.get(f + 1).offset() : layout.recordLength();
-      lengths[1 + 2 * f] = fields.get(f).length();
-      lengths[2 + 2 * f] = next - end;
-    }
-    return lengths;
   }
 }

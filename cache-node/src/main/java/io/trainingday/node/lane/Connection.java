@@ -2,40 +2,42 @@ package io.trainingday.node.lane;
 
 import io.netty.buffer.ByteBuf;
 import io.netty.buffer.Unpooled;
+import io.netty.channel.Channel;
 import io.netty.channel.ChannelFutureListener;
 import io.netty.channel.ChannelHandlerContext;
 import io.netty.channel.ChannelInboundHandlerAdapter;
 import io.netty.handler.codec.DecoderException;
-import io.trainingday.grid.SampleKey;
+import io.netty.handler.ssl.SslHandshakeCompletionEvent;
+import io.netty.util.concurrent.Future;
+import io.trainingday.lane.AdminMessage;
 import io.trainingday.lane.LaneException;
 import io.trainingday.lane.LaneException.Code;
 import io.trainingday.lane.LaneMessage;
-import io.trainingday.lane.LaneMessage.FillResult;
-import io.trainingday.lane.LaneMessage.Status;
-import io.trainingday.node.fill.Fills;
+import io.trainingday.lane.LaneMessage.Role;
+import io.trainingday.lane.OwnersMessage;
+import io.trainingday.lane.PeerMessage;
 import io.trainingday.node.lane.FrameDecoder.Received;
-import io.trainingday.record.MalformedRecordException;
-import io.trainingday.record.RecordChecksum;
-import io.trainingday.record.RecordLayout;
+import io.trainingday.node.ownership.Ownership;
 import java.io.IOException;
 import java.nio.ByteBuffer;
-import java.util.ArrayList;
 import java.util.HashMap;
-import java.util.LinkedHashSet;
 import java.util.Locale;
 import java.util.Map;
-import java.util.Set;
 import java.util.concurrent.Callable;
+import java.util.concurrent.Executor;
 import java.util.concurrent.RejectedExecutionException;
+import java.util.concurrent.TimeUnit;
 import java.util.function.Consumer;
+import java.util.stream.Collectors;
+import javax.net.ssl.SSLException;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * One trainer's connection. Everything happens on its event loop, batches are copied there too;
- * what may block goes to the server's executor and comes back. So segments need no locks, and when
- * the channel is inactive nothing writes to them any more.
+ * One connection, of a trainer or an administrator. Everything happens on its event loop, batches
+ * are copied there too; what may block goes to the server's executor and comes back. So segments
+ * need no locks, and when the channel is inactive nothing writes to them any more.
  */
 final class Connection extends ChannelInboundHandlerAdapter {
   private static final Logger LOG = LoggerFactory.getLogger(Connection.class);
@@ -43,39 +45,65 @@ final class Connection extends ChannelInboundHandlerAdapter {
   private static final int MAX_SEGMENTS = 64;
 
   private final LaneServer server;
-  private final FrameDecoder decoder;
+  private final FrameDecoder decoder = new FrameDecoder(this::speaksTls);
   private final boolean sharedMemory;
+  private final Grants grants;
   private final Map<Integer, ServedDataset> datasets = new HashMap<>();
   private final Map<Integer, Segment> segments = new HashMap<>();
-  private final Set<ParkedRead> parked = new LinkedHashSet<>();
-  private final long holder;
+  private final TrainerSession trainer;
+  private @Nullable PeerSession peer;
   private @Nullable ChannelHandlerContext context;
-  private boolean greeted;
+  private @Nullable Grant grant;
+  private @Nullable Role role;
+  private @Nullable Future<?> silence;
+
+  /** Whether what is written reaches the other side as it stands in the protocol. */
+  private boolean heard;
+
   private boolean closing;
   private int requestsInFlight;
   private int segmentsUnderWay;
   private int lastHandle;
 
-  Connection(LaneServer server, FrameDecoder decoder, boolean sharedMemory) {
+  Connection(LaneServer server, boolean sharedMemory, Grants grants, boolean tls) {
     this.server = server;
-    this.decoder = decoder;
     this.sharedMemory = sharedMemory;
-    this.holder = server.fills().openHolder();
+    this.grants = grants;
+    this.heard = !tls;
+    this.trainer = new TrainerSession(server, this);
   }
 
   @Override
   public void handlerAdded(ChannelHandlerContext added) {
     context = added;
+    int millis = server.limits().greetingTimeoutMillis();
+    silence =
+        added
+            .executor()
+            .schedule(
+                () ->
+                    refuse(
+                        0,
+                        RefusalReason.SILENCE,
+                        new LaneException(
+                            Code.MALFORMED, "no HELLO within %d ms".formatted(millis))),
+                millis,
+                TimeUnit.MILLISECONDS);
+  }
+
+  FrameDecoder decoder() {
+    return decoder;
   }
 
   @Override
   public void channelInactive(ChannelHandlerContext inactive) {
     closing = true;
+    stopWaitingForHello();
     server.forget(this);
-    for (ParkedRead read : new ArrayList<>(parked)) {
-      read.finish();
+    trainer.close();
+    if (peer != null) {
+      peer.close();
     }
-    server.fills().closeHolder(holder);
     segments.values().forEach(Segment::close);
     segments.clear();
     datasets.clear();
@@ -83,9 +111,52 @@ final class Connection extends ChannelInboundHandlerAdapter {
   }
 
   @Override
+  public void userEventTriggered(ChannelHandlerContext triggered, Object event) {
+    if (event instanceof SslHandshakeCompletionEvent handshake) {
+      if (handshake.isSuccess()) {
+        heard = true;
+      } else {
+        tlsFailed(handshake.cause());
+      }
+    }
+    triggered.fireUserEventTriggered(event);
+  }
+
+  /** The first bytes on an encrypted lane are plain: said in plain words. */
+  void speaksNoTls() {
+    heard = true;
+    refuse(
+        0,
+        RefusalReason.TLS,
+        new LaneException(
+            Code.DENIED,
+            "this node's lane speaks TLS (lane.tls.enabled=true); trust its certificate's signer, as by TRAINING_DAY_TLS_TRUST"));
+  }
+
+  private void speaksTls() {
+    refuse(
+        0,
+        RefusalReason.TLS,
+        new LaneException(
+            Code.DENIED,
+            "a TLS handshake, but lane.tls.enabled=false; set it, or connect without TLS"));
+  }
+
+  private void tlsFailed(Throwable cause) {
+    refuse(
+        0,
+        RefusalReason.TLS,
+        new LaneException(Code.DENIED, "TLS: " + String.valueOf(cause.getMessage())));
+  }
+
+  @Override
   public void channelWritabilityChanged(ChannelHandlerContext changed) {
-    // A client that does not take its replies gets no further ones made.
-    changed.channel().config().setAutoRead(changed.channel().isWritable());
+    if (peer != null) {
+      peer.takeTurns();
+    } else {
+      // A client that does not take its replies gets no further ones made.
+      changed.channel().config().setAutoRead(changed.channel().isWritable());
+    }
   }
 
   @Override
@@ -93,6 +164,8 @@ final class Connection extends ChannelInboundHandlerAdapter {
     Throwable reason = cause instanceof DecoderException ? cause.getCause() : cause;
     if (reason instanceof LaneException malformed) {
       refuse(0, malformed);
+    } else if (reason instanceof SSLException) {
+      tlsFailed(reason);
     } else if (reason instanceof IOException) {
       LOG.debug("A lane connection broke", reason);
       var unused = failed.close();
@@ -106,10 +179,16 @@ final class Connection extends ChannelInboundHandlerAdapter {
   public void channelRead(ChannelHandlerContext read, Object message) {
     Received received = (Received) message;
     ByteBuf body = received.body();
+    int type = received.frame().type();
     long requestId = received.frame().requestId();
     try {
-      if (!closing) {
-        receive(requestId, LaneMessage.decode(received.frame().type(), body.nioBuffer()));
+      if (closing) {
+        return;
+      }
+      if (grant != null && AdminMessage.isRequest(type)) {
+        administer(requestId, type, body);
+      } else {
+        receive(requestId, LaneMessage.decode(type, body.nioBuffer()));
       }
     } catch (RuntimeException e) {
       refuse(requestId, asRefusal(e));
@@ -123,39 +202,65 @@ final class Connection extends ChannelInboundHandlerAdapter {
       greet(requestId, hello);
       return;
     }
-    if (!greeted) {
+    if (grant == null) {
       throw new LaneException(
           Code.MALFORMED, "message type %d before HELLO".formatted(message.type()));
     }
-    if (requestsInFlight >= server.limits().maxRequestsInFlight()) {
+    if (role == Role.PEER) {
+      receiveFromPeer(requestId, message);
+      return;
+    }
+    checkRequestsInFlight();
+    if (message instanceof LaneMessage.StatusRequest) {
+      offload(requestId, () -> new LaneMessage.StatusReply(server.services().statusJson().get()));
+    } else if (message instanceof OwnersMessage.Request owners) {
+      send(requestId, owners(owners));
+    } else {
+      requireRole(Role.TRAINER, message.type());
+      serve(requestId, message);
+    }
+  }
+
+  private void checkRequestsInFlight() {
+    int inFlight = requestsInFlight + trainer.readsInFlight();
+    if (inFlight >= server.limits().maxRequestsInFlight()) {
       throw new LaneException(
           Code.TOO_MANY,
           "requests in flight=%d, allowed: lane.maxRequestsInFlight=%d"
-              .formatted(requestsInFlight + 1, server.limits().maxRequestsInFlight()));
+              .formatted(inFlight + 1, server.limits().maxRequestsInFlight()));
     }
+  }
+
+  private void requireRole(Role needed, int type) {
+    if (role != needed) {
+      throw new LaneException(
+          Code.DENIED,
+          "message type %d is for role %s, this connection greeted as %s"
+              .formatted(type, lower(needed), lower(role)));
+    }
+  }
+
+  private static String lower(@Nullable Object one) {
+    return String.valueOf(one).toLowerCase(Locale.ROOT);
+  }
+
+  private OwnersMessage.Reply owners(OwnersMessage.Request request) {
+    Ownership tables = server.ownership();
+    return request.handle() == OwnersMessage.Request.NO_DATASET
+        ? Owners.members(tables.table(0))
+        : Owners.all(tables.table(dataset(request.handle()).backups()));
+  }
+
+  private void serve(long requestId, LaneMessage message) {
     if (message instanceof LaneMessage.Read read) {
-      long start = System.nanoTime();
-      read(requestId, read);
-      server.countNanos(System.nanoTime() - start);
+      trainer.read(requestId, read);
     } else if (message instanceof LaneMessage.Fill fill) {
-      fill(requestId, fill);
+      trainer.fill(requestId, fill);
     } else if (message instanceof LaneMessage.Renew renew) {
-      for (int i = 0; i < renew.indices().length; i++) {
-        SampleKey key =
-            key(renew.handle(), renew.variant(), renew.indices()[i], renew.sampleVersions()[i]);
-        server.fills().renew(key, holder, renew.leases()[i]);
-      }
+      trainer.renew(renew);
       send(requestId, LaneMessage.Done.to(message));
     } else if (message instanceof LaneMessage.Abandon abandon) {
-      for (int i = 0; i < abandon.indices().length; i++) {
-        SampleKey key =
-            key(
-                abandon.handle(),
-                abandon.variant(),
-                abandon.indices()[i],
-                abandon.sampleVersions()[i]);
-        server.fills().release(key, holder, abandon.leases()[i]);
-      }
+      trainer.abandon(abandon);
       send(requestId, LaneMessage.Done.to(message));
     } else if (message instanceof LaneMessage.Open open) {
       open(requestId, open);
@@ -167,16 +272,25 @@ final class Connection extends ChannelInboundHandlerAdapter {
     } else if (message instanceof LaneMessage.Drop drop) {
       drop(drop);
       send(requestId, LaneMessage.Done.to(message));
-    } else if (message instanceof LaneMessage.StatusRequest) {
-      offload(requestId, () -> new LaneMessage.StatusReply(server.statusJson()));
     } else {
       throw new LaneException(
           Code.MALFORMED, "message type %d is no request".formatted(message.type()));
     }
   }
 
+  private void receiveFromPeer(long requestId, LaneMessage message) {
+    if (!(message instanceof PeerMessage fromPeer)) {
+      throw new LaneException(
+          Code.MALFORMED, "message type %d is none of a peer".formatted(message.type()));
+    }
+    if (peer == null) {
+      peer = new PeerSession(server, context());
+    }
+    peer.receive(requestId, fromPeer);
+  }
+
   private void greet(long requestId, LaneMessage.Hello hello) {
-    if (greeted) {
+    if (grant != null) {
       throw new LaneException(Code.MALFORMED, "a second HELLO");
     }
     if (hello.lowest() > LaneMessage.VERSION || hello.highest() < LaneMessage.VERSION) {
@@ -185,13 +299,31 @@ final class Connection extends ChannelInboundHandlerAdapter {
           "protocol versions %d–%d, this node speaks %d; update the older side"
               .formatted(hello.lowest(), hello.highest(), LaneMessage.VERSION));
     }
-    if (hello.role() != LaneMessage.Role.TRAINER) {
-      throw new LaneException(
-          Code.REFUSED,
-          "role %s, this node serves trainers"
-              .formatted(hello.role().name().toLowerCase(Locale.ROOT)));
+    Grant found = grants.of(hello.token());
+    if (found == null) {
+      refuse(
+          requestId,
+          RefusalReason.TOKEN,
+          new LaneException(
+              Code.DENIED,
+              (hello.token().isEmpty() ? "no token was shown" : "the token is unknown here")
+                  + "; set TRAINING_DAY_TOKEN to one in the node's lane.tokensFile"));
+      return;
     }
-    greeted = true;
+    if (!found.roles().contains(hello.role())) {
+      throw new LaneException(
+          Code.DENIED,
+          "role %s is not granted, but %s; use another token or way to the node"
+              .formatted(
+                  lower(hello.role()),
+                  found.roles().stream()
+                      .map(Connection::lower)
+                      .sorted()
+                      .collect(Collectors.joining(", "))));
+    }
+    grant = found;
+    role = hello.role();
+    stopWaitingForHello();
     LaneLimits limits = server.limits();
     decoder.allow(limits.maxFrameBytes());
     send(
@@ -208,6 +340,13 @@ final class Connection extends ChannelInboundHandlerAdapter {
             limits.hostId()));
   }
 
+  private void stopWaitingForHello() {
+    Future<?> waiting = silence;
+    if (waiting != null) {
+      waiting.cancel(false);
+    }
+  }
+
   private void open(long requestId, LaneMessage.Open open) {
     if (datasets.size() >= MAX_DATASETS) {
       throw new LaneException(
@@ -216,13 +355,53 @@ final class Connection extends ChannelInboundHandlerAdapter {
               .formatted(MAX_DATASETS + 1, MAX_DATASETS));
     }
     int handle = ++lastHandle;
+    String tenant = tenant();
     offload(
         requestId,
-        () -> server.open(open),
+        () -> server.open(tenant, open),
         dataset -> {
           datasets.put(handle, dataset);
           return new LaneMessage.OpenReply(handle, dataset.incarnation(), dataset.generation());
         });
+  }
+
+  /** Whose data sets this connection names. */
+  String tenant() {
+    Grant current = grant;
+    if (current == null) {
+      throw new IllegalStateException("not greeted yet");
+    }
+    return current.tenant();
+  }
+
+  /** Elsewhere, body and all: there may be millions of indices in it. */
+  private void administer(long requestId, int type, ByteBuf body) {
+    checkRequestsInFlight();
+    requireRole(Role.ADMIN, type);
+    String tenant = tenant();
+    body.retain();
+    boolean taken = false;
+    try {
+      offload(
+          server.administering(),
+          requestId,
+          () -> {
+            try {
+              AdminMessage request = (AdminMessage) LaneMessage.decode(type, body.nioBuffer());
+              return Administration.answer(server.services().admin(), tenant, request);
+            } finally {
+              body.release();
+            }
+          },
+          message -> message,
+          unused -> {},
+          () -> {});
+      taken = true;
+    } finally {
+      if (!taken) {
+        body.release();
+      }
+    }
   }
 
   private void createSegment(long requestId, LaneMessage.Segment request) {
@@ -243,6 +422,7 @@ final class Connection extends ChannelInboundHandlerAdapter {
     int id = ++lastHandle;
     segmentsUnderWay++;
     offload(
+        server.blocking(),
         requestId,
         () -> server.segments().create(request.slotBytes(), request.slots(), connectionBytes),
         segment -> {
@@ -264,108 +444,10 @@ final class Connection extends ChannelInboundHandlerAdapter {
     segment.close();
   }
 
-  private void read(long requestId, LaneMessage.Read request) {
-    ServedDataset dataset = dataset(request.handle());
-    Segment segment = request.segment() == LaneMessage.NO_SLOT ? null : segment(request.segment());
-    if (segment != null && !segment.take(request.slot())) {
-      throw new LaneException(
-          Code.MALFORMED,
-          "slot %d of segment %d is none, or another READ uses it"
-              .formatted(request.slot(), request.segment()));
-    }
-    Target target =
-        segment == null
-            ? new Target.Inline(context().alloc(), maxInlineBytes(request.indices().length))
-            : segment.target(request.slot());
-    Copiers.Tools tools = Copiers.tools();
-    BatchRead read;
-    try {
-      read =
-          BatchRead.of(
-              request, dataset, target, tools.scratch(), tools.checksum(), server.copiers());
-    } catch (LaneException e) {
-      free(target, segment, request.slot());
-      throw e;
-    }
-    boolean answered = false;
-    try {
-      read.readStored();
-      if (request.lease()) {
-        read.askForMissing(holder);
-      } else {
-        read.readPending();
-      }
-      if (mayWait(request, read)) {
-        answered = true;
-        requestsInFlight++;
-        ParkedRead waiting =
-            new ParkedRead(
-                read,
-                holder,
-                context().channel().eventLoop(),
-                done -> {
-                  parked.remove(done);
-                  requestsInFlight--;
-                  RuntimeException failure = done.failure();
-                  if (failure == null) {
-                    answerRead(requestId, read, segment);
-                  } else {
-                    abort(read, segment);
-                    refuse(requestId, asRefusal(failure));
-                  }
-                });
-        parked.add(waiting);
-        waiting.park(
-            Math.min(request.waitMillis(), server.limits().answerTimeoutMillis() * 3L / 4));
-        return;
-      }
-      answered = true;
-      answerRead(requestId, read, segment);
-    } finally {
-      if (!answered) {
-        abort(read, segment);
-      }
-    }
-  }
-
-  private static boolean mayWait(LaneMessage.Read request, BatchRead read) {
-    return request.waitMillis() > 0
-        && !read.tooSmall()
-        && read.count(Status.LEASED_TO_YOU) == 0
-        && read.count(Status.LEASED_TO_OTHER) > 0;
-  }
-
-  private void answerRead(long requestId, BatchRead read, @Nullable Segment segment) {
-    boolean answered = false;
-    try {
-      if (closing) {
-        return;
-      }
-      LaneMessage.Batch reply = read.reply();
-      int hits = read.count(Status.HIT);
-      ReadCounters counters = read.dataset.counters();
-      counters.generation = reply.generation();
-      counters.hits.add(hits);
-      counters.hitBytes.add(read.hitBytes());
-      counters.misses.add(read.count() - hits);
-      server.countBatch(segment == null);
-      if (segment != null) {
-        segment.give(read.request.slot());
-      }
-      answered = true;
-      sendBatch(requestId, read, reply);
-    } catch (RuntimeException e) {
-      refuse(requestId, asRefusal(e));
-    } finally {
-      if (!answered) {
-        abort(read, segment);
-      }
-    }
-  }
-
-  private void sendBatch(long requestId, BatchRead read, LaneMessage.Batch reply) {
+  /** Sends the reply to a READ and, of an inline one, its payload; frees an inline target. */
+  void sendBatch(long requestId, LaneMessage.Batch reply, Target target) {
     ByteBuffer head = reply.frame(requestId);
-    if (!(read.target instanceof Target.Inline inline)) {
+    if (!(target instanceof Target.Inline inline)) {
       write(Unpooled.wrappedBuffer(head));
     } else if (reply.inline()) {
       write(
@@ -377,90 +459,7 @@ final class Connection extends ChannelInboundHandlerAdapter {
     }
   }
 
-  private void abort(BatchRead read, @Nullable Segment segment) {
-    read.releaseLeases(holder);
-    free(read.target, segment, read.request.slot());
-  }
-
-  private static void free(Target target, @Nullable Segment segment, int slot) {
-    if (segment != null) {
-      segment.give(slot);
-    }
-    if (target instanceof Target.Inline inline) {
-      inline.release();
-    }
-  }
-
-  /** What of a frame is left for the payload beside the tables, generously. */
-  private int maxInlineBytes(int count) {
-    return (int) Math.max(0L, server.limits().maxFrameBytes() - count * 64L - (256L << 10));
-  }
-
-  private void fill(long requestId, LaneMessage.Fill fill) {
-    ServedDataset dataset = dataset(fill.handle());
-    int length = fill.record().remaining();
-    if (length > server.limits().maxRecordBytes()) {
-      throw new LaneException(
-          Code.REFUSED,
-          "record of sample %d has %d bytes > lane.maxRecordSize=%d, store smaller samples or raise it"
-              .formatted(fill.index(), length, server.limits().maxRecordBytes()));
-    }
-    byte[] record = new byte[length];
-    fill.record().get(record);
-    RecordLayout layout = inspectAndSeal(fill.index(), record);
-    if (dataset.knowsSchema(layout)) {
-      send(requestId, submit(dataset, fill, record));
-    } else {
-      // Learning a schema is a transaction of the grid.
-      offload(
-          requestId,
-          () -> {
-            dataset.learnSchema(layout);
-            return submit(dataset, fill, record);
-          });
-    }
-  }
-
-  private static RecordLayout inspectAndSeal(long index, byte[] record) {
-    ByteBuffer bytes = ByteBuffer.wrap(record);
-    RecordChecksum checksum = Copiers.tools().checksum();
-    try {
-      RecordLayout layout = RecordLayout.parse(bytes, record.length);
-      if (checksum.matches(bytes, 0, record.length)) {
-        checksum.seal(bytes, 0, record.length);
-        return layout;
-      }
-    } catch (MalformedRecordException e) {
-      throw new LaneException(
-          Code.REFUSED, "record of sample %d: %s".formatted(index, e.getMessage()));
-    }
-    throw new LaneException(
-        Code.REFUSED, "record of sample %d does not match its checksum".formatted(index));
-  }
-
-  private LaneMessage.FillReply submit(
-      ServedDataset dataset, LaneMessage.Fill fill, byte[] record) {
-    SampleKey key = dataset.key(fill.index(), fill.variant(), fill.sampleVersion());
-    if (!dataset.isCurrent(fill.index(), fill.sampleVersion())) {
-      // Nobody would ever look there. Who waits for the old version loads for itself.
-      server.fills().release(key, holder, fill.lease());
-      return new LaneMessage.FillReply(FillResult.DROPPED, "stale");
-    }
-    Fills.Submitted submitted = server.fills().submit(key, record);
-    return switch (submitted) {
-      case TAKEN, REPEATED -> new LaneMessage.FillReply(FillResult.TAKEN, "");
-      case BUSY -> new LaneMessage.FillReply(FillResult.BUSY, "busy");
-      case NO_ROOM -> new LaneMessage.FillReply(FillResult.DROPPED, "budget");
-      case TOO_LARGE -> new LaneMessage.FillReply(FillResult.DROPPED, "too-large");
-      case CLOSED -> new LaneMessage.FillReply(FillResult.DROPPED, "stopping");
-    };
-  }
-
-  private SampleKey key(int handle, int variant, long index, long sampleVersion) {
-    return dataset(handle).key(index, variant, sampleVersion);
-  }
-
-  private ServedDataset dataset(int handle) {
+  ServedDataset dataset(int handle) {
     ServedDataset dataset = datasets.get(handle);
     if (dataset == null) {
       throw new LaneException(
@@ -469,7 +468,7 @@ final class Connection extends ChannelInboundHandlerAdapter {
     return dataset;
   }
 
-  private Segment segment(int id) {
+  Segment segment(int id) {
     Segment segment = segments.get(id);
     if (segment == null) {
       throw new LaneException(
@@ -485,11 +484,13 @@ final class Connection extends ChannelInboundHandlerAdapter {
         .eventLoop()
         .execute(
             () -> {
-              for (ParkedRead read : new ArrayList<>(parked)) {
-                read.finish();
-              }
+              trainer.hurry();
               refuse(0, new LaneException(Code.STOPPING, "the cache node is stopping"));
             });
+  }
+
+  Channel channel() {
+    return context().channel();
   }
 
   private ChannelHandlerContext context() {
@@ -500,7 +501,7 @@ final class Connection extends ChannelInboundHandlerAdapter {
     return current;
   }
 
-  private interface Answer<T> {
+  interface Answer<T> {
     LaneMessage to(T result);
   }
 
@@ -508,18 +509,24 @@ final class Connection extends ChannelInboundHandlerAdapter {
     offload(requestId, work, message -> message);
   }
 
-  private <T> void offload(long requestId, Callable<T> work, Answer<T> answer) {
-    offload(requestId, work, answer, unused -> {}, () -> {});
+  <T> void offload(long requestId, Callable<T> work, Answer<T> answer) {
+    offload(server.blocking(), requestId, work, answer, unused -> {}, () -> {});
   }
 
   /**
    * Runs blocking work elsewhere and answers on this connection's thread.
    *
+   * @param executor whose queue is bounded
    * @param orphaned takes the result when the connection is gone meanwhile
    * @param failed runs on this connection's thread when there is no result
    */
   private <T> void offload(
-      long requestId, Callable<T> work, Answer<T> answer, Consumer<T> orphaned, Runnable failed) {
+      Executor executor,
+      long requestId,
+      Callable<T> work,
+      Answer<T> answer,
+      Consumer<T> orphaned,
+      Runnable failed) {
     requestsInFlight++;
     Runnable task =
         () -> {
@@ -548,11 +555,13 @@ final class Connection extends ChannelInboundHandlerAdapter {
               () -> orphaned.accept(result));
         };
     try {
-      server.blocking().execute(task);
+      executor.execute(task);
     } catch (RejectedExecutionException e) {
       requestsInFlight--;
       failed.run();
-      throw new LaneException(Code.STOPPING, "the cache node is stopping");
+      throw server.isStopping()
+          ? new LaneException(Code.STOPPING, "the cache node is stopping")
+          : new LaneException(Code.TOO_MANY, "too many requests wait for the grid; try again");
     }
   }
 
@@ -565,7 +574,7 @@ final class Connection extends ChannelInboundHandlerAdapter {
     }
   }
 
-  private static LaneException asRefusal(Exception e) {
+  static LaneException asRefusal(Exception e) {
     if (e instanceof LaneException refusal) {
       return refusal;
     }
@@ -574,27 +583,36 @@ final class Connection extends ChannelInboundHandlerAdapter {
         Code.FAILED, "%s: %s".formatted(e.getClass().getSimpleName(), e.getMessage()));
   }
 
-  private void refuse(long requestId, LaneException e) {
+  void refuse(long requestId, LaneException e) {
+    refuse(requestId, RefusalReason.of(e.code()), e);
+  }
+
+  private void refuse(long requestId, RefusalReason reason, LaneException e) {
     if (closing) {
       return;
     }
-    server.countRefusal(e.code());
+    server.countRefusal(reason, context().channel(), e);
     boolean ends =
         e.code() == Code.MALFORMED
             || e.code() == Code.UNSUPPORTED_VERSION
             || e.code() == Code.STOPPING
-            || !greeted;
-    ByteBuf frame = Unpooled.wrappedBuffer(LaneMessage.Failure.of(e).frame(requestId));
-    if (ends) {
-      closing = true;
-      context().channel().config().setAutoRead(false);
-      context().writeAndFlush(frame).addListener(ChannelFutureListener.CLOSE);
+            || grant == null;
+    if (!ends) {
+      write(Unpooled.wrappedBuffer(LaneMessage.Failure.of(e).frame(requestId)));
+      return;
+    }
+    closing = true;
+    context().channel().config().setAutoRead(false);
+    if (heard) {
+      context()
+          .writeAndFlush(Unpooled.wrappedBuffer(LaneMessage.Failure.of(e).frame(requestId)))
+          .addListener(ChannelFutureListener.CLOSE);
     } else {
-      write(frame);
+      var unused = context().close();
     }
   }
 
-  private void send(long requestId, LaneMessage message) {
+  void send(long requestId, LaneMessage message) {
     write(Unpooled.wrappedBuffer(message.frame(requestId)));
   }
 

@@ -11,8 +11,10 @@ record LaneLimits(
     int maxRecordBytes,
     int answerTimeoutMillis,
     int leaseTimeoutMillis,
+    int greetingTimeoutMillis,
     long maxSegmentBytes,
     String hostId) {
+  private static final int MIN_GREETING_MILLIS = 1_000;
 
   static LaneLimits of(Settings settings) {
     Settings.Lane lane = settings.lane();
@@ -23,6 +25,7 @@ record LaneLimits(
         Math.toIntExact(lane.maxRecordSize().bytes()),
         millis(lane.answerTimeout()),
         millis(settings.fill().leaseTimeout()),
+        Math.max(MIN_GREETING_MILLIS, 2 * millis(lane.answerTimeout())),
         lane.slots().maxBytesPerConnection().bytes(),
         settings.grid().resolvedHostId());
   }

@@ -8,9 +8,12 @@ import io.netty.channel.ChannelInitializer;
 import io.netty.channel.ChannelOption;
 import io.netty.channel.EventLoopGroup;
 import io.netty.channel.MultiThreadIoEventLoopGroup;
+import io.netty.channel.ServerChannel;
 import io.netty.channel.WriteBufferWaterMark;
+import io.netty.channel.epoll.EpollChannelOption;
 import io.netty.channel.epoll.EpollIoHandler;
 import io.netty.channel.epoll.EpollServerDomainSocketChannel;
+import io.netty.channel.epoll.EpollServerSocketChannel;
 import io.netty.channel.group.ChannelGroup;
 import io.netty.channel.group.DefaultChannelGroup;
 import io.netty.channel.unix.DomainSocketAddress;
@@ -20,10 +23,15 @@ import io.trainingday.config.Settings;
 import io.trainingday.lane.LaneException;
 import io.trainingday.lane.LaneMessage;
 import io.trainingday.node.fill.Fills;
-import io.trainingday.node.store.RecordStore;
-import io.trainingday.node.versions.VersionKeys;
+import io.trainingday.node.ownership.Ownership;
+import io.trainingday.node.peer.FillForwarder;
+import io.trainingday.node.peer.Peers;
+import io.trainingday.node.peer.PingListener;
+import io.trainingday.node.store.RecordStores;
+import java.net.InetSocketAddress;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.List;
 import java.util.Map;
@@ -35,12 +43,15 @@ import java.util.concurrent.ThreadPoolExecutor;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.LongAdder;
-import java.util.function.Supplier;
+import java.util.function.Consumer;
+import javax.net.ssl.SSLEngine;
+import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * Serves the lane on a Unix socket; {@code cache-client/contract/lane.md} says what goes over it.
+ * Serves the lane on a Unix socket and, if the settings say so, over TCP; {@code
+ * cache-client/contract/lane.md} says what goes over it.
  *
  * <p>Must be closed before the record store is drained and Ignite stopped.
  */
@@ -48,6 +59,11 @@ public final class LaneServer implements AutoCloseable {
   private static final Logger LOG = LoggerFactory.getLogger(LaneServer.class);
   private static final int BLOCKING_THREADS = 4;
   private static final int BLOCKING_QUEUE = 10_000;
+  private static final int ADMIN_THREADS = 2;
+  private static final int ADMIN_QUEUE = 64;
+  private static final int KEEPALIVE_IDLE_SECONDS = 30;
+  private static final int KEEPALIVE_INTERVAL_SECONDS = 10;
+  private static final int KEEPALIVE_COUNT = 3;
 
   /** Above this much unsent to one client, no more of its requests are read. */
   private static final int UNSENT_HIGH_BYTES = 8 << 20;
@@ -56,15 +72,13 @@ public final class LaneServer implements AutoCloseable {
 
   private final LaneLimits limits;
   private final Settings settings;
-  private final RecordStore store;
-  private final Fills fills;
-  private final VersionKeys versions;
-  private final Supplier<String> statusJson;
+  private final LaneServices services;
   private final LaneEndpoint endpoint;
   private final EventLoopGroup threads;
   private final ThreadPoolExecutor blocking;
+  private final ThreadPoolExecutor administering;
   private final Copiers copiers = new Copiers(Runtime.getRuntime().availableProcessors());
-  private final Channel listening;
+  private final List<Channel> listening = new ArrayList<>();
   private final ChannelGroup channels = new DefaultChannelGroup(GlobalEventExecutor.INSTANCE);
   private final Set<Connection> connections = ConcurrentHashMap.newKeySet();
   private final Map<String, ReadCounters> reads = new ConcurrentHashMap<>();
@@ -72,97 +86,143 @@ public final class LaneServer implements AutoCloseable {
   private final LongAdder slotBatches = new LongAdder();
   private final LongAdder inlineBatches = new LongAdder();
   private final LongAdder batchNanos = new LongAdder();
-  private final LongAdder refusals = new LongAdder();
+  private final Refusals refusals = new Refusals(System::nanoTime, LOG::warn);
+  private final LongAdder peerSamples = new LongAdder();
+  private final LongAdder peerDamaged = new LongAdder();
 
   /**
    * Opens the lane at a claimed endpoint, which it closes with itself.
    *
-   * @param statusJson what STATUS answers; may block
-   * @throws LaneStartException when the socket cannot be listened on
+   * @throws LaneStartException when the socket or the port cannot be listened on
    */
-  public static LaneServer open(
-      LaneEndpoint endpoint,
-      Settings settings,
-      RecordStore store,
-      Fills fills,
-      VersionKeys versions,
-      Supplier<String> statusJson) {
-    return new LaneServer(endpoint, settings, store, fills, versions, statusJson);
+  public static LaneServer open(LaneEndpoint endpoint, Settings settings, LaneServices services) {
+    LaneServer server = new LaneServer(endpoint, settings, services);
+    try {
+      server.listen();
+      return server;
+    } catch (LaneStartException e) {
+      server.close();
+      throw e;
+    }
   }
 
-  private LaneServer(
-      LaneEndpoint endpoint,
-      Settings settings,
-      RecordStore store,
-      Fills fills,
-      VersionKeys versions,
-      Supplier<String> statusJson) {
+  private LaneServer(LaneEndpoint endpoint, Settings settings, LaneServices services) {
     this.settings = settings;
     this.limits = LaneLimits.of(settings);
-    this.store = store;
-    this.fills = fills;
-    this.versions = versions;
-    this.statusJson = statusJson;
+    this.services = services;
     this.endpoint = endpoint;
-    blocking =
-        new ThreadPoolExecutor(
-            BLOCKING_THREADS,
-            BLOCKING_THREADS,
-            1,
-            TimeUnit.MINUTES,
-            new LinkedBlockingQueue<>(BLOCKING_QUEUE),
-            new DefaultThreadFactory("lane-blocking", true));
-    blocking.allowCoreThreadTimeOut(true);
+    blocking = executor("lane-blocking", BLOCKING_THREADS, BLOCKING_QUEUE);
+    administering = executor("lane-admin", ADMIN_THREADS, ADMIN_QUEUE);
     // Copying a batch keeps one core busy at memory speed; more threads than that gain nothing.
     int loops = Math.max(2, Math.min(8, Runtime.getRuntime().availableProcessors() / 2));
     threads =
         new MultiThreadIoEventLoopGroup(
             loops, new DefaultThreadFactory("lane", true), EpollIoHandler.newFactory());
+  }
+
+  private static ThreadPoolExecutor executor(String name, int count, int queue) {
+    ThreadPoolExecutor executor =
+        new ThreadPoolExecutor(
+            count,
+            count,
+            1,
+            TimeUnit.MINUTES,
+            new LinkedBlockingQueue<>(queue),
+            new DefaultThreadFactory(name, true));
+    executor.allowCoreThreadTimeOut(true);
+    return executor;
+  }
+
+  private void listen() {
     try {
-      listening =
-          new ServerBootstrap()
-              .group(threads)
-              .channel(EpollServerDomainSocketChannel.class)
-              .childOption(
-                  ChannelOption.WRITE_BUFFER_WATER_MARK,
-                  new WriteBufferWaterMark(UNSENT_HIGH_BYTES / 2, UNSENT_HIGH_BYTES))
-              .childHandler(
-                  new ChannelInitializer<>() {
-                    @Override
-                    protected void initChannel(Channel channel) {
-                      accept(channel);
-                    }
-                  })
+      listening.add(
+          bootstrap(EpollServerDomainSocketChannel.class, this::acceptLocal)
               .bind(new DomainSocketAddress(endpoint.socket().toFile()))
               .syncUninterruptibly()
-              .channel();
+              .channel());
     } catch (RuntimeException e) {
-      var unused = threads.shutdownGracefully(0, 1, TimeUnit.SECONDS);
       throw new LaneStartException(
           "lane.socket=%s cannot be listened on: %s".formatted(endpoint.socket(), e.getMessage()),
           e);
     }
+    TcpPort port = endpoint.port();
+    if (port == null) {
+      return;
+    }
+    try {
+      listening.add(
+          bootstrap(EpollServerSocketChannel.class, this::acceptTcp)
+              .childOption(ChannelOption.TCP_NODELAY, true)
+              .childOption(ChannelOption.SO_KEEPALIVE, true)
+              // A host that is gone says nothing: its connections are found out within a minute.
+              .childOption(EpollChannelOption.TCP_KEEPIDLE, KEEPALIVE_IDLE_SECONDS)
+              .childOption(EpollChannelOption.TCP_KEEPINTVL, KEEPALIVE_INTERVAL_SECONDS)
+              .childOption(EpollChannelOption.TCP_KEEPCNT, KEEPALIVE_COUNT)
+              .bind(port.address())
+              .syncUninterruptibly()
+              .channel());
+    } catch (RuntimeException e) {
+      throw TcpPort.refusal(port.host(), port.port(), e);
+    }
   }
 
-  private void accept(Channel channel) {
+  private ServerBootstrap bootstrap(
+      Class<? extends ServerChannel> type, Consumer<Channel> acceptor) {
+    return new ServerBootstrap()
+        .group(threads)
+        .channel(type)
+        .childOption(
+            ChannelOption.WRITE_BUFFER_WATER_MARK,
+            new WriteBufferWaterMark(UNSENT_HIGH_BYTES / 2, UNSENT_HIGH_BYTES))
+        .childHandler(
+            new ChannelInitializer<>() {
+              @Override
+              protected void initChannel(Channel channel) {
+                acceptor.accept(channel);
+              }
+            });
+  }
+
+  private void acceptLocal(Channel channel) {
+    accept(channel, true, token -> Grant.LOCAL, null);
+  }
+
+  private void acceptTcp(Channel channel) {
+    TcpAccess access = endpoint.access();
+    accept(channel, false, access::grant, access.engine());
+  }
+
+  private void accept(
+      Channel channel, boolean sharedMemory, Grants grants, @Nullable SSLEngine tls) {
     if (openConnections.incrementAndGet() > limits.maxConnections()) {
       openConnections.decrementAndGet();
-      refusals.increment();
-      LaneException refusal =
-          new LaneException(
-              LaneException.Code.TOO_MANY,
-              "connections=%d > lane.maxConnections=%d, share connections or raise it"
-                  .formatted(limits.maxConnections() + 1, limits.maxConnections()));
+      turnAway(channel, tls == null);
+      return;
+    }
+    Connection connection = new Connection(this, sharedMemory, grants, tls != null);
+    connections.add(connection);
+    channels.add(channel);
+    if (tls != null) {
+      channel.pipeline().addLast(new TlsGate(tls, connection::speaksNoTls));
+    }
+    channel.pipeline().addLast(connection.decoder(), connection);
+  }
+
+  private void turnAway(Channel channel, boolean plain) {
+    LaneException refusal =
+        new LaneException(
+            LaneException.Code.TOO_MANY,
+            "connections=%d > lane.maxConnections=%d, share connections or raise it"
+                .formatted(limits.maxConnections() + 1, limits.maxConnections()));
+    countRefusal(RefusalReason.TOO_MANY, channel, refusal);
+    if (plain) {
       channel
           .writeAndFlush(Unpooled.wrappedBuffer(LaneMessage.Failure.of(refusal).frame(0)))
           .addListener(ChannelFutureListener.CLOSE);
-      return;
+    } else {
+      // A handshake, only to say that there is no room for it, would be the larger cost.
+      var unused = channel.close();
     }
-    FrameDecoder decoder = new FrameDecoder();
-    Connection connection = new Connection(this, decoder, true);
-    connections.add(connection);
-    channels.add(channel);
-    channel.pipeline().addLast(decoder, connection);
   }
 
   /** The Unix socket trainers attach to. */
@@ -174,15 +234,7 @@ public final class LaneServer implements AutoCloseable {
   public LaneStats stats() {
     List<LaneStats.Reads> datasets =
         reads.entrySet().stream()
-            .map(
-                entry ->
-                    new LaneStats.Reads(
-                        entry.getKey(),
-                        entry.getValue().generation,
-                        entry.getValue().hits.sum(),
-                        entry.getValue().hitBytes.sum(),
-                        entry.getValue().misses.sum(),
-                        entry.getValue().damaged.sum()))
+            .map(entry -> entry.getValue().snapshot(entry.getKey()))
             .sorted(Comparator.comparing(LaneStats.Reads::dataset))
             .toList();
     return new LaneStats(
@@ -191,7 +243,9 @@ public final class LaneServer implements AutoCloseable {
         slotBatches.sum(),
         inlineBatches.sum(),
         batchNanos.sum(),
-        refusals.sum(),
+        refusals.counts(),
+        peerSamples.sum(),
+        peerDamaged.sum(),
         datasets);
   }
 
@@ -201,12 +255,13 @@ public final class LaneServer implements AutoCloseable {
    */
   @Override
   public void close() {
-    listening.close().syncUninterruptibly();
+    listening.forEach(channel -> channel.close().syncUninterruptibly());
     connections.forEach(Connection::stop);
     // A client that does not read its last reply must not hold up the node.
     channels.newCloseFuture().awaitUninterruptibly(CLOSE_TIMEOUT.toMillis());
     channels.close().awaitUninterruptibly(CLOSE_TIMEOUT.toMillis());
     blocking.shutdown();
+    administering.shutdown();
     var unused = threads.shutdownGracefully(0, CLOSE_TIMEOUT.toMillis(), TimeUnit.MILLISECONDS);
     threads.terminationFuture().awaitUninterruptibly(2 * CLOSE_TIMEOUT.toMillis());
     copiers.close();
@@ -217,12 +272,32 @@ public final class LaneServer implements AutoCloseable {
     return limits;
   }
 
-  RecordStore store() {
-    return store;
+  LaneServices services() {
+    return services;
+  }
+
+  RecordStores stores() {
+    return services.stores();
   }
 
   Fills fills() {
-    return fills;
+    return services.fills();
+  }
+
+  Ownership ownership() {
+    return services.ownership();
+  }
+
+  Peers peers() {
+    return services.peers();
+  }
+
+  PingListener pings() {
+    return services.pings();
+  }
+
+  FillForwarder forwarder() {
+    return services.forwarder();
   }
 
   Segments segments() {
@@ -237,18 +312,22 @@ public final class LaneServer implements AutoCloseable {
     return blocking;
   }
 
-  String statusJson() {
-    return statusJson.get();
+  boolean isStopping() {
+    return blocking.isShutdown();
+  }
+
+  /** For what may wait for the grid a second or more. */
+  Executor administering() {
+    return administering;
   }
 
   /** Opens a data set for one connection; blocks. */
-  ServedDataset open(LaneMessage.Open request) {
+  ServedDataset open(String tenant, LaneMessage.Open request) {
     return ServedDataset.open(
+        tenant,
         request,
         settings,
-        versions,
-        store,
-        fills,
+        services,
         reads.computeIfAbsent(request.name(), unused -> new ReadCounters()));
   }
 
@@ -256,13 +335,28 @@ public final class LaneServer implements AutoCloseable {
     (inline ? inlineBatches : slotBatches).increment();
   }
 
+  /** A record that another node asked for was found damaged. */
+  void countDamagedForPeer() {
+    peerDamaged.increment();
+  }
+
+  /** Records were sent to another node. */
+  void countServedToPeer(int samples) {
+    peerSamples.add(samples);
+  }
+
   void countNanos(long nanos) {
     batchNanos.add(nanos);
   }
 
-  void countRefusal(LaneException.Code code) {
-    refusals.increment();
-    LOG.debug("Refused a lane request: {}", code);
+  void countRefusal(RefusalReason reason, Channel channel, LaneException refusal) {
+    refusals.count(reason, from(channel), String.valueOf(refusal.getMessage()));
+  }
+
+  private String from(Channel channel) {
+    return channel.remoteAddress() instanceof InetSocketAddress address
+        ? "tcp://%s:%d".formatted(address.getHostString(), address.getPort())
+        : "unix:" + endpoint.socket();
   }
 
   void forget(Connection connection) {

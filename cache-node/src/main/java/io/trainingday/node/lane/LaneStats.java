@@ -1,6 +1,7 @@
 package io.trainingday.node.lane;
 
 import java.util.List;
+import java.util.Map;
 
 /**
  * What the lane has done since it was opened, and what it holds now.
@@ -10,7 +11,10 @@ import java.util.List;
  * @param slotBatches batches that went through shared memory
  * @param inlineBatches batches that were sent behind their reply
  * @param batchNanos time spent on batches, without waiting for others' loads
- * @param refusals requests and connections answered by an error
+ * @param refusals requests and connections answered by an error or turned away, by reason; all
+ *     reasons there are
+ * @param peerSamples records sent to other nodes
+ * @param peerDamaged records that other nodes asked for and that were found damaged
  * @param datasets one entry per data set opened on this node
  */
 public record LaneStats(
@@ -19,18 +23,36 @@ public record LaneStats(
     long slotBatches,
     long inlineBatches,
     long batchNanos,
-    long refusals,
+    Map<String, Long> refusals,
+    long peerSamples,
+    long peerDamaged,
     List<Reads> datasets) {
 
   /**
    * Reads of one data set.
    *
-   * @param generation current when it was last opened or read
-   * @param hits samples found
-   * @param hitBytes bytes of their records
-   * @param misses samples not found
+   * @param generation current when it was last read
+   * @param local samples that came from this host, or would have had they been there
+   * @param peer samples that came from other hosts, or would have
+   * @param loads samples that trainers were left to load
+   * @param abandoned leases given back without a record
    * @param damaged records whose checksum or layout was wrong; each is a miss, too
    */
   public record Reads(
-      String dataset, long generation, long hits, long hitBytes, long misses, long damaged) {}
+      String dataset,
+      long generation,
+      Source local,
+      Source peer,
+      long loads,
+      long abandoned,
+      long damaged) {}
+
+  /**
+   * Reads from one source.
+   *
+   * @param hits samples found
+   * @param hitBytes bytes of their records
+   * @param misses samples not found
+   */
+  public record Source(long hits, long hitBytes, long misses) {}
 }

@@ -4,20 +4,19 @@ import io.trainingday.lane.LaneException;
 import io.trainingday.lane.LaneMessage;
 import io.trainingday.lane.LaneMessage.Status;
 import io.trainingday.lane.LaneMessage.Table;
-import io.trainingday.node.lane.Sinks.Scratch;
 import io.trainingday.record.MalformedRecordException;
-import io.trainingday.record.RecordChecksum;
 import io.trainingday.record.RecordLayout;
 import java.nio.ByteBuffer;
 import java.util.ArrayList;
+import java.util.BitSet;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
 
 /**
  * Each field's values one after the other, in samples of different shapes. Where a sample's values
- * go depends on the shapes of all before it, so only the heads of the records are read at first;
- * the records themselves follow when every sample is settled. A record is immutable under its key,
- * so it can vanish in between but not change.
+ * go depends on the shapes of all before it, so only the heads of the records are read at first,
+ * here and elsewhere; the records themselves follow when every sample is settled. A record is
+ * immutable under its key, so it can vanish in between but not change.
  */
 final class RaggedRead extends BatchRead {
   private static final int MAX_HEAD_BYTES =
@@ -25,16 +24,14 @@ final class RaggedRead extends BatchRead {
 
   private final @Nullable RecordLayout[] layouts;
   private final byte[] @Nullable [] arrived;
+  private final BitSet announced = new BitSet();
   private final Sinks.Head headSink = new Sinks.Head();
+  private List<Table.RaggedField> fields = List.of();
+  private byte @Nullable [] head;
   private long end;
 
-  RaggedRead(
-      LaneMessage.Read request,
-      ServedDataset dataset,
-      Target target,
-      Scratch scratch,
-      RecordChecksum checksum) {
-    super(request, dataset, target, scratch, checksum);
+  RaggedRead(LaneMessage.Read request, ServedDataset dataset, Target target, Copiers.Tools tools) {
+    super(request, dataset, target, tools);
     layouts = new RecordLayout[count()];
     arrived = new byte[count()][];
   }
@@ -51,26 +48,51 @@ final class RaggedRead extends BatchRead {
       return Placed.DAMAGED;
     }
     arrived[i] = bytes;
-    return hit(length);
+    announced.clear(i);
+    return hitOf(i, length);
   }
 
   @Override
-  Table finish() {
-    while (true) {
-      RecordLayout first = firstHit();
-      if (first == null) {
-        return new Table.Empty();
-      }
-      List<Table.RaggedField> fields = fields(first);
-      if (!target.ensure(end)) {
-        noRoom(end);
-        return new Table.Empty();
-      }
-      byte[] head = copyAll(fields);
-      if (head != null) {
-        return new Table.Ragged(head, fields);
-      }
+  Placed announce(int i, HeadPlaces.Head known) {
+    layouts[i] = known.layout();
+    announced.set(i);
+    if (head == null) {
+      head = known.bytes();
     }
+    return hitOf(i, known.layout().recordLength());
+  }
+
+  @Override
+  boolean isDense() {
+    return true;
+  }
+
+  @Override
+  boolean arrange() {
+    RecordLayout first = firstHit();
+    if (first == null) {
+      return true;
+    }
+    fields = fields(first);
+    if (!target.ensure(end)) {
+      noRoom(end);
+    }
+    return !tooSmall();
+  }
+
+  @Override
+  Places places() {
+    List<Table.RaggedField> arranged = fields;
+    return new ScatteredPlaces(
+        target,
+        layouts,
+        (f, i) -> arranged.get(f).offset() + arranged.get(f).valueOffsets()[i],
+        dataset.verify());
+  }
+
+  @Override
+  Table table() {
+    return head == null || !hasHit() ? new Table.Empty() : new Table.Ragged(head, fields);
   }
 
   @Override
@@ -80,7 +102,7 @@ final class RaggedRead extends BatchRead {
 
   private @Nullable RecordLayout firstHit() {
     for (int i = 0; i < count(); i++) {
-      if (statuses[i] == Status.HIT) {
+      if (status(i) == Status.HIT) {
         return layouts[i];
       }
     }
@@ -99,8 +121,8 @@ final class RaggedRead extends BatchRead {
       for (int i = 0; i < count(); i++) {
         RecordLayout layout = layouts[i];
         int length = 0;
-        if (statuses[i] == Status.HIT && layout != null) {
-          RecordLayout.Field field = field(layout, f, rank, i);
+        if (status(i) == Status.HIT && layout != null) {
+          RecordLayout.Field field = field(layout, f, fieldCount, rank, i);
           length = field.length();
           for (int r = 0; r < rank; r++) {
             shapes[i * rank + r] = field.dimension(r);
@@ -114,8 +136,8 @@ final class RaggedRead extends BatchRead {
     return fields;
   }
 
-  private RecordLayout.Field field(RecordLayout layout, int f, int rank, int i) {
-    if (f >= layout.fields().size() || layout.fields().get(f).rank() != rank) {
+  private RecordLayout.Field field(RecordLayout layout, int f, int count, int rank, int i) {
+    if (layout.fields().size() != count || layout.fields().get(f).rank() != rank) {
       throw new LaneException(
           LaneException.Code.NOT_COLLATABLE,
           "sample %d is (%s), which has other fields or ranks than its batch; read as records"
@@ -124,26 +146,19 @@ final class RaggedRead extends BatchRead {
     return layout.fields().get(f);
   }
 
-  /** The bytes before the body of one record; null when a record was gone and all starts anew. */
-  private byte @Nullable [] copyAll(List<Table.RaggedField> fields) {
-    byte[] head = null;
+  @Override
+  boolean layDown() {
     ByteBuffer out = target.bytes();
     for (int i = 0; i < count(); i++) {
       RecordLayout layout = layouts[i];
-      if (statuses[i] != Status.HIT || layout == null) {
+      if (status(i) != Status.HIT || layout == null || announced.get(i)) {
         continue;
       }
       int length = readToScratch(i, arrived[i]);
-      boolean sound =
-          length == layout.recordLength()
-              && (!dataset.verify() || checksum.matches(scratch.bytes(), 0, length));
-      if (!sound) {
-        if (length >= 0) {
-          dataset.counters().damaged.increment();
-          dataset.store().remove(key(i));
-        }
-        statuses[i] = Status.MISS;
-        return null;
+      boolean whole = length == layout.recordLength();
+      if (!whole || (dataset.verify() && !checksum.matches(scratch.bytes(), 0, length))) {
+        settle(i, length < 0 ? Placed.ABSENT : Placed.DAMAGED);
+        return false;
       }
       for (int f = 0; f < fields.size(); f++) {
         RecordLayout.Field field = layout.fields().get(f);
@@ -159,6 +174,6 @@ final class RaggedRead extends BatchRead {
         scratch.bytes().get(0, head);
       }
     }
-    return head;
+    return true;
   }
 }

@@ -1,12 +1,82 @@
 package io.trainingday.node.lane;
 
+import io.trainingday.lane.LaneMessage.Batch;
+import io.trainingday.lane.LaneMessage.Read;
+import io.trainingday.lane.LaneMessage.Status;
 import java.util.concurrent.atomic.LongAdder;
 
-/** What became of the reads of one data set on this node. */
+/**
+ * What became of the reads of one data set on this node.
+ *
+ * <p>Every sample of an answered READ is counted once, as a hit or a miss of where it came from, or
+ * would have come from had it been there: this host, or a peer on another. A sample that somebody
+ * else is loading is a miss, too; when the trainer asks again it is counted again. What the misses
+ * leave to the trainers is counted beside that, as the origin's: a sample they are to load, because
+ * they hold its lease or got none (hit), and a lease they gave back without a record (miss).
+ */
 final class ReadCounters {
-  final LongAdder hits = new LongAdder();
-  final LongAdder hitBytes = new LongAdder();
-  volatile long generation;
-  final LongAdder misses = new LongAdder();
+  /** Where samples come from. */
+  static final class Source {
+    final LongAdder hits = new LongAdder();
+    final LongAdder hitBytes = new LongAdder();
+    final LongAdder misses = new LongAdder();
+  }
+
+  final Source local = new Source();
+  final Source peer = new Source();
+  final LongAdder loads = new LongAdder();
+  final LongAdder abandoned = new LongAdder();
   final LongAdder damaged = new LongAdder();
+  volatile long generation;
+
+  /** Counts one answer. One that asks for a larger slot is no answer yet, but for its leases. */
+  void count(Read request, Batch reply, BatchFlow flow) {
+    generation = reply.generation();
+    long localHits = 0;
+    long localBytes = 0;
+    long localMisses = 0;
+    long toLoad = 0;
+    for (int i = 0; i < reply.statuses().length; i++) {
+      Status status = reply.statuses()[i];
+      if (status == Status.LEASED_TO_YOU
+          || (status == Status.MISS && request.lease() && !reply.tooSmall())) {
+        toLoad++;
+      }
+      if (reply.tooSmall()) {
+        continue;
+      }
+      if (flow.isElsewhere(i)) {
+        if (status == Status.HIT) {
+          peer.hits.increment();
+          peer.hitBytes.add(flow.batch().recordBytes(i));
+        } else {
+          peer.misses.increment();
+        }
+      } else if (status == Status.HIT) {
+        localHits++;
+        localBytes += flow.batch().recordBytes(i);
+      } else {
+        localMisses++;
+      }
+    }
+    local.hits.add(localHits);
+    local.hitBytes.add(localBytes);
+    local.misses.add(localMisses);
+    loads.add(toLoad);
+  }
+
+  LaneStats.Reads snapshot(String dataset) {
+    return new LaneStats.Reads(
+        dataset,
+        generation,
+        snapshot(local),
+        snapshot(peer),
+        loads.sum(),
+        abandoned.sum(),
+        damaged.sum());
+  }
+
+  private static LaneStats.Source snapshot(Source source) {
+    return new LaneStats.Source(source.hits.sum(), source.hitBytes.sum(), source.misses.sum());
+  }
 }

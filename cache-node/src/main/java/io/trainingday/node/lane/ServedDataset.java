@@ -5,14 +5,13 @@ import io.trainingday.grid.SampleKey;
 import io.trainingday.lane.LaneException;
 import io.trainingday.lane.LaneException.Code;
 import io.trainingday.lane.LaneMessage;
-import io.trainingday.node.fill.Fills;
 import io.trainingday.node.store.RecordStore;
 import io.trainingday.node.versions.DatasetRefusedException;
 import io.trainingday.node.versions.DatasetView;
 import io.trainingday.node.versions.OpenDataset;
 import io.trainingday.node.versions.SourceIdentity;
-import io.trainingday.node.versions.VersionKeys;
 import io.trainingday.record.RecordLayout;
+import java.util.HashMap;
 import java.util.Locale;
 import java.util.Map;
 import java.util.stream.Collectors;
@@ -26,11 +25,11 @@ final class ServedDataset {
   /** The name under which validation is kept with the version key. */
   static final String VALIDATION = "validation";
 
-  static final String DEFAULT_TENANT = "default";
+  /** The name under which the number of backups is kept. */
+  static final String BACKUPS = "backups";
 
   private final OpenDataset dataset;
   private final RecordStore store;
-  private final Fills fills;
   private final ReadCounters counters;
   private final boolean verify;
   private volatile @Nullable RecordLayout expectedLayout;
@@ -43,11 +42,9 @@ final class ServedDataset {
     }
   }
 
-  private ServedDataset(
-      OpenDataset dataset, RecordStore store, Fills fills, ReadCounters counters) {
+  private ServedDataset(OpenDataset dataset, RecordStore store, ReadCounters counters) {
     this.dataset = dataset;
     this.store = store;
-    this.fills = fills;
     this.counters = counters;
     this.verify = !text(Settings.Validation.NONE).equals(dataset.settings().get(VALIDATION));
   }
@@ -58,21 +55,24 @@ final class ServedDataset {
    * @throws LaneException REFUSED when source, settings or pipeline do not fit what is kept
    */
   static ServedDataset open(
+      String tenant,
       LaneMessage.Open request,
       Settings settings,
-      VersionKeys versions,
-      RecordStore store,
-      Fills fills,
+      LaneServices services,
       ReadCounters counters) {
     try {
       OpenDataset dataset =
-          versions.open(
-              DEFAULT_TENANT,
-              request.name(),
-              new SourceIdentity(request.sourceLength(), request.sourceDigest()),
-              request.pipeline(),
-              stated(request, settings));
-      return new ServedDataset(dataset, store, fills, counters);
+          services
+              .versions()
+              .open(
+                  tenant,
+                  request.name(),
+                  new SourceIdentity(request.sourceLength(), request.sourceDigest()),
+                  request.pipeline(),
+                  stated(request, settings));
+      String backups = dataset.settings().getOrDefault(BACKUPS, "0");
+      RecordStore store = services.stores().of(Integer.parseInt(backups));
+      return new ServedDataset(dataset, store, counters);
     } catch (DatasetRefusedException e) {
       throw refusal(e);
     }
@@ -80,19 +80,30 @@ final class ServedDataset {
 
   /** What the settings say about the data set, else what its opener says. */
   private static Map<String, String> stated(LaneMessage.Open request, Settings settings) {
+    Map<String, String> asked = new HashMap<>();
+    if (!request.validation().isEmpty()) {
+      asked.put(VALIDATION, request.validation());
+    }
+    if (request.backups() != LaneMessage.Open.BACKUPS_AS_KEPT) {
+      asked.put(BACKUPS, Integer.toString(request.backups()));
+    }
     Settings.Dataset own = settings.datasets().get(request.name());
-    String asked = request.validation();
     if (own == null) {
-      return asked.isEmpty() ? Map.of() : Map.of(VALIDATION, asked);
+      return asked;
     }
-    String set = text(own.validation());
-    if (!asked.isEmpty() && !asked.equals(set)) {
-      throw new LaneException(
-          Code.REFUSED,
-          "data set \"%s\" is opened with validation=%s, but datasets.%s.validation=%s in the node's settings; drop one of them"
-              .formatted(request.name(), asked, request.name(), set));
-    }
-    return Map.of(VALIDATION, set);
+    Map<String, String> set =
+        Map.of(VALIDATION, text(own.validation()), BACKUPS, Integer.toString(own.backups()));
+    asked.forEach(
+        (setting, value) -> {
+          if (!value.equals(set.get(setting))) {
+            throw new LaneException(
+                Code.REFUSED,
+                "data set \"%s\" is opened with %s=%s, but datasets.%s.%s=%s in the node's settings; drop one of them"
+                    .formatted(
+                        request.name(), setting, value, request.name(), setting, set.get(setting)));
+          }
+        });
+    return set;
   }
 
   static String text(Settings.Validation validation) {
@@ -101,10 +112,6 @@ final class ServedDataset {
 
   RecordStore store() {
     return store;
-  }
-
-  Fills fills() {
-    return fills;
   }
 
   ReadCounters counters() {
@@ -116,6 +123,11 @@ final class ServedDataset {
     return verify;
   }
 
+  /** On how many nodes beside the first its records are kept. */
+  int backups() {
+    return Integer.parseInt(dataset.settings().getOrDefault(BACKUPS, "0"));
+  }
+
   long incarnation() {
     return view().incarnation();
   }
@@ -125,21 +137,28 @@ final class ServedDataset {
   }
 
   /**
+   * The state of the versions a batch was resolved against.
+   *
+   * @param servable whether this node may serve it: else everything is missing, without leases
+   */
+  record Resolved(long generation, boolean servable) {}
+
+  /**
    * Resolves a whole batch against one state of the versions.
    *
-   * @return the generation of that state
    * @throws LaneException REFUSED when an index is out of range
    */
-  long keys(long[] indices, int variant, SampleKey[] keys) {
-    DatasetView view = view();
+  Resolved keys(long[] indices, int variant, SampleKey[] keys) {
     try {
+      DatasetView current = dataset.servableView();
+      DatasetView view = current == null ? dataset.view() : current;
       for (int i = 0; i < indices.length; i++) {
         keys[i] = dataset.key(view, indices[i], variant);
       }
+      return new Resolved(view.generation(), current != null);
     } catch (DatasetRefusedException e) {
       throw refusal(e);
     }
-    return view.generation();
   }
 
   /**

@@ -2,8 +2,10 @@ package io.trainingday.node.lane;
 
 import io.trainingday.node.store.NativeMemory;
 import io.trainingday.node.store.RecordSink;
+import io.trainingday.record.RecordLayout;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
+import java.util.List;
 import org.agrona.BufferUtil;
 
 /**
@@ -108,9 +110,9 @@ final class Sinks {
 
     /**
      * @param recordLength the only length taken
-     * @param pieceLengths of head, field, gap, field, gap …; their sum is recordLength
+     * @param pieceLengths their sum is recordLength
      */
-    Scatter(int recordLength, int[] pieceLengths) {
+    private Scatter(int recordLength, int[] pieceLengths) {
       this.recordLength = recordLength;
       this.pieceLengths = pieceLengths;
       this.pieceAddresses = new long[pieceLengths.length];
@@ -118,6 +120,25 @@ final class Sinks {
 
     Scatter(Scatter other) {
       this(other.recordLength, other.pieceLengths);
+    }
+
+    /** For records of one layout; its pieces are head, field 0, gap, field 1, gap … */
+    static Scatter of(RecordLayout layout) {
+      List<RecordLayout.Field> fields = layout.fields();
+      int[] lengths = new int[1 + 2 * fields.size()];
+      lengths[0] = layout.bodyStart();
+      for (int f = 0; f < fields.size(); f++) {
+        int end = fields.get(f).offset() + fields.get(f).length();
+        int next = f + 1 < fields.size() ? fields.get(f + 1).offset() : layout.recordLength();
+        lengths[fieldPiece(f)] = fields.get(f).length();
+        lengths[fieldPiece(f) + 1] = next - end;
+      }
+      return new Scatter(layout.recordLength(), lengths);
+    }
+
+    /** The piece that field {@code f} is; piece 0 is all before the body. */
+    static int fieldPiece(int f) {
+      return 1 + 2 * f;
     }
 
     /** Where a piece of the next record goes; 0 lets it go by. */

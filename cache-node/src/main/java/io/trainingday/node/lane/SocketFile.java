@@ -1,5 +1,6 @@
 package io.trainingday.node.lane;
 
+import java.io.Closeable;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
@@ -14,7 +15,7 @@ import org.jspecify.annotations.Nullable;
  * <p>The right is a lock on a file beside the socket, which the kernel lets go when its process
  * ends however it ends. So a socket file without a locked neighbour is stale and is taken over.
  */
-final class SocketFile implements AutoCloseable {
+final class SocketFile implements Closeable {
   /** Bytes of a path in {@code sockaddr_un} on Linux, without the closing zero. */
   private static final int MAX_PATH_BYTES = 107;
 

@@ -8,6 +8,11 @@ import java.nio.ByteOrder;
 
 /** Where the payload of one batch goes: native memory at {@link #address}. Single-threaded. */
 sealed interface Target {
+  /** All of a direct buffer, as little-endian memory. */
+  static ByteBuffer view(ByteBuf buffer) {
+    return buffer.internalNioBuffer(0, buffer.capacity()).slice().order(ByteOrder.LITTLE_ENDIAN);
+  }
+
   /** The memory as a little-endian buffer whose index 0 is at {@link #address}. */
   ByteBuffer bytes();
 
@@ -35,7 +40,7 @@ sealed interface Target {
       this.allocator = allocator;
       this.maxBytes = maxBytes;
       this.buffer = allocator.directBuffer(0);
-      this.view = view(buffer);
+      this.view = Target.view(buffer);
     }
 
     @Override
@@ -59,7 +64,7 @@ sealed interface Target {
         larger.setBytes(0, buffer, 0, buffer.capacity());
         buffer.release();
         buffer = larger;
-        view = view(larger);
+        view = Target.view(larger);
       }
       return true;
     }
@@ -71,10 +76,6 @@ sealed interface Target {
 
     void release() {
       buffer.release();
-    }
-
-    private static ByteBuffer view(ByteBuf buffer) {
-      return buffer.internalNioBuffer(0, buffer.capacity()).slice().order(ByteOrder.LITTLE_ENDIAN);
     }
   }
 }

@@ -28,6 +28,7 @@ final class NodeCollector extends Collector {
     about(now, families);
     memory(now.memory(), families);
     lane(now.lane(), families);
+    peers(now.peers(), families);
     fills(now.fills(), families);
     datasets(now.datasets(), families);
     return families;
@@ -93,10 +94,34 @@ final class NodeCollector extends Collector {
             "Batches sent through the socket for want of a slot.",
             lane.inlineBatches()));
     families.add(
-        counter(
+        counters(
             "training_day_lane_refusals_total",
-            "Connections, segments and requests refused.",
+            "Connections, segments and requests refused, by reason.",
+            "reason",
             lane.refusals()));
+  }
+
+  private static void peers(NodeStats.Peers peers, List<MetricFamilySamples> families) {
+    families.add(
+        counter(
+            "training_day_peer_samples_served_total",
+            "Records sent to other nodes.",
+            peers.samplesServed()));
+    families.add(
+        counter(
+            "training_day_peer_damaged_records_total",
+            "Records that other nodes asked for and that were found damaged here.",
+            peers.damaged()));
+    families.add(
+        counter(
+            "training_day_peer_connections_broken_total",
+            "Connections to other nodes that could not be made or broke.",
+            peers.broken()));
+    families.add(
+        counter(
+            "training_day_peer_late_leases_total",
+            "Leases that came when nobody waited for them any more, and were given back.",
+            peers.lateLeases()));
   }
 
   private static void fills(NodeStats.Fills fills, List<MetricFamilySamples> families) {
@@ -104,6 +129,7 @@ final class NodeCollector extends Collector {
         counters(
             "training_day_fills_total",
             "Records given by trainers, by what became of them.",
+            "result",
             fills.results()));
     families.add(
         counter(
@@ -125,6 +151,7 @@ final class NodeCollector extends Collector {
         counters(
             "training_day_leases_ended_total",
             "Leases that ended without a record.",
+            "result",
             fills.leasesEnded()));
   }
 
@@ -133,7 +160,8 @@ final class NodeCollector extends Collector {
     CounterMetricFamily reads =
         new CounterMetricFamily(
             "training_day_reads_total",
-            "Samples asked for, by where they came from.",
+            "Samples asked for, by where they came from or would have come from. Beside that, as the"
+                + " origin's, samples that trainers were left to load, and leases they gave back.",
             List.of("dataset", "source", "result"));
     CounterMetricFamily bytes =
         new CounterMetricFamily(
@@ -151,9 +179,10 @@ final class NodeCollector extends Collector {
             "The generation that is current.",
             List.of("dataset"));
     for (NodeStats.Dataset dataset : datasets) {
-      reads.addMetric(List.of(dataset.name(), "local", "hit"), (double) dataset.hits());
-      reads.addMetric(List.of(dataset.name(), "local", "miss"), (double) dataset.misses());
-      bytes.addMetric(List.of(dataset.name(), "local"), (double) dataset.hitBytes());
+      source(dataset.name(), "local", dataset.local(), reads, bytes);
+      source(dataset.name(), "peer", dataset.peer(), reads, bytes);
+      reads.addMetric(List.of(dataset.name(), "origin", "hit"), (double) dataset.loads());
+      reads.addMetric(List.of(dataset.name(), "origin", "miss"), (double) dataset.abandoned());
       damaged.addMetric(List.of(dataset.name()), (double) dataset.damaged());
       generations.addMetric(List.of(dataset.name()), (double) dataset.generation());
     }
@@ -161,6 +190,17 @@ final class NodeCollector extends Collector {
     families.add(bytes);
     families.add(damaged);
     families.add(generations);
+  }
+
+  private static void source(
+      String dataset,
+      String name,
+      NodeStats.Source source,
+      CounterMetricFamily reads,
+      CounterMetricFamily bytes) {
+    reads.addMetric(List.of(dataset, name, "hit"), (double) source.hits());
+    reads.addMetric(List.of(dataset, name, "miss"), (double) source.misses());
+    bytes.addMetric(List.of(dataset, name), (double) source.hitBytes());
   }
 
   private static GaugeMetricFamily gauge(String name, String help, long value) {
@@ -172,10 +212,10 @@ final class NodeCollector extends Collector {
   }
 
   private static CounterMetricFamily counters(
-      String name, String help, Map<String, Long> byResult) {
-    CounterMetricFamily family = new CounterMetricFamily(name, help, List.of("result"));
-    new TreeMap<>(byResult)
-        .forEach((result, count) -> family.addMetric(List.of(result), count.doubleValue()));
+      String name, String help, String label, Map<String, Long> counts) {
+    CounterMetricFamily family = new CounterMetricFamily(name, help, List.of(label));
+    new TreeMap<>(counts)
+        .forEach((value, count) -> family.addMetric(List.of(value), count.doubleValue()));
     return family;
   }
 }

@@ -3,7 +3,9 @@ package io.trainingday.node.metrics;
 import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.databind.json.JsonMapper;
 import io.trainingday.node.fill.FillStats;
+import java.util.HashMap;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 
 /**
@@ -25,6 +27,7 @@ public record NodeStats(
     String notReady,
     Memory memory,
     Lane lane,
+    Peers peers,
     Fills fills,
     List<Dataset> datasets) {
   private static final JsonMapper JSON = new JsonMapper();
@@ -62,7 +65,8 @@ public record NodeStats(
    * @param batches answered
    * @param batchNanos spent on them in all
    * @param inlineBatches of them, sent through the socket for want of a slot
-   * @param refusals connections, segments and requests refused because of a limit or a broken frame
+   * @param refusals connections, segments and requests refused, by reason in lower case: {@code
+   *     token}, {@code too_many}, …
    */
   public record Lane(
       int connections,
@@ -72,13 +76,27 @@ public record NodeStats(
       long batches,
       long batchNanos,
       long inlineBatches,
-      long refusals) {}
+      Map<String, Long> refusals) {
+    public Lane {
+      refusals = Map.copyOf(refusals);
+    }
+  }
+
+  /**
+   * What passes between this node and the others of its grid.
+   *
+   * @param samplesServed records sent to other nodes
+   * @param damaged records that other nodes asked for and that were found damaged here
+   * @param broken connections to other nodes that could not be made or broke
+   * @param lateLeases leases that came when nobody waited for them any more, and were given back
+   */
+  public record Peers(long samplesServed, long damaged, long broken, long lateLeases) {}
 
   /**
    * How missing samples came in.
    *
-   * @param results records by what became of them, in lower case: {@code written}, {@code refused},
-   *     …
+   * @param results records by what became of them, in lower case: {@code written}, {@code
+   *     refused_budget}, …
    * @param writtenBytes of records written
    * @param inFlightBytes of records taken and not written yet
    * @param maxInFlightBytes allowed
@@ -97,17 +115,31 @@ public record NodeStats(
       leasesEnded = Map.copyOf(leasesEnded);
     }
 
-    /** The figures of a node's fills, of which {@code maxInFlightBytes} may be in flight. */
-    public static Fills of(FillStats stats, long maxInFlightBytes) {
+    /**
+     * The figures of a node's fills.
+     *
+     * @param maxInFlightBytes that may be in flight
+     * @param forwarded records that reached their owner, another node
+     * @param forwardDropped records given up before they did
+     */
+    public static Fills of(
+        FillStats stats, long maxInFlightBytes, long forwarded, long forwardDropped) {
+      Map<String, Long> results = new HashMap<>();
+      results.put("written", stats.recordsWritten());
+      results.put("already_stored", stats.recordsAlreadyStored());
+      results.put("repeated", stats.fillsRepeated());
+      results.put("busy", stats.fillsBusy());
+      results.put("failed", stats.writesFailed());
+      results.put("dropped", stats.recordsDropped());
+      stats
+          .fillsRefused()
+          .forEach(
+              (reason, count) ->
+                  results.put("refused_" + reason.name().toLowerCase(Locale.ROOT), count));
+      results.put("forwarded", forwarded);
+      results.put("forward_dropped", forwardDropped);
       return new Fills(
-          Map.of(
-              "written", stats.recordsWritten(),
-              "already_stored", stats.recordsAlreadyStored(),
-              "repeated", stats.fillsRepeated(),
-              "busy", stats.fillsBusy(),
-              "refused", stats.fillsRefused(),
-              "failed", stats.writesFailed(),
-              "dropped", stats.recordsDropped()),
+          results,
           stats.bytesWritten(),
           stats.inFlightBytes(),
           maxInFlightBytes,
@@ -120,11 +152,37 @@ public record NodeStats(
    * Reads of one data set.
    *
    * @param generation that is current
-   * @param hits samples this node had
-   * @param misses samples it did not have
-   * @param hitBytes of the records it had
+   * @param local samples that came from this host, or would have had they been there
+   * @param peer samples that came from other hosts, or would have
+   * @param loads samples that trainers were left to load from the origin
+   * @param abandoned leases that trainers gave back without a record
    * @param damaged of the misses, records that were there but whose checksum or layout was wrong
    */
   public record Dataset(
-      String name, long generation, long hits, long misses, long hitBytes, long damaged) {}
+      String name,
+      long generation,
+      Source local,
+      Source peer,
+      long loads,
+      long abandoned,
+      long damaged) {
+    /** Samples found, wherever. */
+    public long hits() {
+      return local.hits + peer.hits;
+    }
+
+    /** Samples not found. */
+    public long misses() {
+      return local.misses + peer.misses;
+    }
+  }
+
+  /**
+   * Reads from one source.
+   *
+   * @param hits samples found
+   * @param hitBytes bytes of their records
+   * @param misses samples not found
+   */
+  public record Source(long hits, long hitBytes, long misses) {}
 }

@@ -1,47 +1,106 @@
 package io.trainingday.node.store;
 
+import io.trainingday.grid.BoundedLoadAffinity;
+import io.trainingday.grid.GridCaches;
 import io.trainingday.grid.SampleKey;
+import java.util.List;
 import java.util.Objects;
+import java.util.UUID;
 import org.apache.ignite.Ignite;
 import org.apache.ignite.IgniteCache;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /** Records kept in one cache of an embedded Ignite node. */
-public final class IgniteRecordStore implements RecordStore {
+final class IgniteRecordStore implements RecordStore {
+  private static final Logger LOG = LoggerFactory.getLogger(IgniteRecordStore.class);
+
+  private final int backups;
   private final IgniteCache<SampleKey, byte[]> cache;
+  private final CacheInternals internals;
   private final RecordReader reader;
   private final ReadGate gate = new ReadGate();
 
-  private IgniteRecordStore(IgniteCache<SampleKey, byte[]> cache, RecordReader reader) {
+  private IgniteRecordStore(
+      int backups,
+      IgniteCache<SampleKey, byte[]> cache,
+      CacheInternals internals,
+      RecordReader reader) {
+    this.backups = backups;
     this.cache = cache;
+    this.internals = internals;
     this.reader = reader;
   }
 
   /**
-   * A store that copies straight from Ignite's pages to the sink.
-   *
    * @throws IllegalArgumentException when the node has no such cache, or the cache's data region is
    *     persistent
    */
-  public static RecordStore withPageReader(Ignite ignite, String cacheName) {
-    return new IgniteRecordStore(cache(ignite, cacheName), new PageReader(ignite, cacheName));
+  static IgniteRecordStore withPageReader(Ignite ignite, int backups) {
+    CacheInternals internals = new CacheInternals(ignite, GridCaches.samples(backups));
+    return new IgniteRecordStore(
+        backups, cache(ignite, backups), internals, new PageReader(internals));
   }
 
   /**
-   * A store that reads through Ignite's public interface, which copies to the heap in between.
-   *
-   * @throws IllegalArgumentException when the node has no such cache
+   * @throws IllegalArgumentException as {@link #withPageReader}
    */
-  public static RecordStore withPublicReader(Ignite ignite, String cacheName) {
-    IgniteCache<SampleKey, byte[]> cache = cache(ignite, cacheName);
-    return new IgniteRecordStore(cache, new PublicReader(cache));
+  static IgniteRecordStore withPublicReader(Ignite ignite, int backups) {
+    CacheInternals internals = new CacheInternals(ignite, GridCaches.samples(backups));
+    IgniteCache<SampleKey, byte[]> cache = cache(ignite, backups);
+    return new IgniteRecordStore(backups, cache, internals, new PublicReader(cache));
   }
 
-  private static IgniteCache<SampleKey, byte[]> cache(Ignite ignite, String cacheName) {
-    IgniteCache<SampleKey, byte[]> cache = ignite.cache(cacheName);
-    if (cache == null) {
-      throw new IllegalArgumentException("no cache " + cacheName + " on node " + ignite.name());
+  private static IgniteCache<SampleKey, byte[]> cache(Ignite ignite, int backups) {
+    return ignite.cache(GridCaches.samples(backups));
+  }
+
+  @Override
+  public int backups() {
+    return backups;
+  }
+
+  CacheInternals internals() {
+    return internals;
+  }
+
+  @Override
+  public List<UUID> targets(SampleKey key) {
+    return internals.targets(BoundedLoadAffinity.partition(key.index(), internals.partitions()));
+  }
+
+  /** As {@link RecordStores#forEachKey}. */
+  boolean forEachKey(int partition, RecordStores.KeyVisitor visitor) {
+    KeyScan scan = new KeyScan(internals, partition);
+    for (List<KeyScan.Listed> keys = next(scan); !keys.isEmpty(); keys = next(scan)) {
+      for (KeyScan.Listed listed : keys) {
+        if (!visitor.visit(listed.key(), listed.recordBytes())) {
+          return false;
+        }
+      }
     }
-    return cache;
+    return true;
+  }
+
+  private List<KeyScan.Listed> next(KeyScan scan) {
+    if (!gate.enter()) {
+      return List.of();
+    }
+    try {
+      return scan.next();
+    } finally {
+      gate.leave();
+    }
+  }
+
+  /** As {@link RecordStores#drop}. */
+  void drop(SampleKey key) {
+    try {
+      cache.localClear(key);
+    } catch (RuntimeException stopping) {
+      // What it can be: the node stops, and then everything goes.
+      LOG.debug("{} was not dropped", key, stopping);
+    }
   }
 
   @Override

@@ -1,9 +1,11 @@
 package io.trainingday.node.store;
 
 import io.trainingday.grid.SampleKey;
+import java.util.List;
+import java.util.UUID;
 
 /**
- * The records one cache node holds in its Ignite data region.
+ * The records one cache node holds of the data sets with one number of backups.
  *
  * <p>All methods may be called from any thread. A record is immutable under its key, so a read
  * gives the whole record or nothing.
@@ -11,6 +13,15 @@ import io.trainingday.grid.SampleKey;
 public interface RecordStore {
   /** What {@link #read} returns when it did not deliver a record. */
   int MISS = -1;
+
+  /** On how many nodes beside its primary each record is kept, where the grid has as many. */
+  int backups();
+
+  /**
+   * The nodes on which a {@link #write} of {@code key} would store it now, its primary first: those
+   * that hold its partition and those the partition is arriving at. Changes with the grid.
+   */
+  List<UUID> targets(SampleKey key);
 
   /**
    * Copies the record under {@code key} into {@code sink}. Reads only this node: a record whose

@@ -62,8 +62,12 @@ final class Checks {
   }
 
   static long hash(byte[] bytes) {
+    return ByteBuffer.wrap(sha256().digest(bytes)).getLong();
+  }
+
+  static MessageDigest sha256() {
     try {
-      return ByteBuffer.wrap(MessageDigest.getInstance("SHA-256").digest(bytes)).getLong();
+      return MessageDigest.getInstance("SHA-256");
     } catch (NoSuchAlgorithmException e) {
       throw new IllegalStateException("this JDK lacks SHA-256, which every JDK must have", e);
     }

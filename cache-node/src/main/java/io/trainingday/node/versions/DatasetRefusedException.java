@@ -29,7 +29,9 @@ public final class DatasetRefusedException extends RuntimeException {
     /** Too many data sets or pipelines, or no room for them. */
     LIMIT,
     /** Written by a newer version of the node. */
-    NEWER_LAYOUT
+    NEWER_LAYOUT,
+    /** The node is on the smaller side of a broken grid, or out of it. */
+    MINORITY
   }
 
   private final Reason reason;

@@ -171,14 +171,17 @@ final class Layout {
     return bytes.toByteArray();
   }
 
+  static DatasetRefusedException newer(String what, int layout, int known) {
+    return new DatasetRefusedException(
+        Reason.NEWER_LAYOUT,
+        "%s has layout %d, this node reads %d, upgrade this node".formatted(what, layout, known));
+  }
+
   private static <T> T parse(String what, byte[] bytes, int known, Parser<T> parser) {
     try (DataInputStream in = new DataInputStream(new ByteArrayInputStream(bytes))) {
       int layout = in.readUnsignedShort();
       if (layout != known) {
-        throw new DatasetRefusedException(
-            Reason.NEWER_LAYOUT,
-            "%s has layout %d, this node reads %d, upgrade this node"
-                .formatted(what, layout, known));
+        throw newer(what, layout, known);
       }
       return parser.parse(in);
     } catch (IOException e) {

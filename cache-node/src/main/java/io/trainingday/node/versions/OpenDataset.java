@@ -4,13 +4,17 @@ import io.trainingday.grid.SampleKey;
 import io.trainingday.node.versions.DatasetRefusedException.Reason;
 import java.util.SortedMap;
 import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /** One data set, opened with one pipeline. Safe for any number of threads; needs no closing. */
 public final class OpenDataset {
+  private static final Logger LOG = LoggerFactory.getLogger(OpenDataset.class);
+
   private final VersionKeys versionKeys;
   private final ViewCell cell;
   private final String scopedName;
-  private final long dataset;
+  private final long incarnation;
   private final long pipeline;
   private final SourceIdentity source;
   private final SortedMap<String, String> settings;
@@ -20,14 +24,14 @@ public final class OpenDataset {
       VersionKeys versionKeys,
       ViewCell cell,
       String scopedName,
-      long dataset,
+      long incarnation,
       long pipeline,
       SourceIdentity source,
       SortedMap<String, String> settings) {
     this.versionKeys = versionKeys;
     this.cell = cell;
     this.scopedName = scopedName;
-    this.dataset = dataset;
+    this.incarnation = incarnation;
     this.pipeline = pipeline;
     this.source = source;
     this.settings = settings;
@@ -40,7 +44,7 @@ public final class OpenDataset {
 
   /** The data set's hash in keys. */
   public long datasetHash() {
-    return dataset;
+    return cell.dataset();
   }
 
   /** The pipeline fingerprint's hash in keys. */
@@ -54,14 +58,50 @@ public final class OpenDataset {
   }
 
   /**
-   * What is current now: contains every publish that returned on this node before. One volatile
-   * read.
+   * What is current, if this node may serve it: contains every publish that returned before, on any
+   * node. Ask once per read; about 1.5 µs.
+   *
+   * @return null when this node does not hold its serving lease, or cannot tell what is current:
+   *     then answer that everything is missing, and give no leases
+   * @throws DatasetRefusedException as {@link #view}
+   */
+  public @Nullable DatasetView servableView() {
+    if (!versionKeys.mayServe()) {
+      return null;
+    }
+    try {
+      return checked(versionKeys.view(cell));
+    } catch (GridUnavailableException e) {
+      LOG.debug("No view of data set \"{}\".", scopedName, e);
+      return null;
+    }
+  }
+
+  /**
+   * What this node takes for current, whether it may serve or not. Enough for whatever writes under
+   * a version that was told before: at worst it is written where nobody looks.
    *
    * @throws DatasetRefusedException when the source was replaced since this was opened, so that the
-   *     opener's samples are no longer the data set's
+   *     opener's samples are no longer the data set's, or when the data set was dropped
    */
   public DatasetView view() {
-    DatasetView view = cell.view();
+    try {
+      return checked(versionKeys.view(cell));
+    } catch (GridUnavailableException e) {
+      DatasetView known = cell.view();
+      if (known == null) {
+        throw e;
+      }
+      return checked(known);
+    }
+  }
+
+  private DatasetView checked(@Nullable DatasetView view) {
+    if (view == null || view.incarnation() != incarnation) {
+      throw new DatasetRefusedException(
+          Reason.UNKNOWN_DATASET,
+          "data set \"%s\" was dropped, open it again".formatted(scopedName));
+    }
     if (!view.source().equals(source)) {
       throw new DatasetRefusedException(
           Reason.SOURCE_REPLACED,
@@ -95,7 +135,8 @@ public final class OpenDataset {
           "sampleVersion=%d of index %d of data set \"%s\", take 0 to %d"
               .formatted(sampleVersion, index, scopedName, view.sampleVersion(index)));
     }
-    return new SampleKey(dataset, view.incarnation(), pipeline, sampleVersion, variant, index);
+    return new SampleKey(
+        cell.dataset(), view.incarnation(), pipeline, sampleVersion, variant, index);
   }
 
   /**

@@ -27,6 +27,16 @@ record Pipeline(String fingerprint, @Nullable Schema schema) {
     }
   }
 
+  /** Refuses another fingerprint with the same hash. */
+  void requireFingerprint(String other) {
+    if (!fingerprint.equals(other)) {
+      throw new DatasetRefusedException(
+          Reason.COLLISION,
+          "pipeline fingerprints \"%s\" and \"%s\" have the same 64-bit hash, add anything to the fingerprint"
+              .formatted(Checks.shortened(other), Checks.shortened(fingerprint)));
+    }
+  }
+
   Pipeline withSchema(Schema learned) {
     return new Pipeline(fingerprint, learned);
   }

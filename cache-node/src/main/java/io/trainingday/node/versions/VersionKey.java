@@ -33,7 +33,7 @@ record VersionKey(
     ChangedSets changed) {
 
   /**
-   * A publish that was done.
+   * A publish that was made.
    *
    * @param content hash of what it said, to tell a repeated request from a reused id
    * @param generation the generation it made
@@ -60,6 +60,16 @@ record VersionKey(
         0,
         List.of(),
         ChangedSets.NONE);
+  }
+
+  /** Refuses another name with the same hash. */
+  void requireName(String name) {
+    if (!scopedName.equals(name)) {
+      throw new DatasetRefusedException(
+          Reason.COLLISION,
+          "data sets \"%s\" and \"%s\" have the same 64-bit hash, take another name"
+              .formatted(name, scopedName));
+    }
   }
 
   /** {@code max(floor, newest generation whose changed-set contains index)}. */

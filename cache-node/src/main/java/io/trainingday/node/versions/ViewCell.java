@@ -2,33 +2,30 @@ package io.trainingday.node.versions;
 
 import org.jspecify.annotations.Nullable;
 
-/** The current view of one data set on this node; it only moves forward. */
+/** The newest view of one data set this node has decoded; it only moves forward. */
 final class ViewCell {
+  private final long dataset;
   private volatile @Nullable DatasetView view;
-  private volatile @Nullable RuntimeException unreadable;
 
-  /** The current view, or the reason why this node cannot know it: then it must not serve. */
-  DatasetView view() {
-    RuntimeException failure = unreadable;
-    if (failure != null) {
-      throw failure;
-    }
-    DatasetView current = view;
-    if (current == null) {
-      throw new IllegalStateException("no view yet");
-    }
-    return current;
+  ViewCell(long dataset) {
+    this.dataset = dataset;
   }
 
-  synchronized void advance(DatasetView next) {
+  long dataset() {
+    return dataset;
+  }
+
+  @Nullable DatasetView view() {
+    return view;
+  }
+
+  /** The newer of the two, which is the view from now on. */
+  synchronized DatasetView advance(DatasetView next) {
     DatasetView current = view;
     if (current == null || next.replaces(current)) {
       view = next;
+      return next;
     }
-  }
-
-  /** Ends this cell for good. */
-  void fail(RuntimeException failure) {
-    unreadable = failure;
+    return current;
   }
 }

@@ -2,10 +2,11 @@ package io.trainingday.node.capacity;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import io.trainingday.grid.GridCaches;
 import io.trainingday.grid.SampleKey;
-import io.trainingday.node.store.IgniteRecordStore;
 import io.trainingday.node.store.RecordSink;
 import io.trainingday.node.store.RecordStore;
+import io.trainingday.node.store.RecordStores;
 import io.trainingday.node.store.SmallNode;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -29,14 +30,15 @@ class AdmissionIgniteTest {
   void fill_farOverTheBudget_igniteNeverRunsOutAndReadsGoOn(@TempDir Path directory)
       throws Exception {
     try (SmallNode node = SmallNode.start(directory, BUDGET_BYTES)) {
-      RecordStore store = IgniteRecordStore.withPageReader(node.ignite(), SmallNode.CACHE);
+      RecordStore store = RecordStores.withPageReader(node.ignite()).of(0);
       Admission admission =
           new Admission(
+              node.ignite().cluster().localNode().id(),
               BUDGET_BYTES,
               0,
               MAX_RECORD_BYTES,
               SmallNode.PAGE_BYTES,
-              () -> node.ignite().dataRegionMetrics(SmallNode.REGION).getTotalUsedPages());
+              node::usedPages);
       Map<SampleKey, Integer> held = new ConcurrentHashMap<>();
 
       fill(store, admission, held, 1 << 10, MAX_RECORD_BYTES);
@@ -60,14 +62,15 @@ class AdmissionIgniteTest {
   @Test
   void fill_smallRecordsOnly_igniteNeverRunsOut(@TempDir Path directory) throws Exception {
     try (SmallNode node = SmallNode.start(directory, BUDGET_BYTES)) {
-      RecordStore store = IgniteRecordStore.withPageReader(node.ignite(), SmallNode.CACHE);
+      RecordStore store = RecordStores.withPageReader(node.ignite()).of(0);
       Admission admission =
           new Admission(
+              node.ignite().cluster().localNode().id(),
               BUDGET_BYTES,
               0,
               MAX_RECORD_BYTES,
               SmallNode.PAGE_BYTES,
-              () -> node.ignite().dataRegionMetrics(SmallNode.REGION).getTotalUsedPages());
+              node::usedPages);
       Map<SampleKey, Integer> held = new ConcurrentHashMap<>();
 
       fill(store, admission, held, 500, 3_000);
@@ -97,7 +100,7 @@ class AdmissionIgniteTest {
                 () -> {
                   for (int refused = 0; refused < 50; ) {
                     int bytes = leastBytes + random.nextInt(mostBytes - leastBytes + 1);
-                    if (admission.tryAdmit(bytes) != null) {
+                    if (admission.tryAdmit(bytes, List.of()) != null) {
                       refused++;
                       continue;
                     }
@@ -106,7 +109,7 @@ class AdmissionIgniteTest {
                       store.write(key, new byte[bytes]);
                       held.put(key, bytes);
                     } finally {
-                      admission.release(bytes);
+                      admission.release(bytes, List.of());
                     }
                   }
                 }));
@@ -139,5 +142,14 @@ class AdmissionIgniteTest {
 
     @Override
     public void copy(byte[] bytes, int offset, int length) {}
+  }
+
+  /** What a partition takes while it is empty; admission keeps that free for each absent one. */
+  @Test
+  void emptyPartitions_takeTwoPagesEach() {
+    try (TestGrid grid = TestGrid.of(1)) {
+      int partitions = GridNode.PARTITIONS * (GridCaches.MAX_BACKUPS + 1);
+      assertThat(grid.nodes().get(0).usedPages()).isBetween(partitions * 2L, partitions * 2L + 32);
+    }
   }
 }

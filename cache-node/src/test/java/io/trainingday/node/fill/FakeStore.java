@@ -3,7 +3,9 @@ package io.trainingday.node.fill;
 import io.trainingday.grid.SampleKey;
 import io.trainingday.node.store.RecordSink;
 import io.trainingday.node.store.RecordStore;
+import java.util.List;
 import java.util.Map;
+import java.util.UUID;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.Semaphore;
 import org.jspecify.annotations.Nullable;
@@ -14,6 +16,7 @@ final class FakeStore implements RecordStore {
   private final Semaphore writes = new Semaphore(1 << 20);
   volatile @Nullable Error failure;
   volatile Runnable onContains = () -> {};
+  volatile List<UUID> targets = List.of();
 
   void holdWrites() {
     writes.drainPermits();
@@ -25,6 +28,16 @@ final class FakeStore implements RecordStore {
 
   void letWrites(int count) {
     writes.release(count);
+  }
+
+  @Override
+  public int backups() {
+    return 0;
+  }
+
+  @Override
+  public List<UUID> targets(SampleKey key) {
+    return targets;
   }
 
   @Override

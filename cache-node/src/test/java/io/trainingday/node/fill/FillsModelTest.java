@@ -5,6 +5,7 @@ import static org.jetbrains.lincheck.datastructures.ManagedStrategyGuaranteeKt.f
 import io.trainingday.grid.SampleKey;
 import io.trainingday.node.capacity.Admission;
 import io.trainingday.node.fill.Fills.Submitted;
+import java.util.UUID;
 import java.util.concurrent.atomic.AtomicLongArray;
 import java.util.concurrent.atomic.LongAdder;
 import org.jetbrains.lincheck.datastructures.IntGen;
@@ -29,8 +30,7 @@ public class FillsModelTest {
   private final Fills fills =
       new Fills(
           new FillLimits(1_000, 8, 8, 1 << 20, 1),
-          store,
-          new Admission(64 << 20, 0, 4_096, 4_096, () -> 0),
+          new Admission(new UUID(0, 1), 64 << 20, 0, 4_096, 4_096, () -> 0),
           () -> 0,
           false);
   private final long[] holders = {fills.openHolder(), fills.openHolder()};
@@ -42,7 +42,7 @@ public class FillsModelTest {
     if (store.contains(KEY)) {
       return "READ";
     }
-    MissAnswer answer = fills.missing(KEY, holders[holder]);
+    MissAnswer answer = fills.missing(store, KEY, holders[holder]);
     return switch (answer.kind()) {
       case RECORD, IN_STORE -> "READ";
       case GRANTED -> {
@@ -56,7 +56,7 @@ public class FillsModelTest {
   /** A loader has the record. */
   @Operation
   public void submit() {
-    Submitted result = fills.submit(KEY, new byte[] {1});
+    Submitted result = fills.submit(store, KEY, new byte[] {1});
     if (result != Submitted.TAKEN && result != Submitted.REPEATED) {
       throw new IllegalStateException(result.name());
     }

@@ -6,12 +6,15 @@ import static org.awaitility.Awaitility.await;
 
 import io.trainingday.grid.SampleKey;
 import io.trainingday.node.capacity.Admission;
+import io.trainingday.node.capacity.Refusal;
 import io.trainingday.node.fill.Fills.Submitted;
 import io.trainingday.node.fill.Fills.Waiter;
 import io.trainingday.node.fill.MissAnswer.Kind;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
+import java.util.UUID;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.atomic.AtomicLong;
 import org.junit.jupiter.api.AfterEach;
@@ -19,13 +22,16 @@ import org.junit.jupiter.api.Test;
 
 class FillsTest {
   private static final long TIMEOUT = 10_000;
+  private static final UUID HERE = new UUID(0, 1);
+  private static final UUID ELSEWHERE = new UUID(0, 2);
   private static final SampleKey KEY = key(1);
   private static final byte[] RECORD = {1, 2, 3};
 
   private final AtomicLong clock = new AtomicLong(Long.MAX_VALUE - 5); // wraps, as nanoTime may
   private final AtomicLong usedPages = new AtomicLong();
   private final FakeStore store = new FakeStore();
-  private final Admission admission = new Admission(64 << 20, 0, 4_096, 4_096, usedPages::get);
+  private final Admission admission =
+      new Admission(HERE, 64 << 20, 0, 4_096, 4_096, usedPages::get);
   private final Fills fills = newFills(1 << 16);
   private final long alice = fills.openHolder();
   private final long bob = fills.openHolder();
@@ -33,14 +39,13 @@ class FillsTest {
 
   private Fills newFills(long maxInFlightBytes) {
     Fills created =
-        new Fills(
-            new FillLimits(TIMEOUT, 4, 6, maxInFlightBytes, 1),
-            store,
-            admission,
-            clock::get,
-            false);
+        new Fills(new FillLimits(TIMEOUT, 4, 6, maxInFlightBytes, 1), admission, clock::get, false);
     created.startWriters();
     return created;
+  }
+
+  private Fills newFillsWithoutWriters() {
+    return new Fills(new FillLimits(TIMEOUT, 4, 6, 1 << 16, 1), admission, clock::get, false);
   }
 
   @AfterEach
@@ -65,12 +70,12 @@ class FillsTest {
 
   @Test
   void missing_firstAsker_getsTheLeaseAndOthersWait() {
-    MissAnswer granted = fills.missing(KEY, alice);
+    MissAnswer granted = fills.missing(store, KEY, alice);
 
     assertThat(granted.kind()).isEqualTo(Kind.GRANTED);
     assertThat(granted.lease()).isPositive();
-    assertThat(fills.missing(KEY, bob).kind()).isEqualTo(Kind.LEASED_TO_OTHER);
-    MissAnswer again = fills.missing(KEY, alice);
+    assertThat(fills.missing(store, KEY, bob).kind()).isEqualTo(Kind.LEASED_TO_OTHER);
+    MissAnswer again = fills.missing(store, KEY, alice);
     assertThat(again.kind()).isEqualTo(Kind.HELD_BY_YOU);
     assertThat(again.lease()).isEqualTo(granted.lease());
     assertThat(fills.stats().liveLeases()).isEqualTo(1);
@@ -79,22 +84,22 @@ class FillsTest {
   @Test
   void submit_ofALeasedKey_servesTheWaitersAndIsReadableUntilStored() {
     store.holdWrites();
-    fills.missing(KEY, alice);
+    fills.missing(store, KEY, alice);
     Answers waiting = new Answers();
-    assertThat(fills.await(KEY, bob, waiting).kind()).isEqualTo(Kind.LEASED_TO_OTHER);
+    assertThat(fills.await(store, KEY, bob, waiting).kind()).isEqualTo(Kind.LEASED_TO_OTHER);
 
-    assertThat(fills.submit(KEY, RECORD)).isEqualTo(Submitted.TAKEN);
+    assertThat(fills.submit(store, KEY, RECORD)).isEqualTo(Submitted.TAKEN);
 
     assertThat(waiting.answers).singleElement().extracting(MissAnswer::record).isSameAs(RECORD);
     assertThat(fills.pending(KEY)).isSameAs(RECORD);
-    assertThat(fills.missing(KEY, carol).record()).isSameAs(RECORD);
+    assertThat(fills.missing(store, KEY, carol).record()).isSameAs(RECORD);
     assertThat(fills.stats().liveLeases()).isZero();
-    assertThat(fills.submit(KEY, new byte[] {9})).isEqualTo(Submitted.REPEATED);
+    assertThat(fills.submit(store, KEY, new byte[] {9})).isEqualTo(Submitted.REPEATED);
 
     store.letWrites(1);
     await().until(() -> fills.pending(KEY) == null);
     assertThat(store.records.get(KEY)).isSameAs(RECORD);
-    assertThat(fills.missing(KEY, carol).kind()).isEqualTo(Kind.IN_STORE);
+    assertThat(fills.missing(store, KEY, carol).kind()).isEqualTo(Kind.IN_STORE);
     await().until(() -> fills.stats().inFlightBytes() == 0);
     assertThat(fills.stats().recordsWritten()).isEqualTo(1);
     assertThat(fills.stats().bytesWritten()).isEqualTo(3);
@@ -104,11 +109,11 @@ class FillsTest {
   @Test
   void missing_recordLandsBetweenTheReadersLookAndItsQuestion_isInStore() {
     // The reader has looked and missed; now the whole fill goes through.
-    fills.missing(KEY, alice);
-    fills.submit(KEY, RECORD);
+    fills.missing(store, KEY, alice);
+    fills.submit(store, KEY, RECORD);
     await().until(() -> fills.pending(KEY) == null);
 
-    assertThat(fills.missing(KEY, bob).kind()).isEqualTo(Kind.IN_STORE);
+    assertThat(fills.missing(store, KEY, bob).kind()).isEqualTo(Kind.IN_STORE);
     assertThat(fills.stats().leasesGranted()).isEqualTo(1);
   }
 
@@ -122,10 +127,11 @@ class FillsTest {
           asked.countDown();
           awaitUninterruptibly(goOn);
         };
-    Thread asker = new Thread(() -> assertThat(fills.missing(KEY, alice).lease()).isPositive());
+    Thread asker =
+        new Thread(() -> assertThat(fills.missing(store, KEY, alice).lease()).isPositive());
     asker.start();
     asked.await();
-    Thread submitter = new Thread(() -> fills.submit(KEY, RECORD));
+    Thread submitter = new Thread(() -> fills.submit(store, KEY, RECORD));
     submitter.start();
     await().until(() -> submitter.getState() == Thread.State.BLOCKED);
     assertThat(store.records).isEmpty();
@@ -148,11 +154,11 @@ class FillsTest {
 
   @Test
   void release_byTheHolder_givesTheLeaseToTheFirstWaiterOnly() {
-    long lease = fills.missing(KEY, alice).lease();
+    long lease = fills.missing(store, KEY, alice).lease();
     Answers first = new Answers();
     Answers second = new Answers();
-    fills.await(KEY, bob, first);
-    fills.await(KEY, carol, second);
+    fills.await(store, KEY, bob, first);
+    fills.await(store, KEY, carol, second);
 
     assertThat(fills.release(KEY, bob, lease)).isFalse();
     assertThat(fills.release(KEY, alice, lease + 1)).isFalse();
@@ -162,16 +168,16 @@ class FillsTest {
     assertThat(first.kinds()).containsExactly(Kind.GRANTED);
     assertThat(second.answers).isEmpty();
     assertThat(fills.renew(KEY, bob, first.answers.get(0).lease())).isTrue();
-    fills.submit(KEY, RECORD);
+    fills.submit(store, KEY, RECORD);
     assertThat(second.kinds()).containsExactly(Kind.RECORD);
     assertThat(first.answers).hasSize(1);
   }
 
   @Test
   void expire_silentHolder_givesTheLeaseToTheFirstWaiter() {
-    long lease = fills.missing(KEY, alice).lease();
+    long lease = fills.missing(store, KEY, alice).lease();
     Answers waiting = new Answers();
-    fills.await(KEY, bob, waiting);
+    fills.await(store, KEY, bob, waiting);
 
     clock.addAndGet(TIMEOUT - 1);
     fills.expire();
@@ -188,78 +194,78 @@ class FillsTest {
 
   @Test
   void missing_afterTheDeadline_takesTheLeaseOverWithoutATimer() {
-    fills.missing(KEY, alice);
+    fills.missing(store, KEY, alice);
     clock.addAndGet(TIMEOUT);
 
-    assertThat(fills.missing(KEY, bob).kind()).isEqualTo(Kind.GRANTED);
+    assertThat(fills.missing(store, KEY, bob).kind()).isEqualTo(Kind.GRANTED);
     assertThat(fills.stats().liveLeases()).isEqualTo(1);
   }
 
   @Test
   void missing_afterTheDeadlineWithAWaiter_leavesTheLeaseToTheWaiter() {
-    fills.missing(KEY, alice);
+    fills.missing(store, KEY, alice);
     Answers waiting = new Answers();
-    fills.await(KEY, bob, waiting);
+    fills.await(store, KEY, bob, waiting);
     clock.addAndGet(TIMEOUT);
 
-    assertThat(fills.missing(KEY, carol).kind()).isEqualTo(Kind.LEASED_TO_OTHER);
+    assertThat(fills.missing(store, KEY, carol).kind()).isEqualTo(Kind.LEASED_TO_OTHER);
     assertThat(waiting.kinds()).containsExactly(Kind.GRANTED);
   }
 
   @Test
   void renew_byTheHolder_putsTheDeadlineOff() {
-    long lease = fills.missing(KEY, alice).lease();
+    long lease = fills.missing(store, KEY, alice).lease();
     for (int i = 0; i < 5; i++) {
       clock.addAndGet(TIMEOUT - 1);
       assertThat(fills.renew(KEY, alice, lease)).isTrue();
       assertThat(fills.renew(KEY, bob, lease)).isFalse();
     }
     fills.expire();
-    assertThat(fills.missing(KEY, bob).kind()).isEqualTo(Kind.LEASED_TO_OTHER);
+    assertThat(fills.missing(store, KEY, bob).kind()).isEqualTo(Kind.LEASED_TO_OTHER);
   }
 
   @Test
   void expire_renewedLeases_endInTheOrderOfTheirDeadlines() {
-    long renewed = fills.missing(key(1), alice).lease();
-    fills.missing(key(2), alice);
+    long renewed = fills.missing(store, key(1), alice).lease();
+    fills.missing(store, key(2), alice);
     clock.addAndGet(TIMEOUT / 2);
     fills.renew(key(1), alice, renewed);
     clock.addAndGet(TIMEOUT / 2);
     fills.expire();
 
     assertThat(fills.stats().leasesExpired()).isEqualTo(1);
-    assertThat(fills.missing(key(1), bob).kind()).isEqualTo(Kind.LEASED_TO_OTHER);
-    assertThat(fills.missing(key(2), bob).kind()).isEqualTo(Kind.GRANTED);
+    assertThat(fills.missing(store, key(1), bob).kind()).isEqualTo(Kind.LEASED_TO_OTHER);
+    assertThat(fills.missing(store, key(2), bob).kind()).isEqualTo(Kind.GRANTED);
   }
 
   @Test
   void closeHolder_ofAKilledTrainer_freesItsLeasesAndWaits() {
-    fills.missing(key(1), alice);
-    fills.missing(key(2), alice);
-    fills.missing(key(3), bob);
+    fills.missing(store, key(1), alice);
+    fills.missing(store, key(2), alice);
+    fills.missing(store, key(3), bob);
     Answers aliceWaits = new Answers();
     Answers bobWaits = new Answers();
-    fills.await(key(3), alice, aliceWaits);
-    fills.await(key(1), bob, bobWaits);
+    fills.await(store, key(3), alice, aliceWaits);
+    fills.await(store, key(1), bob, bobWaits);
 
     fills.closeHolder(alice);
     fills.closeHolder(alice);
 
     assertThat(bobWaits.kinds()).containsExactly(Kind.GRANTED);
-    assertThat(fills.missing(key(2), carol).kind()).isEqualTo(Kind.GRANTED);
+    assertThat(fills.missing(store, key(2), carol).kind()).isEqualTo(Kind.GRANTED);
     fills.closeHolder(bob);
     assertThat(aliceWaits.answers).isEmpty();
-    assertThat(fills.missing(key(4), alice).kind()).isEqualTo(Kind.REFUSED);
+    assertThat(fills.missing(store, key(4), alice).kind()).isEqualTo(Kind.REFUSED);
     assertThat(fills.stats().liveLeases()).isEqualTo(1);
   }
 
   @Test
   void cancel_aWait_isNeverCalled() {
-    long lease = fills.missing(KEY, alice).lease();
+    long lease = fills.missing(store, KEY, alice).lease();
     Answers cancelled = new Answers();
     Answers waiting = new Answers();
-    fills.await(KEY, bob, cancelled);
-    fills.await(KEY, carol, waiting);
+    fills.await(store, KEY, bob, cancelled);
+    fills.await(store, KEY, carol, waiting);
 
     assertThat(fills.cancel(KEY, cancelled)).isTrue();
     assertThat(fills.cancel(KEY, cancelled)).isFalse();
@@ -272,11 +278,11 @@ class FillsTest {
 
   @Test
   void await_onOnesOwnLease_isServed() {
-    fills.missing(KEY, alice);
+    fills.missing(store, KEY, alice);
     Answers otherThread = new Answers();
-    assertThat(fills.await(KEY, alice, otherThread).kind()).isEqualTo(Kind.LEASED_TO_OTHER);
+    assertThat(fills.await(store, KEY, alice, otherThread).kind()).isEqualTo(Kind.LEASED_TO_OTHER);
 
-    fills.submit(KEY, RECORD);
+    fills.submit(store, KEY, RECORD);
 
     assertThat(otherThread.kinds()).containsExactly(Kind.RECORD);
   }
@@ -284,32 +290,34 @@ class FillsTest {
   @Test
   void missing_overTheLimits_isRefusedAndCounted() {
     for (int i = 0; i < 4; i++) {
-      assertThat(fills.missing(key(i), alice).kind()).isEqualTo(Kind.GRANTED);
+      assertThat(fills.missing(store, key(i), alice).kind()).isEqualTo(Kind.GRANTED);
     }
-    assertThat(fills.missing(key(4), alice).kind()).isEqualTo(Kind.REFUSED);
-    assertThat(fills.missing(key(4), bob).kind()).isEqualTo(Kind.GRANTED);
-    assertThat(fills.missing(key(5), bob).kind()).isEqualTo(Kind.GRANTED);
-    assertThat(fills.missing(key(6), bob).kind()).isEqualTo(Kind.REFUSED);
+    assertThat(fills.missing(store, key(4), alice).kind()).isEqualTo(Kind.REFUSED);
+    assertThat(fills.missing(store, key(4), bob).kind()).isEqualTo(Kind.GRANTED);
+    assertThat(fills.missing(store, key(5), bob).kind()).isEqualTo(Kind.GRANTED);
+    assertThat(fills.missing(store, key(6), bob).kind()).isEqualTo(Kind.REFUSED);
     for (int i = 0; i < 4; i++) {
-      assertThat(fills.await(key(i), carol, new Answers()).kind()).isEqualTo(Kind.LEASED_TO_OTHER);
+      assertThat(fills.await(store, key(i), carol, new Answers()).kind())
+          .isEqualTo(Kind.LEASED_TO_OTHER);
     }
-    assertThat(fills.await(key(4), carol, new Answers()).kind()).isEqualTo(Kind.REFUSED);
+    assertThat(fills.await(store, key(4), carol, new Answers()).kind()).isEqualTo(Kind.REFUSED);
     assertThat(fills.stats().leasesRefused()).isEqualTo(3);
 
-    fills.submit(key(0), RECORD);
-    assertThat(fills.missing(key(6), bob).kind()).isEqualTo(Kind.GRANTED);
-    assertThat(fills.await(key(4), carol, new Answers()).kind()).isEqualTo(Kind.LEASED_TO_OTHER);
+    fills.submit(store, key(0), RECORD);
+    assertThat(fills.missing(store, key(6), bob).kind()).isEqualTo(Kind.GRANTED);
+    assertThat(fills.await(store, key(4), carol, new Answers()).kind())
+        .isEqualTo(Kind.LEASED_TO_OTHER);
   }
 
   @Test
   void release_toAWaiterAtItsLimit_goesToTheNext() {
-    long lease = fills.missing(KEY, alice).lease();
+    long lease = fills.missing(store, KEY, alice).lease();
     Answers atItsLimit = new Answers();
     Answers next = new Answers();
-    fills.await(KEY, bob, atItsLimit);
-    fills.await(KEY, carol, next);
+    fills.await(store, KEY, bob, atItsLimit);
+    fills.await(store, KEY, carol, next);
     for (int i = 10; i < 14; i++) {
-      fills.missing(key(i), bob);
+      fills.missing(store, key(i), bob);
     }
 
     fills.release(KEY, alice, lease);
@@ -323,40 +331,82 @@ class FillsTest {
     try (Fills small = newFills(600)) {
       store.holdWrites();
       long loader = small.openHolder();
-      small.submit(key(7), RECORD);
-      small.submit(key(8), RECORD);
+      small.submit(store, key(7), RECORD);
+      small.submit(store, key(8), RECORD);
       long reserved = admission.bytesInFlight();
-      long lease = small.missing(KEY, loader).lease();
+      long lease = small.missing(store, KEY, loader).lease();
       Answers waiting = new Answers();
-      small.await(KEY, loader, waiting);
+      small.await(store, KEY, loader, waiting);
 
-      assertThat(small.submit(KEY, RECORD)).isEqualTo(Submitted.BUSY);
+      assertThat(small.submit(store, KEY, RECORD)).isEqualTo(Submitted.BUSY);
 
       assertThat(waiting.kinds()).containsExactly(Kind.RECORD);
       assertThat(small.renew(KEY, loader, lease)).isTrue();
       assertThat(admission.bytesInFlight()).isEqualTo(reserved);
       store.letWrites(10);
-      await().until(() -> small.submit(KEY, RECORD) == Submitted.TAKEN);
+      await().until(() -> small.submit(store, KEY, RECORD) == Submitted.TAKEN);
       assertThat(small.stats().liveLeases()).isZero();
     }
   }
 
   @Test
+  void submit_nodeOfACopyNotAskedYet_isBusyAndKeepsTheLease() {
+    store.targets = List.of(HERE, ELSEWHERE);
+    long lease = fills.missing(store, KEY, alice).lease();
+
+    assertThat(fills.submit(store, KEY, RECORD)).isEqualTo(Submitted.BUSY);
+
+    assertThat(fills.renew(KEY, alice, lease)).isTrue();
+    assertThat(fills.stats().fillsBusy()).isEqualTo(1);
+    assertThat(admission.bytesInFlight()).isZero();
+  }
+
+  /** The grid changes between a record's admission and its write. */
+  @Test
+  void write_newHolderSinceAdmission_isAdmittedAgain() {
+    Fills held = newFillsWithoutWriters();
+    assertThat(held.submit(store, KEY, RECORD)).isEqualTo(Submitted.TAKEN);
+    store.targets = List.of(HERE);
+    usedPages.set(1 << 20);
+
+    assertThat(held.writeNext()).isTrue();
+
+    assertThat(store.records).isEmpty();
+    assertThat(held.stats().recordsDropped()).isEqualTo(1);
+    assertThat(admission.bytesInFlight()).isZero();
+    assertThat(held.pending(KEY)).isNull();
+
+    usedPages.set(0);
+    store.targets = List.of();
+    assertThat(held.submit(store, KEY, RECORD)).isEqualTo(Submitted.TAKEN);
+    store.targets = List.of(HERE);
+    assertThat(held.writeNext()).isTrue();
+    assertThat(store.records).containsKey(KEY);
+    assertThat(admission.bytesInFlight()).isZero();
+    held.close();
+  }
+
+  @Test
   void submit_refusedByAdmission_servesTheWaitersAndKeepsNothing() {
     usedPages.set(1 << 20);
-    fills.missing(KEY, alice);
+    fills.missing(store, KEY, alice);
     Answers waiting = new Answers();
-    fills.await(KEY, bob, waiting);
+    fills.await(store, KEY, bob, waiting);
 
-    assertThat(fills.submit(KEY, RECORD)).isEqualTo(Submitted.NO_ROOM);
+    assertThat(fills.submit(store, KEY, RECORD)).isEqualTo(Submitted.NO_ROOM);
 
     assertThat(waiting.answers).singleElement().extracting(MissAnswer::record).isSameAs(RECORD);
     assertThat(fills.pending(KEY)).isNull();
-    assertThat(fills.missing(KEY, carol).kind()).isEqualTo(Kind.GRANTED);
-    assertThat(fills.submit(KEY, new byte[5_000])).isEqualTo(Submitted.TOO_LARGE);
+    assertThat(fills.missing(store, KEY, carol).kind()).isEqualTo(Kind.GRANTED);
+    assertThat(fills.submit(store, KEY, new byte[5_000])).isEqualTo(Submitted.TOO_LARGE);
     admission.close("test");
-    assertThat(fills.submit(KEY, RECORD)).isEqualTo(Submitted.CLOSED);
-    assertThat(fills.stats().fillsRefused()).isEqualTo(3);
+    assertThat(fills.submit(store, KEY, RECORD)).isEqualTo(Submitted.CLOSED);
+    assertThat(fills.stats().fillsRefused())
+        .containsOnly(
+            Map.entry(Refusal.BUDGET, 1L),
+            Map.entry(Refusal.RECORD_TOO_LARGE, 1L),
+            Map.entry(Refusal.CLOSED, 1L),
+            Map.entry(Refusal.COPY_BUDGET, 0L));
     assertThat(fills.stats().inFlightBytes()).isZero();
   }
 
@@ -364,9 +414,9 @@ class FillsTest {
   void submit_largerThanAllThatMayBeInFlight_endsTheLease() {
     try (Fills small = newFills(1_000)) {
       long loader = small.openHolder();
-      small.missing(KEY, loader);
+      small.missing(store, KEY, loader);
 
-      assertThat(small.submit(KEY, new byte[800])).isEqualTo(Submitted.TOO_LARGE);
+      assertThat(small.submit(store, KEY, new byte[800])).isEqualTo(Submitted.TOO_LARGE);
 
       assertThat(small.stats().liveLeases()).isZero();
       assertThat(admission.bytesInFlight()).isZero();
@@ -375,13 +425,13 @@ class FillsTest {
 
   @Test
   void submit_withoutOrAfterALease_isTakenAndEndsTheNewerLease() {
-    fills.missing(KEY, alice);
+    fills.missing(store, KEY, alice);
     clock.addAndGet(TIMEOUT);
-    fills.missing(KEY, bob);
+    fills.missing(store, KEY, bob);
     Answers waiting = new Answers();
-    fills.await(KEY, carol, waiting);
+    fills.await(store, KEY, carol, waiting);
 
-    assertThat(fills.submit(KEY, RECORD)).isEqualTo(Submitted.TAKEN);
+    assertThat(fills.submit(store, KEY, RECORD)).isEqualTo(Submitted.TAKEN);
 
     assertThat(waiting.kinds()).containsExactly(Kind.RECORD);
     assertThat(fills.stats().liveLeases()).isZero();
@@ -392,7 +442,7 @@ class FillsTest {
     byte[] stored = {7};
     store.records.put(KEY, stored);
 
-    fills.submit(KEY, RECORD);
+    fills.submit(store, KEY, RECORD);
 
     await().until(() -> fills.stats().recordsAlreadyStored() == 1);
     await().until(() -> fills.pending(KEY) == null);
@@ -403,28 +453,28 @@ class FillsTest {
   @Test
   void submit_failingStore_isCountedAndTheWriterGoesOn() {
     store.failure = new AssertionError("no");
-    fills.submit(key(1), RECORD);
-    fills.submit(key(2), RECORD);
+    fills.submit(store, key(1), RECORD);
+    fills.submit(store, key(2), RECORD);
     await().until(() -> fills.stats().inFlightBytes() == 0);
     assertThat(fills.stats().writesFailed()).isEqualTo(2);
-    assertThat(fills.missing(key(1), alice).kind()).isEqualTo(Kind.GRANTED);
+    assertThat(fills.missing(store, key(1), alice).kind()).isEqualTo(Kind.GRANTED);
     assertThat(admission.bytesInFlight()).isZero();
 
     store.failure = null;
-    fills.submit(key(1), RECORD);
+    fills.submit(store, key(1), RECORD);
     await().until(() -> store.records.containsKey(key(1)));
   }
 
   @Test
   void deliver_waiterThatThrows_doesNotHarmOthersAndLosesItsLease() {
-    long lease = fills.missing(KEY, alice).lease();
+    long lease = fills.missing(store, KEY, alice).lease();
     Waiter broken =
         answer -> {
           throw new IllegalStateException("broken");
         };
     Answers next = new Answers();
-    fills.await(KEY, bob, broken);
-    fills.await(KEY, carol, next);
+    fills.await(store, KEY, bob, broken);
+    fills.await(store, KEY, carol, next);
 
     fills.release(KEY, alice, lease);
 
@@ -437,11 +487,11 @@ class FillsTest {
   void repair_damagedRecord_isRemovedOnceAndLoadedOnce() {
     store.records.put(KEY, new byte[] {0});
 
-    assertThat(fills.repair(KEY, alice).kind()).isEqualTo(Kind.GRANTED);
-    assertThat(fills.repair(KEY, bob).kind()).isEqualTo(Kind.LEASED_TO_OTHER);
+    assertThat(fills.repair(store, KEY, alice).kind()).isEqualTo(Kind.GRANTED);
+    assertThat(fills.repair(store, KEY, bob).kind()).isEqualTo(Kind.LEASED_TO_OTHER);
     store.holdWrites();
-    fills.submit(KEY, RECORD);
-    assertThat(fills.repair(KEY, bob).record()).isSameAs(RECORD);
+    fills.submit(store, KEY, RECORD);
+    assertThat(fills.repair(store, KEY, bob).record()).isSameAs(RECORD);
     store.letWrites(1);
 
     await().until(() -> store.records.get(KEY) == RECORD);
@@ -451,18 +501,18 @@ class FillsTest {
   @Test
   void close_withWorkLeft_writesItAndRefusesEverythingElse() {
     store.holdWrites();
-    fills.missing(key(2), alice);
+    fills.missing(store, key(2), alice);
     Answers waiting = new Answers();
-    fills.await(key(2), bob, waiting);
-    fills.submit(key(1), RECORD);
+    fills.await(store, key(2), bob, waiting);
+    fills.submit(store, key(1), RECORD);
     store.letWrites(10);
 
     fills.close(Duration.ofSeconds(30));
 
     assertThat(store.records).containsOnlyKeys(key(1));
     assertThat(waiting.kinds()).containsExactly(Kind.REFUSED);
-    assertThat(fills.missing(key(3), alice).kind()).isEqualTo(Kind.REFUSED);
-    assertThat(fills.submit(key(3), RECORD)).isEqualTo(Submitted.CLOSED);
+    assertThat(fills.missing(store, key(3), alice).kind()).isEqualTo(Kind.REFUSED);
+    assertThat(fills.submit(store, key(3), RECORD)).isEqualTo(Submitted.CLOSED);
     assertThat(fills.stats().liveLeases()).isZero();
     assertThat(fills.stats().recordsDropped()).isZero();
   }
@@ -470,10 +520,10 @@ class FillsTest {
   @Test
   void close_withAStuckStore_dropsWhatIsLeftAtTheDeadline() {
     store.holdWrites();
-    fills.submit(key(1), RECORD);
+    fills.submit(store, key(1), RECORD);
     await().until(() -> fills.stats().inFlightBytes() > 0 && store.hasBlockedWriter());
-    fills.submit(key(2), RECORD);
-    fills.submit(key(3), RECORD);
+    fills.submit(store, key(2), RECORD);
+    fills.submit(store, key(3), RECORD);
 
     fills.close(Duration.ofMillis(10));
 
@@ -486,11 +536,10 @@ class FillsTest {
 
   @Test
   void timer_silentHolder_endsItsLeaseByItself() {
-    try (Fills timed =
-        new Fills(FillLimits.of(Duration.ofMillis(20), 1_000, 1), store, admission)) {
+    try (Fills timed = new Fills(FillLimits.of(Duration.ofMillis(20), 1_000, 1), admission)) {
       Answers waiting = new Answers();
-      timed.missing(KEY, timed.openHolder());
-      timed.await(KEY, timed.openHolder(), waiting);
+      timed.missing(store, KEY, timed.openHolder());
+      timed.await(store, KEY, timed.openHolder(), waiting);
       await().until(() -> timed.stats().waitersGranted() == 1);
     }
   }

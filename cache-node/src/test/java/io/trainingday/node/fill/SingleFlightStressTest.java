@@ -11,6 +11,7 @@ import java.util.ArrayList;
 import java.util.Collections;
 import java.util.List;
 import java.util.Random;
+import java.util.UUID;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
@@ -113,8 +114,7 @@ class SingleFlightStressTest {
     Fills created =
         new Fills(
             new FillLimits(TIMEOUT, KEYS, THREADS * KEYS, maxInFlightBytes, 2),
-            store,
-            new Admission(1L << 30, 0, 4_096, 4_096, () -> 0),
+            new Admission(new UUID(0, 1), 1L << 30, 0, 4_096, 4_096, () -> 0),
             clock::get,
             false);
     created.startWriters();
@@ -212,7 +212,7 @@ class SingleFlightStressTest {
         if (store.contains(key(i))) {
           continue;
         }
-        MissAnswer answer = fills.missing(key(i), holder);
+        MissAnswer answer = fills.missing(store, key(i), holder);
         switch (answer.kind()) {
           case RECORD -> assertThat(answer.record()).isEqualTo(recordOf(i));
           case IN_STORE -> again.add(i);
@@ -281,7 +281,7 @@ class SingleFlightStressTest {
       successes.incrementAndGet(i);
       Submitted submitted;
       do {
-        submitted = fills.submit(key(i), recordOf(i));
+        submitted = fills.submit(store, key(i), recordOf(i));
       } while (submitted == Submitted.BUSY && fills.renew(key(i), holder, lease));
       return true;
     }
@@ -290,6 +290,7 @@ class SingleFlightStressTest {
       CompletableFuture<MissAnswer> told = new CompletableFuture<>();
       MissAnswer now =
           fills.await(
+              store,
               key(i),
               holder,
               answer -> {

@@ -26,7 +26,8 @@ final class Damage {
     int broken = 0;
     for (Ignite ignite : Ignition.allGrids()) {
       IgniteCache<SampleKey, byte[]> cache = ignite.cache(GridCaches.samples(0));
-      try (QueryCursor<Cache.Entry<SampleKey, byte[]>> all = cache.query(new ScanQuery<>())) {
+      try (QueryCursor<Cache.Entry<SampleKey, byte[]>> all =
+          cache.query(new ScanQuery<SampleKey, byte[]>().setLocal(true))) {
         for (Cache.Entry<SampleKey, byte[]> entry : all) {
           SampleKey key = entry.getKey();
           if (key.dataset() == hash && key.index() == index) {

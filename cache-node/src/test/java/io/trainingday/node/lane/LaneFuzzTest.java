@@ -1,6 +1,8 @@
 package io.trainingday.node.lane;
 
+import static org.assertj.core.api.Assertions.as;
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.InstanceOfAssertFactories.LONG;
 import static org.awaitility.Awaitility.await;
 
 import io.trainingday.config.DataSize;
@@ -98,7 +100,7 @@ class LaneFuzzTest {
     List<LaneMessage> all =
         List.of(
             new LaneMessage.Hello(1, 1, LaneMessage.Role.TRAINER, "", "fuzz"),
-            new LaneMessage.Open(1_000, "digest", "fuzzed", "pipeline-1", ""),
+            new LaneMessage.Open(1_000, "digest", "fuzzed", "pipeline-1", "", 255),
             new LaneMessage.Segment(4096, 1 + random.nextInt(3)),
             new LaneMessage.Mapped(handle + 1),
             new LaneMessage.Drop(handle + 1),
@@ -149,7 +151,7 @@ class LaneFuzzTest {
               assertThat(node.stats().lane().slotsBytes()).isZero();
               assertThat(node.stats().fills().leases()).isZero();
             });
-    assertThat(node.stats().lane().refusals()).isPositive();
+    assertThat(node.stats().lane().refusals()).extractingByKey("malformed", as(LONG)).isPositive();
     RawClient.Reply reply = good.read(goodHandle, Shape.COLLATED, false, 0, 3, 9);
     assertThat(reply.as(LaneMessage.Batch.class).statuses()).containsOnly(Status.HIT);
     for (int i = 0; i < 2_500; i++) {

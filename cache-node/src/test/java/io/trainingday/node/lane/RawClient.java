@@ -10,6 +10,7 @@ import io.trainingday.record.RecordCodec;
 import io.trainingday.record.SampleRecord;
 import java.io.EOFException;
 import java.io.IOException;
+import java.net.InetSocketAddress;
 import java.net.StandardProtocolFamily;
 import java.net.UnixDomainSocketAddress;
 import java.nio.ByteBuffer;
@@ -40,12 +41,27 @@ final class RawClient implements AutoCloseable {
     channel.connect(UnixDomainSocketAddress.of(socket));
   }
 
+  /** Over TCP. */
+  RawClient(String hostAndPort) throws IOException {
+    int colon = hostAndPort.lastIndexOf(':');
+    channel =
+        SocketChannel.open(
+            new InetSocketAddress(
+                hostAndPort.substring(0, colon),
+                Integer.parseInt(hostAndPort.substring(colon + 1))));
+  }
+
   static RawClient greeted(Path socket) throws IOException {
-    RawClient client = new RawClient(socket);
-    client
-        .call(new LaneMessage.Hello(1, 1, LaneMessage.Role.TRAINER, "", "test"))
-        .as(LaneMessage.HelloReply.class);
-    return client;
+    return new RawClient(socket).greet(LaneMessage.Role.TRAINER, "");
+  }
+
+  RawClient greet(LaneMessage.Role role, String token) throws IOException {
+    call(hello(role, token)).as(LaneMessage.HelloReply.class);
+    return this;
+  }
+
+  static LaneMessage.Hello hello(LaneMessage.Role role, String token) {
+    return new LaneMessage.Hello(1, 1, role, token, "test");
   }
 
   int open(String name, long length) throws IOException {
@@ -53,7 +69,7 @@ final class RawClient implements AutoCloseable {
   }
 
   int open(String name, long length, String pipeline) throws IOException {
-    return call(new LaneMessage.Open(length, "digest", name, pipeline, ""))
+    return call(new LaneMessage.Open(length, "digest", name, pipeline, "", 255))
         .as(LaneMessage.OpenReply.class)
         .handle();
   }
@@ -117,10 +133,25 @@ final class RawClient implements AutoCloseable {
         }
       }
     } catch (IOException e) {
-      // What the kernel says of a node that closed before it had read everything.
-      if (!"Connection reset".equals(e.getMessage()) && !"Broken pipe".equals(e.getMessage())) {
-        throw e;
-      }
+      expectGone(e);
+    }
+  }
+
+  /** Sends bytes, however wrong, says that there are no more, and waits for the node to close. */
+  void writeAndReadToTheEnd(ByteBuffer bytes) throws IOException {
+    try {
+      write(bytes);
+      channel.shutdownOutput();
+      while (channel.read(ByteBuffer.allocate(1 << 10)) >= 0) {}
+    } catch (IOException e) {
+      expectGone(e);
+    }
+  }
+
+  /** What the kernel says of a node that closed before it had read everything. */
+  private static void expectGone(IOException e) throws IOException {
+    if (!"Connection reset".equals(e.getMessage()) && !"Broken pipe".equals(e.getMessage())) {
+      throw e;
     }
   }
 

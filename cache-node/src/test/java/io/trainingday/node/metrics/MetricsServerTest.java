@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.json.JsonMapper;
+import io.trainingday.node.capacity.Refusal;
 import io.trainingday.node.fill.FillStats;
 import java.io.IOException;
 import java.io.OutputStream;
@@ -38,7 +39,9 @@ final class MetricsServerTest {
           90_500,
           "",
           new NodeStats.Memory(1_000_000, 2_147_483_648L, 67_108_864, ""),
-          new NodeStats.Lane(3, 1_024, 4_096, 1_073_741_824, 20, 5_000_000_000L, 2, 7),
+          new NodeStats.Lane(
+              3, 1_024, 4_096, 1_073_741_824, 20, 5_000_000_000L, 2, Map.of("token", 7L)),
+          new NodeStats.Peers(11, 12, 13, 14),
           new NodeStats.Fills(
               Map.of("written", 1_437L, "busy", 4L),
               123,
@@ -46,7 +49,15 @@ final class MetricsServerTest {
               268_435_456,
               6,
               Map.of("expired", 9L)),
-          List.of(new NodeStats.Dataset("pets \"all\"", 2, 10, 5, 1_505_280, 1)));
+          List.of(
+              new NodeStats.Dataset(
+                  "pets \"all\"",
+                  2,
+                  new NodeStats.Source(10, 1_505_280, 5),
+                  new NodeStats.Source(7, 1_053_696, 6),
+                  8,
+                  9,
+                  1)));
 
   private final Node node = new Node();
   private final HttpClient client = HttpClient.newHttpClient();
@@ -81,7 +92,7 @@ final class MetricsServerTest {
             "training_day_batch_seconds_sum 5.0",
             "training_day_inline_batches_total 2.0",
             "training_day_damaged_records_total{dataset=\"pets \\\"all\\\"\",} 1.0",
-            "training_day_lane_refusals_total 7.0",
+            "training_day_lane_refusals_total{reason=\"token\",} 7.0",
             "training_day_fills_total{result=\"busy\",} 4.0",
             "training_day_fills_total{result=\"written\",} 1437.0",
             "training_day_fill_written_bytes_total 123.0",
@@ -95,6 +106,20 @@ final class MetricsServerTest {
                 + " 5.0",
             "training_day_read_bytes_total{dataset=\"pets \\\"all\\\"\",source=\"local\",}"
                 + " 1505280.0",
+            "training_day_reads_total{dataset=\"pets \\\"all\\\"\",source=\"peer\",result=\"hit\",}"
+                + " 7.0",
+            "training_day_reads_total{dataset=\"pets \\\"all\\\"\",source=\"peer\",result=\"miss\",}"
+                + " 6.0",
+            "training_day_reads_total{dataset=\"pets \\\"all\\\"\",source=\"origin\",result=\"hit\",}"
+                + " 8.0",
+            "training_day_reads_total{dataset=\"pets \\\"all\\\"\",source=\"origin\",result=\"miss\",}"
+                + " 9.0",
+            "training_day_read_bytes_total{dataset=\"pets \\\"all\\\"\",source=\"peer\",}"
+                + " 1053696.0",
+            "training_day_peer_samples_served_total 11.0",
+            "training_day_peer_damaged_records_total 12.0",
+            "training_day_peer_connections_broken_total 13.0",
+            "training_day_peer_late_leases_total 14.0",
             "training_day_dataset_generation{dataset=\"pets \\\"all\\\"\",} 2.0");
   }
 
@@ -243,9 +268,28 @@ final class MetricsServerTest {
   @Test
   void fills_areNamedByWhatBecameOfThem() {
     FillStats stats =
-        new FillStats(1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19);
+        new FillStats(
+            1,
+            2,
+            3,
+            Map.of(Refusal.BUDGET, 4L, Refusal.COPY_BUDGET, 20L),
+            5,
+            6,
+            7,
+            8,
+            9,
+            10,
+            11,
+            12,
+            13,
+            14,
+            15,
+            16,
+            17,
+            18,
+            19);
 
-    NodeStats.Fills fills = NodeStats.Fills.of(stats, 100);
+    NodeStats.Fills fills = NodeStats.Fills.of(stats, 100, 20, 21);
 
     assertThat(fills.results())
         .containsOnly(
@@ -253,9 +297,12 @@ final class MetricsServerTest {
             Map.entry("already_stored", 7L),
             Map.entry("repeated", 2L),
             Map.entry("busy", 3L),
-            Map.entry("refused", 4L),
+            Map.entry("refused_budget", 4L),
+            Map.entry("refused_copy_budget", 20L),
             Map.entry("failed", 8L),
-            Map.entry("dropped", 9L));
+            Map.entry("dropped", 9L),
+            Map.entry("forwarded", 20L),
+            Map.entry("forward_dropped", 21L));
     assertThat(fills.leasesEnded())
         .containsOnly(Map.entry("expired", 11L), Map.entry("released", 12L));
     assertThat(List.of(fills.writtenBytes(), fills.leases(), fills.inFlightBytes()))

@@ -5,7 +5,12 @@ import org.apache.ignite.Ignite;
 /** {@link PageReader} keeps the contract. */
 class PageReaderTest extends StoreContract {
   @Override
-  RecordStore open(Ignite ignite, String cacheName) {
-    return IgniteRecordStore.withPageReader(ignite, cacheName);
+  RecordStores open(Ignite ignite) {
+    return RecordStores.withPageReader(ignite);
+  }
+
+  @Override
+  boolean readsBackups() {
+    return true;
   }
 }

@@ -5,7 +5,12 @@ import org.apache.ignite.Ignite;
 /** {@link PublicReader} keeps the contract. */
 class PublicReaderTest extends StoreContract {
   @Override
-  RecordStore open(Ignite ignite, String cacheName) {
-    return IgniteRecordStore.withPublicReader(ignite, cacheName);
+  RecordStores open(Ignite ignite) {
+    return RecordStores.withPublicReader(ignite);
+  }
+
+  @Override
+  boolean readsBackups() {
+    return false;
   }
 }

@@ -1,5 +1,6 @@
 package io.trainingday.node.store;
 
+import io.trainingday.grid.GridCaches;
 import java.io.IOException;
 import java.net.InetAddress;
 import java.net.ServerSocket;
@@ -7,9 +8,11 @@ import java.nio.file.Path;
 import java.util.List;
 import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.atomic.AtomicInteger;
+import java.util.stream.IntStream;
 import org.apache.ignite.Ignite;
 import org.apache.ignite.Ignition;
 import org.apache.ignite.cache.CacheAtomicityMode;
+import org.apache.ignite.cache.CacheWriteSynchronizationMode;
 import org.apache.ignite.cache.affinity.rendezvous.RendezvousAffinityFunction;
 import org.apache.ignite.configuration.CacheConfiguration;
 import org.apache.ignite.configuration.DataRegionConfiguration;
@@ -27,11 +30,10 @@ import org.apache.ignite.spi.discovery.tcp.ipfinder.vm.TcpDiscoveryVmIpFinder;
 /** An Ignite node with one small region of samples, for tests; notes what Ignite calls failures. */
 public final class SmallNode implements AutoCloseable {
   public static final String REGION = "samples";
-  public static final String CACHE = "samples-0";
   public static final int PAGE_BYTES = 16 << 10;
 
   private static final int FIRST_COMMUNICATION_PORT = 48_400;
-  private static final int PARTITIONS = 32;
+  static final int PARTITIONS = 32;
   private static final AtomicInteger STARTED = new AtomicInteger();
 
   private final List<String> failures;
@@ -96,12 +98,19 @@ public final class SmallNode implements AutoCloseable {
                     .setDefaultDataRegionConfiguration(region("default", 16 << 20))
                     .setDataRegionConfigurations(region(REGION, regionBytes)))
             .setCacheConfiguration(
-                new CacheConfiguration<>(CACHE)
-                    .setDataRegionName(REGION)
-                    .setAtomicityMode(CacheAtomicityMode.ATOMIC)
-                    .setBackups(0)
-                    .setAffinity(new RendezvousAffinityFunction(false, PARTITIONS)));
+                IntStream.rangeClosed(0, GridCaches.MAX_BACKUPS)
+                    .mapToObj(SmallNode::cache)
+                    .toArray(CacheConfiguration<?, ?>[]::new));
     return new SmallNode(failures, Ignition.start(configuration));
+  }
+
+  private static CacheConfiguration<?, ?> cache(int backups) {
+    return new CacheConfiguration<>(GridCaches.samples(backups))
+        .setDataRegionName(REGION)
+        .setAtomicityMode(CacheAtomicityMode.ATOMIC)
+        .setWriteSynchronizationMode(CacheWriteSynchronizationMode.FULL_SYNC)
+        .setBackups(backups)
+        .setAffinity(new RendezvousAffinityFunction(false, PARTITIONS));
   }
 
   private static DataRegionConfiguration region(String name, long bytes) {
@@ -110,6 +119,12 @@ public final class SmallNode implements AutoCloseable {
 
   public Ignite ignite() {
     return ignite;
+  }
+
+  // Ignite points to its metric registry instead, which has this figure only inside its internals.
+  @SuppressWarnings("deprecation")
+  public long usedPages() {
+    return ignite.dataRegionMetrics(REGION).getTotalUsedPages();
   }
 
   /** What was reported to Ignite's failure handler, which does nothing else here. */

@@ -33,10 +33,11 @@ final class StopUnderLoad {
 
   private static void runOnce(String reader, Path directory) throws Exception {
     SmallNode node = SmallNode.start(directory, 64 << 20);
-    RecordStore store =
+    RecordStores stores =
         reader.equals("page")
-            ? IgniteRecordStore.withPageReader(node.ignite(), SmallNode.CACHE)
-            : IgniteRecordStore.withPublicReader(node.ignite(), SmallNode.CACHE);
+            ? RecordStores.withPageReader(node.ignite())
+            : RecordStores.withPublicReader(node.ignite());
+    RecordStore store = stores.of(1);
     for (int i = 0; i < RECORDS; i++) {
       store.write(key(i), new byte[LENGTHS[i % LENGTHS.length]]);
     }
@@ -50,7 +51,7 @@ final class StopUnderLoad {
     running.add(threads.submit(() -> writeUntil(stop, store)));
     reads.acquire(READS_BEFORE_STOP);
 
-    store.drain();
+    stores.drain();
     node.close();
 
     // Only now: the readers went on asking while the memory went away.

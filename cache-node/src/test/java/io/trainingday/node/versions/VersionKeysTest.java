@@ -4,20 +4,31 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.assertj.core.api.Assertions.catchThrowableOfType;
 
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.json.JsonMapper;
+import io.trainingday.node.membership.Fence;
 import io.trainingday.node.versions.DatasetRefusedException.Reason;
+import io.trainingday.node.versions.VersionKey.Request;
 import java.nio.file.Path;
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
+import java.util.Set;
 import java.util.concurrent.Callable;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicLong;
+import java.util.function.LongFunction;
+import java.util.function.ToLongFunction;
 import java.util.stream.LongStream;
+import javax.cache.CacheException;
 import org.apache.ignite.Ignite;
 import org.apache.ignite.IgniteCache;
+import org.apache.ignite.IgniteException;
 import org.apache.ignite.Ignition;
 import org.apache.ignite.cache.CacheAtomicityMode;
 import org.apache.ignite.cache.CacheMode;
@@ -40,11 +51,13 @@ import org.junit.jupiter.api.TestInfo;
 
 class VersionKeysTest {
   private static final SourceIdentity SOURCE = new SourceIdentity(1_000, "aa11");
-  private static final Map<String, String> DEFAULTS = Map.of("validation", "checksum");
+  private static final Map<String, String> DEFAULTS =
+      Map.of("validation", "checksum", "backups", "0");
 
   private static Ignite ignite;
 
   private final AtomicLong freeBytes = new AtomicLong(1L << 30);
+  private final AtomicBoolean serving = new AtomicBoolean(true);
   private VersionKeys keys;
   private String name;
 
@@ -72,7 +85,8 @@ class VersionKeysTest {
                             .setName("meta")
                             .setInitialSize(64L << 20)
                             .setMaxSize(64L << 20)))
-            .setCacheConfiguration(cache("versions"), cache("pipelines"));
+            .setCacheConfiguration(
+                cache("versions"), cache("heads"), cache("pipelines"), cache("manifests"));
     configuration.setClientConnectorConfiguration(null);
     configuration.setConnectorConfiguration(null);
     ignite = Ignition.start(configuration);
@@ -98,7 +112,18 @@ class VersionKeysTest {
   }
 
   private VersionKeys newKeys() {
-    return new VersionKeys(ignite, "versions", "pipelines", DEFAULTS, freeBytes::get);
+    return newKeys(Checks::hash);
+  }
+
+  private VersionKeys newKeys(ToLongFunction<String> hash) {
+    return new VersionKeys(
+        ignite,
+        DEFAULTS,
+        freeBytes::get,
+        confirms -> Fence.open(),
+        serving::get,
+        Duration.ofSeconds(5),
+        hash);
   }
 
   @AfterEach
@@ -113,7 +138,7 @@ class VersionKeysTest {
 
     assertThat(first.view().incarnation()).isEqualTo(second.view().incarnation());
     assertThat(first.view().generation()).isZero();
-    assertThat(first.settings()).containsExactly(Map.entry("validation", "checksum"));
+    assertThat(first.settings()).isEqualTo(DEFAULTS);
     assertThat(first.key(first.view(), 5, 2)).isEqualTo(second.key(second.view(), 5, 2));
     assertThat(first.scopedName()).isEqualTo("alice/" + name);
   }
@@ -180,19 +205,24 @@ class VersionKeysTest {
   void open_statedSettings_areKept() {
     keys.open("alice", name, SOURCE, "resize 32", Map.of("validation", "none"));
 
-    assertThat(open().settings()).containsExactly(Map.entry("validation", "none"));
+    assertThat(open().settings()).isEqualTo(Map.of("validation", "none", "backups", "0"));
+  }
+
+  @Test
+  void open_otherBackups_isRefusedNamingBoth() {
+    keys.open("alice", name, SOURCE, "resize 32", Map.of("backups", "1"));
+
+    assertRefused(
+        Reason.SETTINGS_MISMATCH,
+        () -> keys.open("alice", name, SOURCE, "resize 32", Map.of("backups", "2")),
+        "data set \"alice/"
+            + name
+            + "\": backups=2, but it is kept with backups=1, state the same or leave it out");
   }
 
   @Test
   void open_equalHashes_areRefusedNamingBoth() {
-    try (VersionKeys colliding =
-        new VersionKeys(
-            ignite,
-            "versions",
-            "pipelines",
-            DEFAULTS,
-            freeBytes::get,
-            text -> text.contains("/") ? 42 : 43)) {
+    try (VersionKeys colliding = newKeys(text -> text.contains("/") ? 42 : 43)) {
       colliding.open("alice", "one", SOURCE, "resize 32", Map.of());
       assertRefused(
           Reason.COLLISION,
@@ -205,7 +235,7 @@ class VersionKeysTest {
               + " anything to the fingerprint");
       assertRefused(
           Reason.COLLISION,
-          () -> colliding.publish("alice", "two", "r", SOURCE),
+          () -> colliding.publish("alice", "two", "r", Optional.of(SOURCE)),
           "data sets \"alice/two\" and \"alice/one\" have the same 64-bit hash, take another name");
     }
   }
@@ -247,7 +277,7 @@ class VersionKeysTest {
     OpenDataset before = open();
     SourceIdentity longer = new SourceIdentity(2_000, "bb22");
 
-    assertThat(keys.publish("alice", name, "r1", longer)).isEqualTo(1);
+    assertThat(keys.publish("alice", name, "r1", Optional.of(longer))).isEqualTo(1);
 
     assertRefused(
         Reason.SOURCE_REPLACED,
@@ -265,7 +295,7 @@ class VersionKeysTest {
   void publish_sameSource_keepsHandlesOpen() {
     OpenDataset open = open();
 
-    keys.publish("alice", name, "r1", SOURCE);
+    keys.publish("alice", name, "r1", Optional.of(SOURCE));
 
     assertThat(open.view().sampleVersion(0)).isEqualTo(1);
   }
@@ -322,7 +352,7 @@ class VersionKeysTest {
     long[] changed = {1, 2};
 
     assertThat(keys.publishChanged("alice", name, "r1", changed)).isEqualTo(1);
-    assertThat(keys.publish("alice", name, "r2", SOURCE)).isEqualTo(2);
+    assertThat(keys.publish("alice", name, "r2", Optional.of(SOURCE))).isEqualTo(2);
     assertThat(keys.publishChanged("alice", name, "r1", new long[] {2, 1})).isEqualTo(1);
     assertThat(open.view().generation()).isEqualTo(2);
     assertRefused(
@@ -337,7 +367,7 @@ class VersionKeysTest {
   void publish_unknownDataset_isRefused() {
     assertRefused(
         Reason.UNKNOWN_DATASET,
-        () -> keys.publish("alice", "nobody", "r1", SOURCE),
+        () -> keys.publish("alice", "nobody", "r1", Optional.of(SOURCE)),
         "data set \"alice/nobody\" is unknown, open it before publishing");
   }
 
@@ -421,29 +451,291 @@ class VersionKeysTest {
   }
 
   @Test
-  void follow_unreadableVersionKey_stopsServingTheDataset() {
+  void view_unreadableVersionKey_stopsServingTheDataset() {
     OpenDataset open = open();
-    IgniteCache<Long, byte[]> cache = ignite.cache("versions");
-    byte[] newer = cache.get(open.datasetHash()).clone();
+    byte[] newer = versions().get(open.datasetHash()).clone();
     newer[1] = 9;
-    cache.put(open.datasetHash(), newer);
+    versions().put(open.datasetHash(), newer);
+    heads().put(open.datasetHash(), new Head(open.view().incarnation(), 1).encode());
 
     assertRefused(
         Reason.NEWER_LAYOUT,
         open::view,
         "version key has layout 9, this node reads 1, upgrade this node");
-    cache.remove(open.datasetHash());
+    assertRefused(
+        Reason.NEWER_LAYOUT,
+        open::servableView,
+        "version key has layout 9, this node reads 1, upgrade this node");
+    versions().remove(open.datasetHash());
   }
 
   @Test
-  void follow_removedVersionKey_endsOpenHandlesAndMakesAnotherIncarnation() {
+  void view_removedVersionKey_endsOpenHandlesAndMakesAnotherIncarnation() {
     OpenDataset former = open();
     long incarnation = former.view().incarnation();
-    ignite.cache("versions").remove(former.datasetHash());
+    heads().remove(former.datasetHash());
+    versions().remove(former.datasetHash());
 
-    assertRefused(Reason.UNKNOWN_DATASET, former::view, "the data set was dropped, open it again");
+    assertRefused(
+        Reason.UNKNOWN_DATASET,
+        former::view,
+        "data set \"alice/" + name + "\" was dropped, open it again");
     assertThat(open().view().incarnation()).isNotEqualTo(incarnation);
     assertThatThrownBy(former::view).isInstanceOf(DatasetRefusedException.class);
+    assertThatThrownBy(former::servableView).isInstanceOf(DatasetRefusedException.class);
+  }
+
+  @Test
+  void view_headBeforeItsVersionKey_staysTheFormerUntilBothAreThere() {
+    OpenDataset open = open();
+    VersionKey former = Layout.decodeVersionKey(versions().get(open.datasetHash()));
+    VersionKey next = former.published(new Request("r1", 1, 1), SOURCE);
+
+    heads().put(open.datasetHash(), Head.of(next).encode());
+    assertThat(open.view().generation()).isZero();
+
+    versions().put(open.datasetHash(), Layout.encode(next));
+    assertThat(open.view().generation()).isEqualTo(1);
+  }
+
+  @Test
+  void servableView_withoutTheLease_isNone() {
+    OpenDataset open = open();
+    assertThat(open.servableView()).isEqualTo(open.view());
+
+    serving.set(false);
+
+    assertThat(open.servableView()).isNull();
+    assertThat(open.view().generation()).isZero();
+  }
+
+  @Test
+  void servableView_afterClosing_isNone() {
+    OpenDataset open = open();
+
+    keys.close();
+
+    assertThat(open.servableView()).isNull();
+    assertThat(open.view().generation()).isZero();
+  }
+
+  private static IgniteCache<Long, byte[]> versions() {
+    return ignite.cache("versions");
+  }
+
+  private static IgniteCache<Long, byte[]> heads() {
+    return ignite.cache("heads");
+  }
+
+  @Test
+  void publish_withoutANewSource_changesEverySampleOfTheSameSource() {
+    OpenDataset open = open();
+
+    assertThat(keys.publish("alice", name, "r1", Optional.empty())).isEqualTo(1);
+
+    assertThat(open.view().floor()).isEqualTo(1);
+    assertThat(open.view().source()).isEqualTo(SOURCE);
+    assertThat(keys.publish("alice", name, "r1", Optional.empty())).isEqualTo(1);
+    assertThatThrownBy(() -> keys.publish("alice", name, "r1", Optional.of(SOURCE)))
+        .isInstanceOf(DatasetRefusedException.class)
+        .hasMessageContaining("with another content");
+  }
+
+  @Test
+  void publishManifest_first_changesNothingAndIsKept() {
+    OpenDataset open = open();
+
+    assertThat(manifest("r1", i -> "v1 of " + i)).isZero();
+    assertThat(open.view().generation()).isZero();
+
+    assertThat(manifest("r2", i -> i == 7 ? "v2" : "v1 of " + i)).isEqualTo(1);
+    assertThat(changedAt(open, 1)).containsExactly(7L);
+  }
+
+  @Test
+  void publishManifest_repeated_changesNothingMore() {
+    OpenDataset open = open();
+    manifest("r1", i -> "v1");
+    assertThat(manifest("r2", i -> i < 3 ? "v2" : "v1")).isEqualTo(1);
+
+    assertThat(manifest("r2", i -> i < 3 ? "v2" : "v1")).isEqualTo(1);
+    assertThat(manifest("another id", i -> i < 3 ? "v2" : "v1")).isEqualTo(1);
+    assertThat(open.view().generation()).isEqualTo(1);
+    assertThatThrownBy(() -> manifest("r2", i -> "v3"))
+        .isInstanceOf(DatasetRefusedException.class)
+        .hasMessageContaining("with another content");
+  }
+
+  @Test
+  void publishManifest_ofSomeSamples_keepsTheOthersAsTheyWere() {
+    OpenDataset open = open();
+    manifest("r1", i -> "v1");
+
+    keys.publishManifest("alice", name, "r2", new long[] {5, 4}, new String[] {"v2", "v1"});
+    assertThat(changedAt(open, 1)).containsExactly(5L);
+
+    manifest("r3", i -> i == 5 ? "v2" : i == 900 ? "v2" : "v1");
+    assertThat(changedAt(open, 2)).containsExactly(900L);
+  }
+
+  @Test
+  void publishManifest_backToAnEarlierStamp_isAChange() {
+    OpenDataset open = open();
+    manifest("r1", i -> "v1");
+    manifest("r2", i -> i == 5 ? "v2" : "v1");
+
+    assertThat(manifest("r3", i -> "v1")).isEqualTo(2);
+    assertThat(changedAt(open, 2)).containsExactly(5L);
+  }
+
+  @Test
+  void publishManifest_malformed_isRefusedAndChangesNothing() {
+    open();
+    assertRefused(
+        Reason.MALFORMED,
+        () -> keys.publishManifest("alice", name, "r", new long[] {1, 2}, new String[] {"a"}),
+        "2 indices and 1 stamps, give one stamp an index");
+    assertRefused(
+        Reason.MALFORMED,
+        () -> keys.publishManifest("alice", name, "r", new long[] {3, 1, 3}, stamps("a", "b", "c")),
+        "index=3 is in the manifest twice");
+    assertRefused(
+        Reason.MALFORMED,
+        () -> keys.publishManifest("alice", name, "r", new long[] {3}, stamps("")),
+        "stamp \"\" has 0 bytes, take 1 to 1024");
+    assertRefused(
+        Reason.INDEX_OUT_OF_RANGE,
+        () -> keys.publishManifest("alice", name, "r", new long[] {3, 1_000}, stamps("a", "b")),
+        "index=1000 of data set \"alice/" + name + "\", take 0 to 999");
+    assertThat(keys.publishManifest("alice", name, "r", new long[0], stamps())).isZero();
+    assertThat(keys.publishManifest("alice", name, "r", new long[] {3}, stamps("b"))).isZero();
+  }
+
+  @Test
+  void publishManifest_metaRegionNearlyFull_isRefused() {
+    open();
+    freeBytes.set((8 << 20) + 1_000);
+
+    assertRefused(
+        Reason.LIMIT,
+        () -> manifest("r1", i -> "v1"),
+        "8389608 bytes free for version keys < 8396618, raise memory.metaMaxSize");
+  }
+
+  private static String[] stamps(String... stamps) {
+    return stamps;
+  }
+
+  private long manifest(String requestId, LongFunction<String> stamp) {
+    long[] indices = LongStream.range(0, 1_000).toArray();
+    return keys.publishManifest(
+        "alice",
+        name,
+        requestId,
+        indices,
+        LongStream.of(indices).mapToObj(stamp).toArray(String[]::new));
+  }
+
+  private static LongStream changedAt(OpenDataset open, long generation) {
+    DatasetView view = open.view();
+    return LongStream.range(0, 1_000).filter(i -> view.sampleVersion(i) == generation);
+  }
+
+  @Test
+  void transaction_thatFails_isRepeatedUntilItSucceeds() {
+    Transactions transactions = new Transactions(ignite, Duration.ofSeconds(20));
+    AtomicLong attempts = new AtomicLong();
+
+    String result =
+        transactions.run(
+            "test",
+            transactions.deadline(),
+            () -> {
+              versions().put(1L, new byte[] {(byte) attempts.incrementAndGet()});
+              if (attempts.get() < 3) {
+                throw new CacheException("primary left");
+              }
+              return "done";
+            });
+
+    assertThat(result).isEqualTo("done");
+    assertThat(versions().getAndRemove(1L)).containsExactly(3);
+  }
+
+  @Test
+  void transaction_thatKeepsFailing_endsInAWordedError() {
+    Transactions transactions = new Transactions(ignite, Duration.ofMillis(100));
+
+    assertThatThrownBy(
+            () ->
+                transactions.run(
+                    "publish of data set \"a/b\"",
+                    transactions.deadline(),
+                    () -> {
+                      throw new IgniteException("primary left");
+                    }))
+        .isInstanceOf(GridUnavailableException.class)
+        .hasMessage(
+            "publish of data set \"a/b\": the grid did not do it in time, repeat it: primary left");
+  }
+
+  @Test
+  void transaction_thatIsRefused_isNotRepeated() {
+    Transactions transactions = new Transactions(ignite, Duration.ofSeconds(20));
+    AtomicLong attempts = new AtomicLong();
+
+    assertThatThrownBy(
+            () ->
+                transactions.run(
+                    "test",
+                    transactions.deadline(),
+                    () -> {
+                      attempts.incrementAndGet();
+                      versions().put(1L, new byte[1]);
+                      throw Checks.malformed("no");
+                    }))
+        .isInstanceOf(DatasetRefusedException.class);
+    assertThat(attempts).hasValue(1);
+    assertThat(versions().get(1L)).isNull();
+  }
+
+  @Test
+  void datasetsJson_listsTheTenantsDatasets() throws Exception {
+    OpenDataset open = open();
+    open.checkSchema(11, "image: u8, 3 dimensions");
+    keys.open("alice", name, SOURCE, "resize 64", Map.of());
+    keys.open("alicia", name, SOURCE, "resize 32", Map.of());
+    DatasetAdmin admin =
+        new DatasetAdmin(
+            keys,
+            () -> Map.of(open.datasetHash(), new DatasetUsage.Held(5, 700, Set.of("b", "a"))));
+    admin.invalidate("alice", name, new long[] {1});
+
+    JsonNode all = new JsonMapper().readTree(admin.datasetsJson("alice"));
+
+    List<JsonNode> mine = new ArrayList<>();
+    all.forEach(
+        dataset -> {
+          if (dataset.get("name").textValue().equals(name)) {
+            mine.add(dataset);
+          }
+        });
+    assertThat(mine).hasSize(1);
+    assertThat(mine.get(0))
+        .isEqualTo(
+            new JsonMapper()
+                .readTree(
+                    """
+                    {"name": "%s", "generation": 1, "floor": 0, "incarnation": "%016x",
+                     "source": {"length": 1000, "digest": "aa11"},
+                     "settings": {"backups": "0", "validation": "checksum"},
+                     "pipelines": [
+                       {"fingerprint": "resize 32", "schema": "image: u8, 3 dimensions"},
+                       {"fingerprint": "resize 64", "schema": ""}],
+                     "entries": 5, "bytes": 700, "hosts": ["a", "b"]}
+                    """
+                        .formatted(name, open.view().incarnation())));
+    assertThat(new JsonMapper().readTree(admin.datasetsJson("nobody"))).isEmpty();
   }
 
   @Test
@@ -507,7 +799,7 @@ class VersionKeysTest {
     assertThatThrownBy(() -> open.checkSchema(12, "image: f32"))
         .isInstanceOf(DatasetRefusedException.class);
 
-    keys.publish("alice", name, "r2", SOURCE);
+    keys.publish("alice", name, "r2", Optional.of(SOURCE));
 
     open.checkSchema(12, "image: f32");
     assertThatThrownBy(() -> open.checkSchema(11, "image: u8"))

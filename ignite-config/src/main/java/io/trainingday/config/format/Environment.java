@@ -1,5 +1,7 @@
 package io.trainingday.config.format;
 
+import com.fasterxml.jackson.databind.node.JsonNodeFactory;
+import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.trainingday.config.SettingKey;
 import io.trainingday.config.Settings;
 import io.trainingday.config.SettingsException.Problem;
@@ -8,6 +10,7 @@ import io.trainingday.config.format.SourceNode.Section;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
+import java.util.Optional;
 import java.util.TreeMap;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
@@ -44,6 +47,44 @@ final class Environment {
                 read(name, value, settings);
               }
             });
+  }
+
+  /** The variables that make these settings of the defaults. */
+  static Map<String, String> of(Settings settings) {
+    Map<String, String> variables = new TreeMap<>();
+    SettingKey.all().forEach(key -> write(key, settings, variables));
+    if (!settings.datasets().isEmpty()) {
+      // JSON is YAML.
+      ObjectNode datasets = JsonNodeFactory.instance.objectNode();
+      settings.datasets().forEach((name, dataset) -> write(dataset, datasets.putObject(name)));
+      variables.put(DATASETS, datasets.toString());
+    }
+    return variables;
+  }
+
+  private static <T> void write(
+      SettingKey<Settings, T> key, Settings settings, Map<String, String> variables) {
+    Optional<T> value = key.in(settings);
+    if (!value.equals(key.defaultValue())) {
+      value.ifPresent(set -> variables.put(name(key.name()), key.format(set)));
+    }
+  }
+
+  private static void write(Settings.Dataset dataset, ObjectNode section) {
+    SettingKey.ofDataset().forEach(key -> write(key, dataset, section));
+  }
+
+  private static <T> void write(
+      SettingKey<Settings.Dataset, T> key, Settings.Dataset dataset, ObjectNode section) {
+    Optional<T> value = key.in(dataset);
+    if (!value.equals(key.defaultValue())) {
+      String text = key.format(value.orElseThrow());
+      switch (key.kind()) {
+        case INTEGER -> section.put(key.shortName(), Long.parseLong(text));
+        case BOOLEAN -> section.put(key.shortName(), Boolean.parseBoolean(text));
+        case TEXT, TEXT_LIST -> section.put(key.shortName(), text);
+      }
+    }
   }
 
   private static void read(String name, String value, Settings.Builder settings) {

@@ -92,6 +92,11 @@ public final class SettingsReader {
     return settings.build(file.map(Path::toString).orElse("settings"));
   }
 
+  /** The environment variables that give another process these settings. */
+  public static Map<String, String> environment(Settings settings) {
+    return Environment.of(settings);
+  }
+
   /**
    * The reference file: every key with its comment and default.
    *

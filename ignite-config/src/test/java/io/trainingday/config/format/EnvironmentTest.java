@@ -6,6 +6,8 @@ import static org.assertj.core.api.Assertions.assertThatExceptionOfType;
 import io.trainingday.config.SettingKey;
 import io.trainingday.config.Settings;
 import io.trainingday.config.SettingsException;
+import java.nio.file.Path;
+import java.util.List;
 import java.util.Map;
 import java.util.stream.Collectors;
 import org.junit.jupiter.api.Test;
@@ -46,6 +48,23 @@ class EnvironmentTest {
     assertThat(settings.grid().discovery().addresses()).containsExactly("a:1", "b:2");
     assertThat(settings.dataset("imagenet").validation()).isEqualTo(Settings.Validation.NONE);
     assertThat(settings.datasets()).containsOnlyKeys("imagenet", "mnist");
+  }
+
+  @Test
+  void settings_writtenAsVariables_areReadAsTheSame() {
+    Settings everyKey =
+        SettingsReader.read(Path.of("src/test/resources/config/valid/everything.yaml"));
+    Settings oddNames =
+        Settings.builder()
+            .setDataset("a \"b\": {c}", SettingKey.DATASET_BACKUPS, 2)
+            .setDataset("größe\\", SettingKey.DATASET_VALIDATION, Settings.Validation.NONE)
+            .setDataset("true", SettingKey.DATASET_BACKUPS, 0)
+            .build();
+
+    for (Settings settings : List.of(Settings.defaults(), everyKey, oddNames)) {
+      assertThat(read(SettingsReader.environment(settings))).isEqualTo(settings);
+    }
+    assertThat(SettingsReader.environment(Settings.defaults())).isEmpty();
   }
 
   @Test

@@ -1,0 +1,44 @@
+"""A cluster-wide cache of preprocessed training samples, around any PyTorch Dataset.
+
+from training_day import CachedDataset
+ds = CachedDataset(raw, name="imagenet-train")
+loader = DataLoader(ds, batch_size=256, shuffle=True, num_workers=4)
+"""
+
+from __future__ import annotations
+
+__version__ = "0.1.0"
+
+from training_day.dataset import CachedDataset, CacheStats, concat, subset
+from training_day.diagnosis import doctor
+from training_day.errors import (
+    CacheRefusedError,
+    CacheWarning,
+    FingerprintError,
+    RandomTransformError,
+    SourceMismatch,
+    TrainingDayError,
+    UnsupportedTypeError,
+)
+from training_day.fingerprints import Fingerprint, fingerprint
+from training_day.loader import BatchLoader
+from training_day.structure import register
+
+__all__ = [
+    "BatchLoader",
+    "CacheRefusedError",
+    "CacheStats",
+    "CacheWarning",
+    "CachedDataset",
+    "Fingerprint",
+    "FingerprintError",
+    "RandomTransformError",
+    "SourceMismatch",
+    "TrainingDayError",
+    "UnsupportedTypeError",
+    "concat",
+    "doctor",
+    "fingerprint",
+    "register",
+    "subset",
+]

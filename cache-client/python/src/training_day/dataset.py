@@ -1,0 +1,481 @@
+"""The cache around any map-style Dataset."""
+
+from __future__ import annotations
+
+import functools
+import operator
+import os
+import sys
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, Callable, Optional, Union
+
+from torch.utils.data import ConcatDataset, Dataset, IterableDataset, Subset
+
+from training_day import fingerprints, randomness, shared, structure
+from training_day.attachment import attachment
+from training_day.augment import Augment
+from training_day.client import COLLATED, RAGGED, RECORDS, Batch, NotCollatable, Samples, Spec
+from training_day.collate import Collate, CollatedBatch, sample_at
+from training_day.cut import Cut, cut_random
+from training_day.errors import RandomTransformError
+from training_day.fingerprints import Fingerprint
+from training_day.shared import Shared
+from training_day.source import source_digest
+from training_day.structure import Marked, Packing
+
+__all__ = ["CacheStats", "CachedDataset", "concat", "subset"]
+
+_MAX_VARIANTS = 65_536
+
+
+@dataclass(frozen=True)
+class CacheStats:
+    """What happened so far in all processes that use the data set."""
+
+    hits: int
+    misses: int
+    origin_loads: int
+    waited_for_others: int
+    fills_taken: int
+    fills_dropped: int
+    slot_batches: int
+    inline_batches: int
+    origin_batches: int
+    reconnects: int
+    bytes_read: int
+    load_nanos: int
+
+    @property
+    def hit_rate(self) -> float:
+        """Hits among samples read; 0 when none was."""
+        read = self.hits + self.misses
+        return self.hits / read if read else 0.0
+
+    @property
+    def load_seconds(self) -> float:
+        """Time spent loading from the origin, all processes together."""
+        return self.load_nanos / 1e9
+
+    def __str__(self) -> str:
+        return (
+            f"{self.hits + self.misses:,} samples read, {self.hit_rate:.1%} from the cache"
+            f" ({self.bytes_read / 1e6:,.1f} MB); {self.origin_loads:,} loaded in"
+            f" {self.load_seconds:.1f} s, {self.fills_taken:,} of them kept"
+        )
+
+
+class CachedDataset(Dataset):
+    """A Dataset whose samples are kept in the cache of the hosts that train on it.
+
+    It is used like the one it wraps: with any DataLoader, sampler, number of workers and start
+    method. Samples come back with the types they went in with, in memory of their own.
+
+    What to read
+        raw: a map-style Dataset, or a sequence.
+        name: what the samples are kept under; jobs that use the same name share them.
+        source: says which samples these are, where the data set itself does not.
+        pipeline_tag: stands for the preprocessing in place of its fingerprint; change it whenever
+            the preprocessing changes.
+        types: classes that samples hold, as by `register`; they reach spawned workers this way.
+
+    What is random
+        cut: "auto" caches up to the first random step of the transform's Compose and runs the rest
+            after every read.
+        augment: a function of a sample, or of a sample and a `numpy.random.Generator`, that runs
+            after every read.
+        seed: of the augmentation, once `set_epoch` has been called. Default 0.
+        frozen: True keeps what a random transform gave the first time.
+        variants: with `frozen`, how many outcomes of each sample are kept; the epoch chooses.
+
+    Where from
+        address: of the node; default: TRAINING_DAY_ADDRESS, else the host's socket.
+        token: for an address of another host; default: TRAINING_DAY_TOKEN.
+        validation: "checksum" or "none"; default: as the data set is kept.
+
+    Raises RandomTransformError, FingerprintError, SourceMismatch and others of `errors`, each with
+    what to do about it. Without a node, samples come from `raw`, with one warning.
+    """
+
+    def __init__(
+        self,
+        raw: Any,
+        name: str,
+        *,
+        source: Optional[str] = None,
+        pipeline_tag: Optional[str] = None,
+        types: Iterable[type] = (),
+        cut: Optional[str] = None,
+        augment: Optional[Callable[..., Any]] = None,
+        seed: int = 0,
+        frozen: bool = False,
+        variants: int = 1,
+        address: Optional[str] = None,
+        token: Optional[str] = None,
+        validation: str = "",
+    ) -> None:
+        _check_raw(raw)
+        if not name or len(name.encode()) > 255:
+            raise ValueError(f"name of {len(name.encode())} bytes, allowed: 1 to 255")
+        if cut not in (None, "auto"):
+            raise ValueError(f'cut={cut!r}, allowed: "auto"')
+        if cut and frozen:
+            raise ValueError('cut="auto" and frozen=True exclude each other: give one')
+        if not 1 <= variants < _MAX_VARIANTS:
+            raise ValueError(f"variants={variants}, allowed: 1 to {_MAX_VARIANTS - 1}")
+        if variants > 1 and not frozen:
+            raise ValueError(f"variants={variants} needs frozen=True: stored variants are frozen")
+        self._raw = raw
+        self._name = name
+        self._length = len(raw)
+        self._types = tuple(types)
+        for one in self._types:
+            structure.register(one)
+        self._frozen = frozen
+        self._variants = variants
+        self._seed = seed
+        self._cut: Optional[Cut] = cut_random(raw) if cut else None
+        self._base = self._cut.raw if self._cut else raw
+        self._augment = Augment(augment, seed) if augment is not None else None
+        walk = fingerprints.walked(self._base, tolerant=pipeline_tag is not None or frozen)
+        self._check_random(walk.random)
+        if pipeline_tag is not None:
+            self._fingerprint_ = fingerprints.tagged(pipeline_tag)
+        elif frozen:
+            self._fingerprint_ = fingerprints.fingerprint(self._base)
+        else:
+            self._fingerprint_ = Fingerprint(tuple(walk.fields))
+        pipeline = self._fingerprint_.text
+        if frozen:
+            pipeline += f"\nfrozen variants={variants} seed={seed}"
+        digest = source_digest(raw, source, walk)
+        self._spec = Spec(name, pipeline, self._length, digest, validation)
+        self._where = (address, token)
+        self._shared = Shared()
+        self._collating = False
+        self._collatable = True
+        self._client: Optional[Samples] = None
+        self._checked = False
+        self._last: Optional[tuple[int, int, Any]] = None
+        self._samples().open()
+
+    def _check_random(self, found: list[tuple[str, str]]) -> None:
+        if not found or self._frozen:
+            return
+        what = ", ".join(dict.fromkeys(f"{why} ({path})" for path, why in found))
+        raise RandomTransformError(
+            f"what {type(self._raw).__qualname__} makes of a sample is random: {what}. Kept, it"
+            ' would be the same in every epoch. Give cut="auto" to cache up to the first random'
+            " step, or move the random part to augment=fn, which runs after every read;"
+            " frozen=True keeps one outcome for good"
+        )
+
+    # As a Dataset.
+
+    def __len__(self) -> int:
+        return self._length
+
+    def __getitem__(self, index: Any) -> Any:
+        try:
+            position = operator.index(index)
+        except TypeError:
+            return self._raw[index]  # A column or a slice, of data sets that have them.
+        return self._fetch([self._checked_index(position)])[0]
+
+    def __getitems__(self, indices: Sequence[Any]) -> Any:
+        """One batch in one request."""
+        if type(self).__getitem__ is not CachedDataset.__getitem__:
+            return [self[index] for index in indices]
+        wanted = [self._checked_index(operator.index(index)) for index in indices]
+        if self._collating and _is_for_collate(sys._getframe(1)):
+            return self.collated(wanted)
+        return self._fetch(wanted)
+
+    def collated(self, indices: Sequence[int]) -> Any:
+        """The samples for `ds.collate`, which are a sequence, and no list."""
+        if indices and not self.works_after_reads:
+            batch = self._read_collated(indices)
+            if batch is not None:
+                return CollatedBatch(batch)
+        if type(self).__getitem__ is not CachedDataset.__getitem__:
+            return [self[index] for index in indices]
+        return self._fetch(indices)
+
+    def _checked_index(self, index: int) -> int:
+        position = index + self._length if index < 0 else index
+        if not 0 <= position < self._length:
+            raise IndexError(f"index={index} of {self._length} samples")
+        return position
+
+    def __getattr__(self, attribute: str) -> Any:
+        # Only for what is not found here: classes, targets and the like are the raw data set's.
+        if attribute.startswith("__") or "_raw" not in self.__dict__:
+            raise AttributeError(attribute)
+        return getattr(self.__dict__["_raw"], attribute)
+
+    def __getstate__(self) -> dict[str, Any]:
+        state = dict(self.__dict__)
+        state.update(_client=None, _last=None)
+        return state
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        for one in state["_types"]:
+            structure.register(one)
+        self.__dict__.update(state)
+
+    def __repr__(self) -> str:
+        return f"CachedDataset({self._raw!r}, name={self._name!r})"
+
+    # What is said about it.
+
+    @property
+    def raw(self) -> Any:
+        """The data set that is wrapped."""
+        return self._raw
+
+    @property
+    def name(self) -> str:
+        """What the samples are kept under."""
+        return self._name
+
+    @property
+    def fingerprint(self) -> Fingerprint:
+        """The identity of the preprocessing."""
+        return self._fingerprint_
+
+    @property
+    def collate(self) -> Collate:
+        """For `DataLoader(ds, collate_fn=ds.collate)`: `default_collate` with one copy a field."""
+        self._collating = True
+        return Collate()
+
+    def explain(self, other: Union[CachedDataset, Fingerprint, None] = None) -> str:
+        """What went into the fingerprint, field by field; or what differs from another's."""
+        theirs = other.fingerprint if isinstance(other, CachedDataset) else other
+        return self._fingerprint_.explain(theirs)
+
+    def stats(self) -> CacheStats:
+        """What happened so far, workers included."""
+        return CacheStats(**self._shared.totals())
+
+    def set_epoch(self, epoch: int) -> None:
+        """From now on augmentation is drawn from (seed, epoch, index, variant), in all workers,
+        persistent ones too."""
+        if epoch < 0:
+            raise ValueError(f"epoch={epoch}, allowed: 0 and up")
+        self._shared.epoch = int(epoch)
+
+    # Reading.
+
+    @property
+    def works_after_reads(self) -> bool:
+        """Whether samples are changed after they have been read."""
+        overridden = type(self).__getitem__ is not CachedDataset.__getitem__
+        return overridden or self._cut is not None or self._augment is not None
+
+    def read_hits(self, indices: Sequence[int]) -> Optional[CollatedBatch]:
+        """The batch if the cache has all of it, None otherwise; loads nothing."""
+        batch = self._read_collated(indices, lease=False)
+        if batch is None:
+            return None
+        if not batch.is_whole:
+            batch.release()
+            return None
+        return CollatedBatch(batch)
+
+    def hits_here(self) -> int:
+        """Hits counted in this process."""
+        return self._shared.own(shared.HITS)
+
+    def _samples(self) -> Samples:
+        client = self._client
+        if client is None or client.pid != os.getpid():
+            where = attachment(*self._where)
+            where.say = self._says
+            client = self._client = Samples(where, self._spec, self._shared)
+        return client
+
+    def _says(self, what: str) -> bool:
+        bit = shared.SAID_AWAY if what == "away" else shared.SAID_LOST
+        return self._shared.first_to_say(bit)
+
+    @property
+    def _variant(self) -> int:
+        return (self._shared.epoch or 0) % self._variants
+
+    def _fetch(self, indices: Sequence[int]) -> list[Any]:
+        if not indices:
+            return []
+        client = self._samples()
+        variant = self._variant
+        if client.open() is None:
+            self._shared.count(shared.ORIGIN_BATCHES)
+            self._shared.count(shared.MISSES, len(indices))
+            samples = [self._from_origin(index, variant) for index in indices]
+        else:
+            batch = client.read(indices, RECORDS, functools.partial(self._load, variant), variant)
+            try:
+                samples = [sample_at(batch, position) for position in range(batch.count)]
+            finally:
+                batch.release()
+        return self._finished(samples, indices, variant)
+
+    def _read_collated(self, indices: Sequence[int], lease: bool = True) -> Optional[Batch]:
+        """The batch in collated or ragged memory; None if it is to be read as records."""
+        client = self._samples()
+        if client.open() is None:
+            return None
+        variant = self._variant
+        load = functools.partial(self._load, variant) if lease else None
+        if self._collatable:
+            try:
+                return client.read(indices, COLLATED, load, variant)
+            except NotCollatable:
+                self._collatable = False
+        try:
+            return client.read(indices, RAGGED, load, variant)
+        except NotCollatable:
+            return None
+
+    def _load(self, variant: int, index: int, together: bool) -> Packing:
+        last = self._last
+        if together and last is not None and last[:2] == (index, variant):
+            return structure.pack(last[2], True)
+        sample = self._marked(self._loaded(index, variant, True))
+        self._last = (index, variant, sample)
+        return structure.pack(sample, together)
+
+    def _loaded(self, index: int, variant: int, check: bool) -> Any:
+        if self._frozen:
+            with randomness.kept():
+                randomness.seed_all(randomness.key_of(self._seed, index, variant))
+                return self._base[index]
+        if not check:
+            return self._base[index]
+        state = randomness.RngState()
+        sample = self._base[index]
+        drawn = state.changed()
+        if drawn:
+            state.restore()
+            raise RandomTransformError(
+                f"loading sample {index} of {self._name} drew from the generator of"
+                f" {' and '.join(drawn)}, so it is random, and kept it would be the same in every"
+                ' epoch. Give cut="auto" to cache up to the first random step, or move the random'
+                " part to augment=fn, which runs after every read; frozen=True keeps one outcome"
+            )
+        return sample
+
+    def _marked(self, sample: Any) -> Any:
+        return Marked(sample, self._cut.locate(sample)) if self._cut else sample
+
+    def _from_origin(self, index: int, variant: int) -> Any:
+        """At the origin's own speed: what could not be kept is found out with the first sample."""
+        first = not self._checked
+        sample = self._loaded(index, variant, first)
+        self._shared.count(shared.ORIGIN_LOADS)
+        sample = self._marked(sample)
+        if first:
+            structure.pack(sample)
+            self._checked = True
+        if self._augment is not None:
+            # It may work in place, and the data set's own tensors must stay as they are.
+            sample = structure.decode(structure.encode(sample))
+        return sample
+
+    def _finished(self, samples: list[Any], indices: Sequence[int], variant: int) -> list[Any]:
+        if self._cut is None and self._augment is None:
+            return samples
+        epoch = self._shared.epoch
+        if epoch is None:
+            return [
+                self._finish(sample, None, index, variant)
+                for sample, index in zip(samples, indices)
+            ]
+        with randomness.kept():
+            return [
+                self._finish(sample, epoch, index, variant)
+                for sample, index in zip(samples, indices)
+            ]
+
+    def _finish(self, sample: Any, epoch: Optional[int], index: int, variant: int) -> Any:
+        if self._cut is not None:
+            if epoch is not None:
+                randomness.seed_all(randomness.key_of(self._seed, epoch, index, variant))
+            sample = self._cut.finish(sample.sample, sample.path)
+        if self._augment is not None:
+            sample = self._augment(sample, epoch, index, variant)
+        return sample
+
+
+def _is_for_collate(frame: Any) -> bool:
+    """Whether it is a DataLoader with `collate_fn=ds.collate` that asks, directly or through a
+    Subset: other loaders of the same data set expect a list."""
+    for _ in range(4):
+        if frame is None:
+            return False
+        asking = frame.f_locals.get("self")
+        if isinstance(getattr(asking, "collate_fn", None), Collate):
+            return True
+        frame = frame.f_back
+    return False
+
+
+def _check_raw(raw: Any) -> None:
+    if isinstance(raw, IterableDataset):
+        raise TypeError(
+            f"{type(raw).__qualname__} is an IterableDataset: its samples have no index to be kept"
+            " under, and their order is their identity. Wrap a map-style Dataset, with __getitem__"
+            " and __len__, and let the sampler decide the order"
+        )
+    if isinstance(raw, CachedDataset):
+        raise TypeError("the data set is cached already, wrap what it wraps")
+    if not hasattr(raw, "__getitem__") or not hasattr(raw, "__len__"):
+        raise TypeError(
+            f"{type(raw).__qualname__} has no __getitem__ and __len__, give a map-style Dataset"
+        )
+
+
+class _Subset(Subset):
+    """A Subset that passes whole batches on, on every torch."""
+
+    def __getitems__(self, indices: Sequence[int]) -> Any:
+        return _items(self.dataset, [self.indices[i] for i in indices])
+
+    def __getattr__(self, attribute: str) -> Any:
+        if attribute.startswith("__") or "dataset" not in self.__dict__:
+            raise AttributeError(attribute)
+        return getattr(self.__dict__["dataset"], attribute)
+
+
+class _Concat(ConcatDataset):
+    """A ConcatDataset that passes whole batches on: one request for each of its parts."""
+
+    def __getitems__(self, indices: Sequence[int]) -> list[Any]:
+        places: dict[int, list[tuple[int, int]]] = {}
+        for position, index in enumerate(indices):
+            index = index + len(self) if index < 0 else index
+            part = next(k for k, end in enumerate(self.cumulative_sizes) if index < end)
+            start = self.cumulative_sizes[part - 1] if part else 0
+            places.setdefault(part, []).append((position, index - start))
+        out: list[Any] = [None] * len(indices)
+        for part, wanted in places.items():
+            got = _items(self.datasets[part], [index for _, index in wanted])
+            for (position, _), sample in zip(wanted, got):
+                out[position] = sample
+        return out
+
+
+def _items(dataset: Any, indices: Sequence[int]) -> Any:
+    if hasattr(dataset, "__getitems__"):
+        return dataset.__getitems__(indices)
+    return [dataset[index] for index in indices]
+
+
+def subset(dataset: Dataset, indices: Sequence[int]) -> Subset:
+    """`torch.utils.data.Subset`, one request a batch on every torch."""
+    return _Subset(dataset, indices)
+
+
+def concat(datasets: Iterable[Dataset]) -> ConcatDataset:
+    """`torch.utils.data.ConcatDataset`, one request a batch and part."""
+    return _Concat(datasets)

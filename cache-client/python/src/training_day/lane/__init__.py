@@ -1,0 +1,2 @@
+"""The lane to a cache node: addresses, messages, connections. `contract/lane.md` is its whole
+protocol."""

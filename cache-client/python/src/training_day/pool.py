@@ -1,0 +1,156 @@
+"""Worker processes that make whole batches, in memory that the main process shares."""
+
+from __future__ import annotations
+
+import os
+import queue
+import random
+import threading
+import time
+from collections.abc import Sequence
+from typing import Any, Callable, Optional
+
+import numpy as np
+import torch
+import torch.multiprocessing
+from torch._utils import ExceptionWrapper
+from torch.utils.data._utils import worker as torch_worker
+
+__all__ = ["Pool"]
+
+_POLL_SECONDS = 1.0
+
+
+def _work(
+    dataset: Any,
+    collate: Callable[[Any], Any],
+    tasks: Any,
+    results: Any,
+    number: int,
+    count: int,
+    init: Optional[Callable[[int], None]],
+) -> None:
+    torch.set_num_threads(1)
+    parent = os.getppid()
+    started = False
+    token = None
+    while True:
+        try:
+            task = tasks.get(timeout=5 * _POLL_SECONDS)
+        except queue.Empty:
+            if os.getppid() != parent:
+                return
+            continue
+        if task is None:
+            return
+        epoch, base_seed, place, indices = task
+        try:
+            if epoch != token:
+                token = epoch
+                seed = base_seed + number
+                _seed(base_seed, number)
+                torch_worker._worker_info = torch_worker.WorkerInfo(  # type: ignore[call-arg]
+                    id=number, num_workers=count, seed=seed, dataset=dataset
+                )
+                if init is not None and not started:
+                    init(number)
+                started = True
+            before = dataset.hits_here()
+            data = collate(dataset.collated(indices))
+            results.put((epoch, place, data, dataset.hits_here() - before))
+            del data
+        except Exception:
+            where = f"in a worker process (pid {os.getpid()})"
+            results.put((epoch, place, ExceptionWrapper(where=where), 0))
+
+
+def _seed(base_seed: int, number: int) -> None:
+    """As a DataLoader seeds its workers."""
+    seed = base_seed + number
+    random.seed(seed)
+    torch.manual_seed(seed)
+    state = getattr(torch_worker, "_generate_state", None)
+    np.random.seed(state(base_seed, number) if state else seed & 0xFFFF_FFFF)
+
+
+class Pool:
+    """Each worker has a queue of its own; what they make arrives through `take`, in any order."""
+
+    def __init__(
+        self,
+        dataset: Any,
+        collate: Callable[[Any], Any],
+        workers: int,
+        context: Any,
+        init: Optional[Callable[[int], None]],
+        take: Callable[[int, int, Any, int], None],
+        broken: Callable[[BaseException], None],
+    ) -> None:
+        if context is None or isinstance(context, str):
+            context = torch.multiprocessing.get_context(context)
+        self._take = take
+        self._broken = broken
+        self._results = context.Queue()
+        self._tasks = [context.Queue() for _ in range(workers)]
+        self._processes = []
+        self._pid = os.getpid()
+        self._closing = False
+        for number, tasks in enumerate(self._tasks):
+            process = context.Process(
+                target=_work,
+                args=(dataset, collate, tasks, self._results, number, workers, init),
+                daemon=True,
+            )
+            process.start()
+            self._processes.append(process)
+        self._thread = threading.Thread(target=self._collect, daemon=True)
+        self._thread.start()
+
+    @property
+    def workers(self) -> int:
+        return len(self._processes)
+
+    @property
+    def pids(self) -> list[int]:
+        return [process.pid for process in self._processes]
+
+    def give(
+        self, worker: int, epoch: int, base_seed: int, place: int, indices: Sequence[int]
+    ) -> None:
+        self._tasks[worker].put((epoch, base_seed, place, list(indices)))
+
+    def _collect(self) -> None:
+        while not self._closing:
+            try:
+                result = self._results.get(timeout=_POLL_SECONDS)
+            except queue.Empty:
+                if self._dead() and not self._closing:
+                    self._broken(RuntimeError(self._dead()))
+                    return
+                continue
+            except (OSError, EOFError, RuntimeError) as e:
+                # A worker that was killed takes the memory of its batches along.
+                time.sleep(_POLL_SECONDS / 10)
+                if not self._closing:
+                    why = self._dead() or f"a batch of a worker process was lost: {e}"
+                    self._broken(RuntimeError(why))
+                return
+            self._take(*result)
+
+    def _dead(self) -> str:
+        pids = [str(p.pid) for p in self._processes if not p.is_alive()]
+        return f"worker process (pid {', '.join(pids)}) exited unexpectedly" if pids else ""
+
+    def close(self) -> None:
+        if self._closing or self._pid != os.getpid():
+            return
+        self._closing = True
+        for tasks in self._tasks:
+            tasks.put(None)
+        for process in self._processes:
+            process.join(5)
+            if process.is_alive():
+                process.terminate()
+        for tasks in (*self._tasks, self._results):
+            tasks.cancel_join_thread()
+            tasks.close()

@@ -1,0 +1,127 @@
+"""A cache node in a process of its own."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import time
+from pathlib import Path
+from typing import Any
+
+from training_day.lane import messages
+from training_day.lane.address import Address
+from training_day.lane.connection import Connection
+
+ROOT = Path(__file__).resolve().parents[3]
+LAUNCHER = ROOT / "cache-node" / "bin" / "training-day"
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def _command() -> list[str]:
+    """The launcher; within a build, which has just packaged the node, the node itself."""
+    if not os.environ.get("TRAINING_DAY_TESTS_OF_BUILD"):
+        return [str(LAUNCHER), "serve"]
+    home = os.environ.get("JAVA_HOME")
+    target = ROOT / "cache-node" / "target"
+    return [
+        f"{home}/bin/java" if home else "java",
+        f"@{LAUNCHER.parent / 'ignite.jvmargs'}",
+        *["-Xmx1g", "-XX:MaxDirectMemorySize=1g", "-XX:+UseG1GC", "-XX:G1HeapRegionSize=8m"],
+        "-XX:TieredStopAtLevel=1",
+        "-cp",
+        f"{target}/cache-node.jar:{target}/lib/*",
+        "io.trainingday.cli.Main",
+        "serve",
+    ]
+
+
+class LocalNode:
+    """Settings are given as environment variables without their prefix."""
+
+    def __init__(self, directory: Path, **settings: str) -> None:
+        self.directory = directory
+        self.socket = directory / "lane.sock"
+        self.address = f"unix:{self.socket}"
+        self.segments = directory / "segments"
+        self._settings = settings
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> LocalNode:
+        self.directory.mkdir(parents=True, exist_ok=True)
+        # A directory of /dev/shm: segments must lie on a tmpfs.
+        self.segments = Path("/dev/shm") / f"td-test-{os.getpid()}-{self.directory.name}"
+        self.segments.mkdir(exist_ok=True)
+        settings = {
+            "LANE_SOCKET": str(self.socket),
+            "LANE_SEGMENT_DIRECTORY": str(self.segments),
+            "GRID_PORT": str(free_port()),
+            "GRID_COMMUNICATION_PORT": str(free_port()),
+            "METRICS_PORT": "0",
+            "MEMORY_MAX_SIZE": "1GiB",
+            **self._settings,
+        }
+        environment = {**os.environ, "TRAINING_DAY_JAVA_OPTS": "-XX:TieredStopAtLevel=1"}
+        environment.update({f"TRAINING_DAY_CONFIG_{k}": v for k, v in settings.items()})
+        with open(self.directory / "node.log", "ab") as log:
+            self._process = subprocess.Popen(
+                _command(),
+                stdout=log,
+                stderr=log,
+                stdin=subprocess.DEVNULL,
+                env=environment,
+            )
+        deadline = time.monotonic() + 120
+        while True:
+            try:
+                self.status()
+                return self
+            except Exception as e:
+                if self._process.poll() is not None or time.monotonic() > deadline:
+                    raise RuntimeError(f"the node did not start: {e}\n{self.log()}") from None
+                time.sleep(0.1)
+
+    def log(self) -> str:
+        return (self.directory / "node.log").read_text(errors="replace")[-4000:]
+
+    @property
+    def pid(self) -> int:
+        assert self._process is not None
+        return self._process.pid
+
+    def status(self) -> dict[str, Any]:
+        """What STATUS says."""
+        connection = Connection(Address(self.address, "test"), "", 10)
+        try:
+            return json.loads(messages.text_reply(connection.call(messages.STATUS, b"")))
+        finally:
+            connection.close()
+
+    def kill(self) -> None:
+        assert self._process is not None
+        self._process.send_signal(signal.SIGKILL)
+        self._process.wait()
+
+    def stop(self) -> None:
+        if self._process is not None and self._process.poll() is None:
+            self._process.terminate()
+            try:
+                self._process.wait(20)
+            except subprocess.TimeoutExpired:
+                self._process.kill()
+                self._process.wait()
+        shutil.rmtree(self.segments, ignore_errors=True)
+
+    def __enter__(self) -> LocalNode:
+        return self.start()
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()

@@ -1,0 +1,609 @@
+"""CachedDataset is a Dataset, and cannot train wrong."""
+
+from __future__ import annotations
+
+import pickle
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch.utils.data import (
+    ConcatDataset,
+    DataLoader,
+    Dataset,
+    IterableDataset,
+    Subset,
+    TensorDataset,
+    random_split,
+)
+
+from datasets import (
+    Captioned,
+    Compose,
+    Double,
+    Everything,
+    Files,
+    Images,
+    InMemory,
+    Named,
+    RandomCrop,
+    Transformed,
+    Varied,
+    in_place,
+    noise,
+    noise_rng,
+)
+from local_node import LocalNode
+from same import assert_same
+from test_client import stored
+from training_day import (
+    CachedDataset,
+    CacheWarning,
+    FingerprintError,
+    RandomTransformError,
+    SourceMismatch,
+    UnsupportedTypeError,
+    concat,
+    subset,
+)
+from training_day.source import SourceError
+
+Make = Callable[..., CachedDataset]
+
+
+@pytest.fixture
+def cached(node: LocalNode, name: str) -> Make:
+    def make(raw: Any, **options: Any) -> CachedDataset:
+        return CachedDataset(raw, options.pop("name", name), address=node.address, **options)
+
+    return make
+
+
+def epoch(loader: DataLoader) -> list[Any]:
+    return list(loader)
+
+
+# Behaves like a Dataset.
+
+
+def test_it_is_read_like_the_dataset_it_wraps(cached: Make) -> None:
+    raw = Images(20)
+    ds = cached(raw)
+    for _ in range(2):
+        assert len(ds) == 20
+        for index in (0, 3, -1, np.int64(4), torch.tensor(5), True):
+            assert_same(ds[index], raw[int(index) % 20])
+        for index in (20, -21, np.int64(99)):
+            with pytest.raises(IndexError, match="of 20 samples"):
+                ds[index]
+    assert ds.classes == ["even", "odd"] and ds.scale == 1.0
+    with pytest.raises(AttributeError):
+        _ = ds.nothing
+    assert isinstance(ds, Dataset) and ds.raw is raw
+
+
+def test_old_iteration_protocol_ends(cached: Make) -> None:
+    assert len(list(cached(Images(5)))) == 5
+
+
+def test_batch_is_one_request(cached: Make) -> None:
+    raw = Images(20)
+    ds = cached(raw)
+    ds.__getitems__(list(range(20)))
+    before = ds.stats()
+    assert_same(ds.__getitems__([3, -1, np.int32(7), 3]), [raw[3], raw[19], raw[7], raw[3]])
+    after = ds.stats()
+    assert after.slot_batches + after.inline_batches == before.slot_batches + 1
+    assert ds.__getitems__([]) == []
+
+
+def test_dataloader_gives_what_it_gives_without_the_cache(
+    cached: Make, node: Any, name: str
+) -> None:
+    raw = Images(50)
+    ds = cached(raw)
+    for _ in range(2):
+        torch.manual_seed(7)
+        expected = epoch(DataLoader(raw, batch_size=8, shuffle=True))
+        torch.manual_seed(7)
+        assert_same(epoch(DataLoader(ds, batch_size=8, shuffle=True)), expected)
+        stored(node, name)
+    assert ds.stats().origin_loads == 50 and ds.stats().hits == 50
+
+
+def test_subclass_that_overrides_getitem_is_honoured(node: LocalNode, name: str) -> None:
+    class Negated(CachedDataset):
+        def __getitem__(self, index: Any) -> Any:
+            image, label = super().__getitem__(index)
+            return -image, label
+
+    ds = Negated(Images(4), name, address=node.address)
+    assert (next(iter(DataLoader(ds, batch_size=4)))[0] <= 0).all()
+
+
+def test_pickled_it_is_the_same(cached: Make) -> None:
+    ds = cached(Images(6))
+    again = pickle.loads(pickle.dumps(ds))
+    assert_same(again[2], ds[2])
+    assert again.fingerprint == ds.fingerprint
+
+
+@pytest.mark.parametrize("context, persistent", [("fork", False), ("fork", True), ("spawn", True)])
+def test_workers_read_the_same(
+    cached: Make, node: Any, name: str, context: str, persistent: bool
+) -> None:
+    raw = Named(32)
+    ds = cached(raw)
+    assert_same(ds[0], raw[0])  # A connection that a forked worker must not use.
+    loader = DataLoader(
+        ds,
+        batch_size=4,
+        num_workers=2,
+        multiprocessing_context=context,
+        persistent_workers=persistent,
+    )
+    expected = epoch(DataLoader(raw, batch_size=4))
+    for _ in range(2):
+        assert_same(epoch(loader), expected)
+        stored(node, name)
+    assert_same(ds[5], raw[5])
+    assert ds.stats().origin_loads == 32
+
+
+def test_subset_and_concat_pass_batches_on(cached: Make, name: str) -> None:
+    raw, other = Images(12), Images(8, scale=2.0)
+    ds = cached(raw)
+    both = concat([ds, cached(other, name=name + "b")])
+    plain = ConcatDataset([raw, other])
+    part = subset(both, [3, 15, 0, 19])
+    assert isinstance(part, Subset) and isinstance(both, ConcatDataset)
+
+    for _ in range(2):
+        got = epoch(DataLoader(both, batch_size=20))
+        assert_same(got, epoch(DataLoader(plain, batch_size=20)))
+        assert_same(
+            epoch(DataLoader(part, batch_size=4)),
+            epoch(DataLoader(Subset(plain, [3, 15, 0, 19]), batch_size=4)),
+        )
+    before = ds.stats()
+    part.__getitems__([0, 2])
+    after = ds.stats()
+    assert after.slot_batches + after.inline_batches - before.slot_batches == 1
+
+
+def test_distributed_sampler_reads_its_share(cached: Make) -> None:
+    from torch.utils.data.distributed import DistributedSampler
+
+    raw = Images(10)
+    ds = cached(raw)
+    seen = []
+    for rank in range(2):
+        sampler = DistributedSampler(ds, 2, rank, seed=3)
+        sampler.set_epoch(1)
+        ds.set_epoch(1)
+        plain = DataLoader(raw, batch_size=2, sampler=sampler)
+        assert_same(epoch(DataLoader(ds, batch_size=2, sampler=sampler)), epoch(plain))
+        seen += list(sampler)
+    assert sorted(seen) == list(range(10))
+
+
+def test_iterable_dataset_is_refused(cached: Make) -> None:
+    class Stream(IterableDataset):
+        def __iter__(self) -> Any:
+            return iter(())
+
+    with pytest.raises(TypeError, match="is an IterableDataset: its samples have no index"):
+        cached(Stream())
+    with pytest.raises(TypeError, match="cached already"):
+        cached(cached(Images(2)))
+
+
+def test_type_that_cannot_be_stored_is_named(cached: Make) -> None:
+    class Odd(Images):
+        def __getitem__(self, index: int) -> Any:
+            return torch.zeros(1), {"thing": {1, 2}}
+
+    with pytest.raises(UnsupportedTypeError, match=r"sample at '1.thing' is a set"):
+        cached(Odd())[0]
+
+
+# Collate.
+
+
+@pytest.mark.parametrize("raw", [Images(24), Named(24), Everything(24), Captioned(24)],
+                         ids=lambda r: type(r).__name__)  # fmt: skip
+@pytest.mark.parametrize("workers", [0, 2])
+def test_collate_equals_default_collate(
+    cached: Make, node: Any, name: str, raw: Any, workers: int
+) -> None:
+    ds = cached(raw)
+    expected = epoch(DataLoader(raw, batch_size=5))
+    loader = DataLoader(ds, batch_size=5, collate_fn=ds.collate, num_workers=workers)
+    for _ in range(3):
+        assert_same(epoch(loader), expected)
+        stored(node, name)
+    assert ds.stats().origin_loads == len(raw)
+
+
+def test_collate_with_half_of_the_batch_missing(cached: Make, node: Any, name: str) -> None:
+    raw = Images(16)
+    ds = cached(raw)
+    ds.__getitems__(list(range(0, 16, 2)))
+    stored(node, name)
+    loader = DataLoader(ds, batch_size=16, collate_fn=ds.collate)
+    assert_same(epoch(loader), epoch(DataLoader(raw, batch_size=16)))
+    assert ds.stats().hits == 8
+
+
+def test_collate_refuses_what_default_collate_refuses(cached: Make) -> None:
+    ds = cached(Varied(4))
+    ds.__getitems__([0, 1, 2, 3])
+    with pytest.raises(RuntimeError, match="stack expects each tensor to be equal size"):
+        epoch(DataLoader(ds, batch_size=4, collate_fn=ds.collate))
+    batch = ds.collated([1, 2])
+    assert_same(list(batch), [Varied(4)[1], Varied(4)[2]])
+
+
+def test_collated_batch_is_a_sequence_of_samples(cached: Make, node: Any, name: str) -> None:
+    raw = Everything(8)
+    ds = cached(raw)
+    ds.__getitems__(list(range(8)))
+    stored(node, name)
+    batch = ds.collated([5, 2])
+    assert len(batch) == 2 and not isinstance(batch, list)
+    assert_same(batch[1], raw[2])
+    assert_same(pickle.loads(pickle.dumps(batch)), [raw[5], raw[2]])
+
+
+def test_one_dataset_serves_loaders_with_and_without_its_collate(
+    cached: Make, node: Any, name: str
+) -> None:
+    class Bare(Images):
+        def __getitem__(self, index: int) -> Any:
+            return torch.full((3,), index)
+
+    raw = Bare(8)
+    ds = cached(raw)
+    fast = DataLoader(ds, batch_size=4, collate_fn=ds.collate)
+    part = DataLoader(subset(ds, range(4)), batch_size=4, collate_fn=ds.collate)
+    for _ in range(2):
+        assert_same(epoch(fast), epoch(DataLoader(raw, batch_size=4)))
+        assert_same(epoch(DataLoader(ds, batch_size=4)), epoch(DataLoader(raw, batch_size=4)))
+        assert_same(epoch(part), epoch(DataLoader(raw, batch_size=4))[:1])
+        assert isinstance(ds.__getitems__([1, 2]), list)
+        stored(node, name)
+
+
+@pytest.mark.parametrize("collated", [False, True])
+def test_slow_consumer_of_raw_batches_sees_no_slot_used_again(
+    cached: Make, node: Any, name: str, collated: bool
+) -> None:
+    """A worker's queue pickles late: a view of a slot would hold the next batch by then."""
+    raw = Images(128, (64, 64))
+    ds = cached(raw)
+    ds.__getitems__(list(range(128)))
+    stored(node, name)
+    if collated:
+        _ = ds.collate
+    loader = DataLoader(
+        ds, batch_size=4, num_workers=1, prefetch_factor=8, collate_fn=lambda batch: batch
+    )
+    batches = []
+    for batch in loader:
+        batches.append(batch)
+    index = 0
+    for batch in batches:
+        for sample in batch:
+            assert_same(sample, raw[index])
+            index += 1
+    assert index == 128
+
+
+# Cannot train wrong.
+
+
+def test_random_transform_is_found_when_it_draws(cached: Make) -> None:
+    ds = cached(Transformed(RandomCrop()))
+    state = torch.get_rng_state()
+    with pytest.raises(RandomTransformError) as refusal:
+        ds[0]
+    assert "drew from the generator of torch and random and numpy" in str(refusal.value)
+    assert "augment=fn" in str(refusal.value)
+    assert torch.equal(state, torch.get_rng_state())
+
+
+@pytest.mark.parametrize(
+    "held, what",
+    [
+        (np.random.default_rng(3), "a numpy generator"),
+        (torch.Generator(), "a torch generator"),
+        (torch.nn.Dropout(0.5), "Dropout in training mode"),
+    ],
+)
+def test_generator_of_its_own_is_found(cached: Make, held: Any, what: str) -> None:
+    class Noisy(Images):
+        def __init__(self) -> None:
+            super().__init__()
+            self.held = held
+
+        def __getitem__(self, index: int) -> Any:
+            return self.held, index
+
+    with pytest.raises(RandomTransformError) as refusal:
+        cached(Noisy())
+    assert what in str(refusal.value) and "raw.held" in str(refusal.value)
+
+
+def test_fresh_generator_in_code_is_found(cached: Make) -> None:
+    class Fresh(Images):
+        def __getitem__(self, index: int) -> Any:
+            return np.random.default_rng().random(), index
+
+    with pytest.raises(RandomTransformError, match="numpy.random.default_rng"):
+        cached(Fresh())
+
+
+def test_cut_runs_the_random_rest_after_every_read(cached: Make, node: Any, name: str) -> None:
+    raw = Transformed(Compose([Double(), RandomCrop(), Double()]))
+    ds = cached(raw, cut="auto")
+    indices = list(range(8))
+    for _ in range(2):
+        results = []
+        for dataset in (raw, ds):
+            torch.manual_seed(1), np.random.seed(2)
+            __import__("random").seed(3)
+            results.append([dataset[i] for i in indices])
+        assert_same(results[1], results[0])
+        stored(node, name)
+    assert ds.stats().hits == 8 and ds.stats().origin_loads == 8
+
+
+def test_cut_is_refused_where_it_cannot_go_on(cached: Make) -> None:
+    class After(Transformed):
+        def __getitem__(self, index: int) -> Any:
+            image, label = super().__getitem__(index)
+            return image + 1, label
+
+    ds = cached(After(Compose([Double(), RandomCrop()])), cut="auto")
+    with pytest.raises(RandomTransformError, match="cannot run RandomCrop after the cache"):
+        ds[0]
+    with pytest.raises(RandomTransformError, match="found no Compose with a random step"):
+        cached(Transformed(Double()), cut="auto")
+
+
+def test_augment_draws_as_without_the_cache_until_the_epoch_is_set(cached: Make) -> None:
+    raw = Images(8)
+    ds = cached(raw, augment=noise)
+    for _ in range(2):
+        torch.manual_seed(5), np.random.seed(5)
+        __import__("random").seed(5)
+        expected = [noise(raw[i]) for i in range(8)]
+        torch.manual_seed(5), np.random.seed(5)
+        __import__("random").seed(5)
+        assert_same([ds[i] for i in range(8)], expected)
+
+
+@pytest.mark.parametrize("augment", [noise, noise_rng])
+def test_augment_depends_on_epoch_and_index_alone(cached: Make, augment: Any) -> None:
+    ds = cached(Images(8), augment=augment)
+    ds.set_epoch(0)
+    first = [ds[i] for i in range(8)]
+    state = torch.get_rng_state()
+    assert_same(ds.__getitems__(list(range(7, -1, -1)))[::-1], first)
+    assert torch.equal(state, torch.get_rng_state())
+    ds.set_epoch(1)
+    second = [ds[i] for i in range(8)]
+    assert len({float(x[0].sum()) for x in first + second}) == 16
+    ds.set_epoch(0)
+    assert_same([ds[i] for i in range(8)], first)
+
+
+def test_augment_that_seeds_itself_is_told_its_seed(cached: Make) -> None:
+    class Seeded:
+        seeds: list[int] = []
+
+        def set_random_seed(self, seed: int) -> None:
+            self.seeds.append(seed)
+
+        def __call__(self, sample: Any) -> Any:
+            return sample
+
+    ds = cached(Images(3), augment=Seeded())
+    ds.set_epoch(1)
+    ds.__getitems__([0, 1, 0])
+    assert len(set(Seeded.seeds)) == 2 and Seeded.seeds[0] == Seeded.seeds[2]
+
+
+@pytest.mark.parametrize("context", ["fork", "spawn"])
+@pytest.mark.parametrize("persistent", [False, True], ids=["new", "persistent"])
+def test_epoch_reaches_workers_and_no_view_is_seen_twice(
+    cached: Make, node: Any, name: str, context: str, persistent: bool
+) -> None:
+    ds = cached(Transformed(Compose([Double(), RandomCrop()]), 16), cut="auto")
+    loader = DataLoader(
+        ds,
+        batch_size=4,
+        num_workers=2,
+        multiprocessing_context=context,
+        persistent_workers=persistent,
+    )
+    views = []
+    for number in range(3):
+        ds.set_epoch(number)
+        views.append(torch.cat([images for images, _ in loader]))
+        stored(node, name)
+    for sample in range(16):
+        assert len({float(view[sample].sum()) for view in views}) == 3
+    assert ds.stats().origin_loads == 16
+    ds.set_epoch(1)
+    assert torch.equal(torch.cat([x for x, _ in DataLoader(ds, batch_size=16)]), views[1])
+
+
+def test_frozen_keeps_one_outcome_and_variants_as_many(cached: Make, name: str) -> None:
+    ds = cached(Transformed(RandomCrop()), frozen=True)
+    assert_same(ds[1], ds[1])
+    many = cached(Transformed(RandomCrop()), name=name + "v", frozen=True, variants=3)
+    views = []
+    for number in range(6):
+        many.set_epoch(number)
+        views.append(many[1][0])
+    assert_same(views[:3], views[3:])
+    assert len({float(view.sum()) for view in views}) == 3
+    assert many.stats().origin_loads == 3
+    with pytest.raises(ValueError, match="needs frozen=True"):
+        cached(Images(), variants=2)
+
+
+def test_augment_in_place_changes_neither_cache_nor_origin(cached: Make, node: Any) -> None:
+    raw = InMemory()
+    for ds in (cached(raw, augment=in_place), CachedDataset(raw, "n", augment=in_place)):
+        for _ in range(3):
+            assert_same(ds[2][0], torch.arange(8.0, 12) + 1)
+    assert raw.data.sum() == sum(range(64))
+
+
+def test_tensors_own_their_memory(cached: Make, node: Any, name: str) -> None:
+    raw = InMemory()
+    ds = cached(raw)
+    for _ in range(2):
+        batch = ds.__getitems__([0, 1])
+        batch[0][0].zero_()
+        assert_same(ds[0][0], torch.arange(4.0))
+        assert batch[0][0].data_ptr() != raw.data.data_ptr()
+        stored(node, name)
+
+
+class _Torchvision:
+    """The standard ImageNet pipeline by its names, which is what is known of it."""
+
+    @staticmethod
+    def make(name: str) -> Any:
+        kind = type(name, (), {"__module__": "torchvision.transforms.transforms"})
+        kind.__call__ = lambda self, x: x * torch.rand(())  # type: ignore[attr-defined]
+        return kind()
+
+
+def test_random_crop_and_flip_of_torchvision_are_found_at_once(cached: Make) -> None:
+    crop, flip = _Torchvision.make("RandomResizedCrop"), _Torchvision.make("RandomHorizontalFlip")
+    raw = Transformed(Compose([Double(), crop, flip]))
+    with pytest.raises(RandomTransformError) as refusal:
+        cached(raw, pipeline_tag="even with a tag")
+    said = str(refusal.value)
+    assert "torchvision's RandomResizedCrop (raw.transform.transforms[1])" in said
+    assert "torchvision's RandomHorizontalFlip (raw.transform.transforms[2])" in said
+    ds = cached(raw, cut="auto")
+    assert not torch.equal(ds[0][0], ds[0][0])
+
+
+# Source identity.
+
+
+def test_other_length_is_another_source(cached: Make) -> None:
+    cached(TensorDataset(torch.zeros(4)))
+    with pytest.raises(SourceMismatch):
+        cached(TensorDataset(torch.zeros(5)))
+
+
+def test_other_content_is_another_source(cached: Make) -> None:
+    cached(TensorDataset(torch.zeros(4)))
+    with pytest.raises(SourceMismatch) as refusal:
+        cached(TensorDataset(torch.ones(4)))
+    assert str(refusal.value).count("tensors=") == 2
+
+
+def test_halves_of_a_split_never_mix(cached: Make) -> None:
+    raw = Images(8)
+    one, other = random_split(raw, [4, 4], torch.Generator().manual_seed(1))
+    cached(one)[0]
+    with pytest.raises(SourceMismatch, match="indices="):
+        cached(other)
+
+
+def test_other_files_are_another_source_and_another_place_is_not(
+    cached: Make, tmp_path: Path
+) -> None:
+    cached(Files(str(tmp_path / "a")))
+    cached(Files(str(tmp_path / "elsewhere" / "a")))
+    renamed = Files(str(tmp_path / "a"))
+    renamed.samples[3] = (renamed.samples[3][0] + "x", 1)
+    with pytest.raises(SourceMismatch):
+        cached(renamed)
+    relabelled = Files(str(tmp_path / "a"))
+    relabelled.samples[3] = (relabelled.samples[3][0], 0)
+    with pytest.raises(SourceMismatch):
+        cached(relabelled)
+
+
+def test_source_that_cannot_be_told_is_asked_for(cached: Make) -> None:
+    class Folder(Images):
+        def __init__(self) -> None:
+            super().__init__()
+            self.root = "/data"
+
+        def __getitem__(self, index: int) -> Any:
+            return self.root, index
+
+    with pytest.raises(SourceError, match="give source="):
+        cached(Folder())
+    cached(Folder(), source="v1")
+    with pytest.raises(SourceMismatch, match="v2"):
+        cached(Folder(), source="v2")
+
+
+def test_other_preprocessing_is_another_cache(cached: Make, node: Any, name: str) -> None:
+    one, other = cached(Images(4)), cached(Images(4, scale=2.0))
+    one[0]
+    stored(node, name)
+    assert_same(other[0], Images(4, scale=2.0)[0])
+    assert one.explain(other) == "raw.scale: float 1.0 | other: float 2.0"
+    assert other.stats().hits == 0
+    tagged = cached(Images(4), pipeline_tag="v3")
+    assert "tag = v3" in tagged.explain()
+    assert cached(Images(4, scale=9.0), pipeline_tag="v3")._spec == tagged._spec
+
+
+def test_what_the_fingerprint_cannot_see_is_refused_or_tagged(cached: Make) -> None:
+    class Opened(Images):
+        def __init__(self) -> None:
+            super().__init__()
+            self.file = open("/dev/null")  # noqa: SIM115
+
+        def __getitem__(self, index: int) -> Any:
+            return len(self.file.read()), index
+
+    raw = Opened()
+    raw.handle = raw.file
+    raw.__class__.__getitem__ = lambda self, i: (len(self.handle.read()), i)  # type: ignore
+    with pytest.raises(FingerprintError, match="raw.handle"):
+        cached(raw)
+    assert cached(raw, pipeline_tag="t")[1] == (0, 1)
+
+
+# Without a node.
+
+
+def test_without_a_node_samples_come_from_the_origin_with_one_warning(name: str) -> None:
+    raw = Images(12)
+    with pytest.warns(CacheWarning, match="no cache node at") as said:
+        ds = CachedDataset(raw, name, address=f"unix:/nowhere/{name}.sock")
+        got = epoch(DataLoader(ds, batch_size=4, num_workers=2))
+    assert_same(got, epoch(DataLoader(raw, batch_size=4)))
+    assert len(said) == 1 and "python -m training_day serve" in str(said[0].message)
+    assert ds.stats().origin_loads == 12 and ds.stats().hits == 0
+
+
+def test_node_that_comes_later_is_used(directory: Path, name: str) -> None:
+    late = LocalNode(directory / "late")
+    with pytest.warns(CacheWarning, match="no cache node at"):
+        ds = CachedDataset(Images(8), name, address=late.address)
+    assert_same(ds[0], Images(8)[0])
+    with late:
+        deadline = time.monotonic() + 10
+        while ds.stats().fills_taken == 0 and time.monotonic() < deadline:
+            assert_same(ds[1], Images(8)[1])
+            time.sleep(0.05)
+    assert ds.stats().fills_taken > 0

@@ -1,0 +1,220 @@
+"""BatchLoader gives what a DataLoader gives, with and without workers, hits and misses."""
+
+from __future__ import annotations
+
+import gc
+import os
+import random
+import signal
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch.utils.data import DataLoader, Subset, WeightedRandomSampler
+
+from datasets import Captioned, Everything, Images, Named, Slow, noise
+from local_node import LocalNode
+from same import assert_same
+from test_client import stored
+from training_day import BatchLoader, CachedDataset, CacheWarning
+
+Make = Callable[..., CachedDataset]
+
+
+@pytest.fixture
+def cached(node: LocalNode, name: str) -> Make:
+    def make(raw: Any, warm: bool = False, **options: Any) -> CachedDataset:
+        ds = CachedDataset(raw, name, address=options.pop("address", node.address), **options)
+        if warm:
+            ds._read_collated(range(len(ds))).release()  # type: ignore[union-attr]
+            stored(node, name)
+        return ds
+
+    return make
+
+
+def seeded(seed: int = 3) -> None:
+    torch.manual_seed(seed)
+    random.seed(seed)
+    np.random.seed(seed)
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+@pytest.mark.parametrize("warm", [False, True], ids=["cold", "warm"])
+@pytest.mark.parametrize("raw", [Images(30), Everything(30), Captioned(30), Named(30)],
+                         ids=lambda r: type(r).__name__)  # fmt: skip
+def test_batches_equal_those_of_a_dataloader(
+    cached: Make, raw: Any, warm: bool, workers: int
+) -> None:
+    ds = cached(raw, warm)
+    with_cache = BatchLoader(ds, 4, shuffle=True, num_workers=workers)
+    plain = DataLoader(raw, 4, shuffle=True)
+    for _ in range(2):
+        seeded()
+        expected = list(plain)
+        after = torch.rand(1)
+        seeded()
+        assert_same(list(with_cache), expected)
+        assert_same(torch.rand(1), after)
+    assert len(with_cache) == len(plain) == 8
+    with_cache.close()
+    assert ds.stats().origin_loads == 30
+
+
+def test_hits_need_no_worker_process(cached: Make) -> None:
+    loader = BatchLoader(cached(Images(32), True), 8, num_workers=2)
+    assert len(list(loader)) == 4 and loader._pool is None
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_augmentation_draws_as_a_dataloader_does(cached: Make, workers: int) -> None:
+    ds = cached(Images(24), True, augment=noise)
+    loaders: list[Any] = [
+        BatchLoader(ds, 4, shuffle=True, num_workers=workers),
+        DataLoader(ds, 4, shuffle=True, num_workers=workers),
+    ]
+    results = []
+    for loader in loaders:
+        seeded()
+        results.append(list(loader))
+    assert_same(results[0], results[1])
+    ds.set_epoch(2)
+    seeded()
+    by_epoch = list(loaders[0])
+    seeded()
+    assert_same(by_epoch, list(DataLoader(ds, 4, shuffle=True)))
+    loaders[0].close()
+
+
+def test_batch_augment_runs_on_whole_batches(cached: Make) -> None:
+    def flip(batch: Any) -> Any:
+        return batch[0] + torch.rand(()), batch[1]
+
+    ds = cached(Images(8), True)
+    loader = BatchLoader(ds, 4, batch_augment=flip)
+    loader.set_epoch(0)
+    first, again = list(loader), list(loader)
+    assert_same(first, again)
+    loader.set_epoch(1)
+    assert not torch.equal(next(iter(loader))[0], first[0][0])
+
+
+def test_samplers_and_subsets(cached: Make) -> None:
+    raw = Images(20)
+    ds = cached(raw, True)
+    weights = WeightedRandomSampler(torch.ones(20).tolist(), 13)
+    seeded()
+    expected = list(DataLoader(raw, 4, sampler=weights, drop_last=True))
+    seeded()
+    assert_same(list(BatchLoader(ds, 4, sampler=weights, drop_last=True)), expected)
+    part = Subset(ds, range(3, 11))
+    assert_same(list(BatchLoader(part, 3)), list(DataLoader(Subset(raw, range(3, 11)), 3)))
+    batches = [[1, 2], [5], [7, 7, 7]]
+    assert_same(
+        list(BatchLoader(ds, batch_sampler=batches)), list(DataLoader(raw, batch_sampler=batches))
+    )
+    with pytest.raises(TypeError, match="expected a CachedDataset"):
+        BatchLoader(raw)
+    with pytest.raises(ValueError, match="mutually exclusive"):
+        BatchLoader(ds, shuffle=True, sampler=weights)
+
+
+def test_loader_may_be_left_early_and_begun_again(cached: Make) -> None:
+    raw = Images(32)
+    loader = BatchLoader(cached(raw, True), 2)
+    for _ in range(5):
+        for batch in loader:
+            assert_same(batch, next(iter(DataLoader(raw, 2))))
+            break
+    assert_same(list(loader), list(DataLoader(raw, 2)))
+
+
+def test_memory_is_used_again_only_when_a_batch_is_let_go_of(cached: Make) -> None:
+    raw = Images(64, (16, 16))
+    ds = cached(raw, True)
+    loader = BatchLoader(ds, 4, prefetch=2)
+    kept = list(loader)
+    assert_same(kept, list(DataLoader(raw, 4)))
+    tails = [batch[0][1:, :2].transpose(1, 2) for batch in loader]
+    for tail, batch in zip(tails, kept):
+        assert_same(tail, batch[0][1:, :2].transpose(1, 2))
+    places = set()
+    for batch in loader:
+        places.add(batch[0].data_ptr())
+        del batch
+    assert len(places) <= 8
+
+
+def test_views_hold_their_slot_as_long_as_anything_over_it(cached: Make) -> None:
+    raw = Images(64, (16, 16))
+    ds = cached(raw, True)
+    expected = list(DataLoader(raw, 4))
+    loader = BatchLoader(ds, 4, prefetch=2, views=True)
+    for batch, other in zip(loader, expected):
+        assert_same(batch, other)
+    weight = torch.ones(16, requires_grad=True)
+    iterator = iter(loader)
+    part = next(iterator)[0][1:3, 2]
+    loss = (next(iterator)[0] * weight).sum()
+    for batch, other in zip(iterator, expected[2:]):
+        assert_same(batch, other)
+        del batch
+    gc.collect()
+    assert_same(part, expected[0][0][1:3, 2])
+    loss.backward()
+    assert weight.grad is not None
+    assert torch.allclose(weight.grad, expected[1][0].sum((0, 1)))
+
+
+def test_out_of_slots_batches_are_copied_with_one_warning(cached: Make) -> None:
+    raw = Images(64)
+    ds = cached(raw, True, token="a connection of its own")
+    loader = BatchLoader(ds, 4, prefetch=1, views=True)
+    with pytest.warns(CacheWarning, match="no slot of shared memory was free") as said:
+        kept = list(loader)
+    assert_same(kept, list(DataLoader(raw, 4)))
+    assert len(said) == 1
+    assert ds.stats().inline_batches > 0
+
+
+def test_error_of_the_loader_comes_through(cached: Make) -> None:
+    class Broken(Images):
+        def __getitem__(self, index: int) -> Any:
+            if index == 5:
+                raise FileNotFoundError("gone")
+            return super().__getitem__(index)
+
+    for workers in (0, 2):
+        loader = BatchLoader(cached(Broken(16)), 4, num_workers=workers)
+        with pytest.raises(FileNotFoundError, match="gone"):
+            list(loader)
+        loader.close()
+
+
+def test_worker_that_dies_is_an_error(cached: Make) -> None:
+    loader = BatchLoader(cached(Slow(256, 0.02)), 4, num_workers=2)
+    iterator = iter(loader)
+    next(iterator)
+    assert loader._pool is not None
+    for pid in loader._pool.pids:
+        os.kill(pid, signal.SIGKILL)
+    with pytest.raises(RuntimeError, match="exited unexpectedly"):
+        list(iterator)
+    loader.close()
+
+
+def test_without_a_node_workers_load(name: str) -> None:
+    raw = Images(24)
+    with pytest.warns(CacheWarning, match="no cache node"):
+        ds = CachedDataset(raw, name, address=f"unix:/nowhere/{name}.sock")
+    loader = BatchLoader(ds, 4, num_workers=2)
+    for _ in range(2):
+        assert_same(list(loader), list(DataLoader(raw, 4)))
+    loader.close()
+
+
+def test_progress_is_shown(cached: Make, capsys: pytest.CaptureFixture) -> None:
+    list(BatchLoader(cached(Images(8), True), 4, progress=True))
+    assert "2/2 batches" in capsys.readouterr().err

@@ -1,0 +1,378 @@
+"""Whole trainings: the same losses, and no error whatever happens to the node or the workers."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import socket
+import struct
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Optional
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+from torch.utils.data import DataLoader
+
+from datasets import Images, Slow, noise
+from local_node import LocalNode
+from same import assert_same
+from test_client import stored
+from training_day import BatchLoader, CachedDataset, CacheWarning
+from training_day.attachment import Attachment
+from training_day.client import RECORDS, Samples, Spec
+from training_day.errors import NodeGoneError
+from training_day.lane import messages
+from training_day.lane.address import Address
+from training_day.lane.connection import Connection
+from training_day.shared import Shared
+
+EXAMPLES = Path(__file__).resolve().parents[1] / "examples"
+
+
+class Noisy(Images):
+    """As a user without the cache augments: in the data set."""
+
+    def __getitem__(self, index: int) -> Any:
+        return noise(super().__getitem__(index))
+
+
+def losses(dataset: Any, workers: int, context: Optional[str], persistent: bool) -> list[float]:
+    """An ordinary training script."""
+    torch.manual_seed(11)
+    random.seed(11)
+    np.random.seed(11)
+    model = nn.Sequential(nn.Flatten(), nn.Linear(192, 8), nn.Dropout(0.2), nn.Linear(8, 2))
+    optimizer = torch.optim.SGD(model.parameters(), 0.1)
+    loader = DataLoader(
+        dataset,
+        batch_size=8,
+        shuffle=True,
+        num_workers=workers,
+        multiprocessing_context=context,
+        persistent_workers=persistent,
+    )
+    out = []
+    for _ in range(3):
+        for images, labels in loader:
+            loss = nn.functional.cross_entropy(model(images), labels)
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            out.append(loss.item())
+    return out
+
+
+@pytest.mark.parametrize(
+    "workers, context, persistent, augmented",
+    [
+        (0, None, False, False),
+        (0, None, False, True),
+        (2, "fork", False, True),
+        (2, "fork", True, False),
+        (2, "fork", True, True),
+        (4, "fork", False, True),
+        (4, "fork", True, True),
+        (2, "spawn", True, True),
+    ],
+)
+def test_losses_are_those_without_the_cache(
+    node: LocalNode, name: str, workers: int, context: Any, persistent: bool, augmented: bool
+) -> None:
+    plain = Noisy(40) if augmented else Images(40)
+    cached = CachedDataset(
+        Images(40), name, address=node.address, augment=noise if augmented else None
+    )
+    expected = losses(plain, workers, context, persistent)
+    assert losses(cached, workers, context, persistent) == expected
+    assert cached.stats().origin_loads == 40 and cached.stats().hits >= 40
+
+
+def test_node_killed_in_training_is_no_error(
+    start_node: Callable[..., LocalNode], name: str
+) -> None:
+    node = start_node()
+    raw = Slow(400, 0.001)
+    ds = CachedDataset(raw, name, address=node.address)
+    loader = DataLoader(ds, batch_size=4, num_workers=2, persistent_workers=True)
+    expected = list(DataLoader(raw, batch_size=4))
+    for _ in range(2):
+        for number, batch in enumerate(loader):
+            assert_same(batch, expected[number])
+            if number == 30:
+                node.kill()
+    ds[0]
+    assert ds._samples().attachment.session is None
+    started = time.perf_counter()
+    assert len(list(loader)) == 100
+    with_cache = time.perf_counter() - started
+    started = time.perf_counter()
+    list(DataLoader(raw, batch_size=4, num_workers=2))
+    assert with_cache < 3 * (time.perf_counter() - started)
+
+
+def test_batch_loader_goes_on_when_the_node_is_killed(
+    start_node: Callable[..., LocalNode], name: str
+) -> None:
+    node = start_node()
+    raw = Images(200)
+    ds = CachedDataset(raw, name, address=node.address)
+    expected = list(DataLoader(raw, batch_size=4))
+    loader = BatchLoader(ds, 4, num_workers=2)
+    list(loader)
+    for number, batch in enumerate(loader):
+        assert_same(batch, expected[number])
+        if number == 5:
+            node.kill()
+    assert_same(list(loader), expected)
+    loader.close()
+
+
+def test_killed_workers_leave_nothing_behind(
+    start_node: Callable[..., LocalNode], name: str
+) -> None:
+    node = start_node()
+    ds = CachedDataset(Slow(5_000, 0.003), name, address=node.address)
+    list(DataLoader(ds, batch_size=8, sampler=range(64)))
+    before = node.status()
+    for number in range(50):
+        pid = os.fork()
+        if pid == 0:
+            try:
+                start = 64 + 97 * number
+                while True:
+                    ds.__getitems__(list(range(32)))
+                    ds.__getitems__([(start + k) % 5_000 for k in range(16)])
+                    start += 16
+            finally:
+                os._exit(0)
+        time.sleep(0.03)
+        os.kill(pid, signal.SIGKILL)
+        os.waitpid(pid, 0)
+    deadline = time.monotonic() + 1
+    while time.monotonic() < deadline:
+        after = node.status()
+        own = ds._samples().attachment.session is not None
+        if after["fills"]["leases"] == 0 and after["lane"]["connections"] <= 1 + own + 1:
+            break
+        time.sleep(0.02)
+    after = node.status()
+    assert after["fills"]["leases"] == 0
+    assert after["lane"]["slotsBytes"] == before["lane"]["slotsBytes"]
+    left = [path for path in node.segments.rglob("*") if path.is_file() and path.stat().st_size]
+    assert left == []
+
+
+def _private_bytes(pid: int) -> int:
+    text = Path(f"/proc/{pid}/smaps_rollup").read_text()
+    return sum(
+        int(line.split()[1]) * 1024
+        for line in text.splitlines()
+        if line.startswith(("Private_Clean:", "Private_Dirty:"))
+    )
+
+
+def test_workers_hold_no_copy_of_the_data(start_node: Callable[..., LocalNode], name: str) -> None:
+    node = start_node()
+    raw = Images(1_024, (64, 1_024))  # 256 MiB
+    ds = CachedDataset(raw, name, address=node.address)
+    list(DataLoader(ds, batch_size=16, num_workers=2))
+    stored(node, name)
+    loader = DataLoader(ds, batch_size=4, num_workers=8, persistent_workers=True)
+    iterator = iter(loader)
+    next(iterator)
+    workers = iterator._workers  # type: ignore[attr-defined]
+    before = sum(_private_bytes(worker.pid) for worker in workers)
+    for _ in range(2):
+        for _ in loader:
+            pass
+    after = sum(_private_bytes(worker.pid) for worker in workers)
+    # Each: a slot of 1 MiB, a batch being made, and what torch's allocator keeps.
+    assert after - before < 8 * (16 << 20), f"{(after - before) / 2**20:.0f} MiB more"
+    assert ds.stats().origin_loads == 1_024
+
+
+class Scripted:
+    """A server that answers what a test says, byte for byte."""
+
+    def __init__(self, directory: Path, answers: Callable[[int, int, bytes], Optional[bytes]]):
+        self.path = directory / f"scripted-{time.monotonic_ns() % 10**9}.sock"
+        self.address = f"unix:{self.path}"
+        self._answers = answers
+        self._server = socket.socket(socket.AF_UNIX)
+        self._server.bind(str(self.path))
+        self._server.listen()
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def _accept(self) -> None:
+        while True:
+            made, _ = self._server.accept()
+            threading.Thread(target=self._serve, args=(made,), daemon=True).start()
+
+    def _serve(self, made: socket.socket) -> None:
+        with made:
+            while head := made.recv(16, socket.MSG_WAITALL):
+                length, kind, _, number = messages.HEADER.unpack(head)
+                body = made.recv(length, socket.MSG_WAITALL) if length else b""
+                answer = self._answers(kind, number, body)
+                if answer is None:
+                    return
+                made.sendall(answer)
+
+
+HELLO = struct.pack("<HBBIIIIIQ", 1, 0, 0, 1 << 20, 1 << 20, 8, 100, 1_000, 0) + b"\1\0\0\0h"
+
+
+def frame(kind: int, number: int, body: bytes) -> bytes:
+    return messages.HEADER.pack(len(body), kind | messages.REPLY, 0, number) + body
+
+
+def _greets(kind: int, number: int, body: bytes) -> Optional[bytes]:
+    if kind == messages.HELLO:
+        return frame(kind, number, HELLO)
+    if kind == messages.OPEN:
+        return frame(kind, number, struct.pack("<IIqq", 1, 0, 5, 0))
+    return None
+
+
+READ_ANSWERS = {
+    "closed": lambda number: None,
+    "silent": lambda number: b"",
+    "cut": lambda number: frame(messages.READ, number, bytes(64))[:40],
+    "too short": lambda number: frame(messages.READ, number, bytes(3)),
+    "another request": lambda number: frame(messages.READ, number + 1, bytes(64)),
+    "another type": lambda number: frame(messages.FILL, number, bytes(64)),
+    "huge": lambda number: messages.HEADER.pack(1 << 30, messages.READ | 0x80, 0, number),
+    "flags": lambda number: messages.HEADER.pack(0, messages.READ | 0x80, 7, number),
+    "other count": lambda number: frame(
+        messages.READ, number, struct.pack("<qBBHIQ", 0, 0, 0, 0, 9, 0) + bytes(200)
+    ),
+    "status that is none": lambda number: frame(
+        messages.READ, number, struct.pack("<qBBHIQ", 0, 0, 0, 0, 2, 0) + b"\7\7" + bytes(100)
+    ),
+    "hits without payload": lambda number: frame(
+        messages.READ, number, struct.pack("<qBBHIQ", 0, 0, 0, 0, 2, 0) + bytes(8 + 32)
+    ),
+    "record past the payload": lambda number: frame(
+        messages.READ,
+        number,
+        struct.pack("<qBBHIQ", 0, 0, 1, 0, 2, 64)
+        + bytes(8)
+        + struct.pack("<QII", 0, 64, 0)
+        + struct.pack("<QII", 64, 640, 0)
+        + bytes(64 + 64),
+    ),
+}
+
+
+@pytest.mark.parametrize("answer", READ_ANSWERS.values(), ids=list(READ_ANSWERS))
+@pytest.mark.filterwarnings("ignore::training_day.CacheWarning")
+def test_node_that_breaks_the_protocol_leaves_the_batch_to_the_origin(
+    directory: Path, name: str, answer: Callable[[int], Optional[bytes]]
+) -> None:
+    def answers(kind: int, number: int, body: bytes) -> Optional[bytes]:
+        return answer(number) if kind == messages.READ else _greets(kind, number, body)
+
+    scripted = Scripted(directory, answers)
+    raw = Images(4)
+    ds = CachedDataset(raw, name, address=scripted.address)
+    started = time.monotonic()
+    assert_same(ds.__getitems__([1, 2]), [raw[1], raw[2]])
+    assert time.monotonic() - started < 5
+
+
+def test_record_with_a_wrong_magic_is_a_typed_error(directory: Path, name: str) -> None:
+    from training_day.errors import MalformedRecordError
+
+    def answers(kind: int, number: int, body: bytes) -> Optional[bytes]:
+        if kind != messages.READ:
+            return _greets(kind, number, body)
+        head = struct.pack("<qBBHIQ", 0, 0, 1, 0, 1, 128) + bytes(8)
+        head += struct.pack("<QII", 0, 128, 0)
+        return frame(kind, number, head + bytes(-len(head) % 64) + b"XXXX" + bytes(124))
+
+    ds = CachedDataset(Images(4), name, address=Scripted(directory, answers).address)
+    with pytest.raises(MalformedRecordError, match="magic"):
+        ds.__getitems__([1])
+
+
+def test_unknown_protocol_version_is_said(directory: Path, name: str) -> None:
+    def answers(kind: int, number: int, body: bytes) -> Optional[bytes]:
+        return frame(kind, number, b"\x09" + HELLO[1:])
+
+    scripted = Scripted(directory, answers)
+    with pytest.raises(NodeGoneError, match="HELLO reply of version 9, expected 1"):
+        Connection(Address(scripted.address, "test"), "")
+    with pytest.warns(CacheWarning, match="version 9"):
+        assert CachedDataset(Images(4), name, address=scripted.address)[1]
+
+
+def test_truncated_segment_is_read_inline(
+    start_node: Callable[..., LocalNode], name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    node = start_node()
+    cache = Samples(Attachment(node.address, ""), Spec(name, "p", 10), Shared())
+    from training_day import structure
+
+    def load(index: int, together: bool) -> Any:
+        return structure.pack(torch.full((64,), index), together)
+
+    cache.read(range(10), RECORDS, load).release()
+    stored(node, name)
+    real = os.open
+
+    def opened(path: Any, *args: Any) -> int:
+        if "segments" in str(path) or str(node.segments) in str(path):
+            os.truncate(path, 4096 - 1)
+        return real(path, *args)
+
+    monkeypatch.setattr(os, "open", opened)
+    with pytest.warns(CacheWarning, match="cannot be mapped: it has 4095 bytes"):
+        batch = cache.read(range(10), RECORDS, load)
+    assert batch.slot is None and batch.hits == 10
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    from PIL import Image
+
+    for label, colour in (("red", (200, 20, 20)), ("blue", (20, 20, 200))):
+        (tmp_path / label).mkdir()
+        for number in range(24):
+            image = Image.new("RGB", (80 + number, 70), colour)
+            image.putpixel((number, number), (0, 255, 0))
+            image.save(tmp_path / label / f"{number}.png")
+    return tmp_path
+
+
+def _run(node: LocalNode, *arguments: str) -> str:
+    source = Path(__file__).resolve().parents[1] / "src"
+    run = subprocess.run(
+        [sys.executable, *arguments],
+        env={**os.environ, "PYTHONPATH": str(source), "TRAINING_DAY_ADDRESS": node.address},
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert run.returncode == 0, run.stderr
+    return run.stdout
+
+
+def test_example_trains_on_images(node: LocalNode, name: str, folder: Path) -> None:
+    script = str(EXAMPLES / "train_images.py")
+    said = _run(node, script, str(folder), "--name", name)
+    assert "epoch 2: loss" in said
+    assert "144 samples read, 66.7% from the cache" in said and "48 loaded" in said
+    assert "100.0% from the cache" in _run(node, script, str(folder), "--name", name)
+
+
+def test_example_trains_on_two_processes(node: LocalNode, name: str) -> None:
+    said = _run(node, str(EXAMPLES / "train_ddp.py"), "--name", name, "--epochs", "2")
+    assert "2048 loads of 2048 samples by 2 ranks in 2 epochs" in said

@@ -1,0 +1,213 @@
+package io.trainingday.client;
+
+import io.trainingday.lane.AdminMessage;
+import io.trainingday.lane.AdminMessage.Datasets;
+import io.trainingday.lane.AdminMessage.DatasetsReply;
+import io.trainingday.lane.AdminMessage.Invalidate;
+import io.trainingday.lane.AdminMessage.Publish;
+import io.trainingday.lane.AdminMessage.PublishChanged;
+import io.trainingday.lane.AdminMessage.PublishManifest;
+import io.trainingday.lane.AdminMessage.Published;
+import io.trainingday.lane.LaneAccess;
+import io.trainingday.lane.LaneAddress;
+import io.trainingday.lane.LaneConnection;
+import io.trainingday.lane.LaneException;
+import io.trainingday.lane.LaneMemory;
+import io.trainingday.lane.LaneMessage;
+import io.trainingday.lane.LaneMessage.Role;
+import java.io.IOException;
+import java.time.Duration;
+import java.util.UUID;
+
+/**
+ * Tells the cache what changed in data sets. It speaks to one node, what it says holds for the
+ * whole grid.
+ *
+ * <pre>{@code
+ * try (CacheAdmin admin = CacheAdmin.connect()) {
+ *   admin.publishChanged("pets", 17, 4_711);
+ * }
+ * }</pre>
+ *
+ * <p>When a call returns, no read on any node that starts afterwards gets an old version of what
+ * changed. A call waits for the grid, up to a minute; it may be made again after it failed. Needs
+ * the node's Unix socket, or a token with the role admin. Thread-safe, one call at a time.
+ */
+public final class CacheAdmin implements AutoCloseable {
+  private static final Duration LONGEST = Duration.ofMinutes(1);
+
+  private final LaneAddress address;
+  private final LaneAccess access;
+  private final LaneMemory memory = new LaneMemory(0);
+  private LaneConnection connection;
+  private boolean closed;
+
+  private CacheAdmin(LaneAddress address, LaneAccess access) {
+    this.address = address;
+    this.access = access;
+    this.connection = open();
+  }
+
+  /** Connects with defaults; see {@link #connect(TrainingCache.Config)}. */
+  public static CacheAdmin connect() {
+    return connect(TrainingCache.Config.builder().build());
+  }
+
+  /**
+   * Connects to the node that a trainer with this configuration would use.
+   *
+   * @throws IllegalArgumentException if the address, the token or a certificate cannot be used
+   * @throws CacheException if there is no node, or it refuses
+   */
+  public static CacheAdmin connect(TrainingCache.Config config) {
+    return new CacheAdmin(
+        LaneAddress.find(config.address(), System.getenv()), Access.of(config, System.getenv()));
+  }
+
+  private LaneConnection open() {
+    try {
+      return LaneConnection.open(
+          address,
+          Role.ADMIN,
+          access,
+          Connector.clientName(),
+          memory,
+          Connector.GREETING_TIMEOUT.toNanos());
+    } catch (LaneException e) {
+      throw new CacheException(
+          "the cache node at %s refuses: %s".formatted(address, e.getMessage()), e);
+    } catch (IOException e) {
+      throw new CacheException(
+          "no cache node answers at %s (%s): %s"
+              .formatted(address, address.source(), e.getMessage()),
+          e);
+    }
+  }
+
+  /**
+   * Every sample of a data set changed; what it is made of counts as it is known.
+   *
+   * @return the generation made
+   * @throws CacheException if the node refuses, naming why, or cannot be reached
+   */
+  public long publish(String name) {
+    return generation(new Publish(name, newRequestId(), false, 0, ""));
+  }
+
+  /**
+   * Every sample of a data set changed, and its source is another one from now on.
+   *
+   * @param sourceLength how many samples there are, ≥ 0
+   * @param sourceDigest as in {@link DatasetSpec.Builder#sourceDigest}
+   * @return the generation made
+   * @throws CacheException if the node refuses, naming why, or cannot be reached
+   */
+  public long publish(String name, long sourceLength, String sourceDigest) {
+    return generation(new Publish(name, newRequestId(), true, sourceLength, sourceDigest));
+  }
+
+  /**
+   * Some samples changed; all others stay warm.
+   *
+   * @param indices 1–16,777,216, in any order
+   * @return the generation made
+   * @throws CacheException if the node refuses, naming why, or cannot be reached
+   */
+  public long publishChanged(String name, long... indices) {
+    checkCount(indices.length);
+    return generation(new PublishChanged(name, newRequestId(), indices.clone()));
+  }
+
+  /**
+   * Tells what samples are made of now. Those whose stamp is not the one of the manifest before
+   * have changed; all others stay warm.
+   *
+   * @param indices 1–16,777,216
+   * @param stamps one for each: modification time and size, an etag, a checksum; at most 1 KiB
+   * @return the generation made, or the current one if nothing changed
+   * @throws CacheException if the node refuses, naming why, or cannot be reached
+   */
+  public long publishManifest(String name, long[] indices, String[] stamps) {
+    checkCount(indices.length);
+    if (stamps.length != indices.length) {
+      throw new IllegalArgumentException(
+          "indices=%d <> stamps=%d, give one stamp for each index"
+              .formatted(indices.length, stamps.length));
+    }
+    return generation(new PublishManifest(name, newRequestId(), indices.clone(), stamps.clone()));
+  }
+
+  /**
+   * The records of some samples are wrong, the samples are not: they are made again.
+   *
+   * @param indices 1–16,777,216, in any order
+   * @return the generation made
+   * @throws CacheException if the node refuses, naming why, or cannot be reached
+   */
+  public long invalidate(String name, long... indices) {
+    checkCount(indices.length);
+    return generation(new Invalidate(name, indices.clone()));
+  }
+
+  /**
+   * All data sets there are, as one JSON array.
+   *
+   * @throws CacheException if the node cannot be reached
+   */
+  public String datasets() {
+    return ((DatasetsReply) call(new Datasets())).json();
+  }
+
+  private long generation(AdminMessage request) {
+    return ((Published) call(request)).generation();
+  }
+
+  /**
+   * Once more over a new connection where the first breaks: the request says that it is the same.
+   */
+  private synchronized LaneMessage call(AdminMessage request) {
+    if (closed) {
+      throw new IllegalStateException("closed");
+    }
+    try {
+      if (connection.isOpen()) {
+        try {
+          return exchange(request);
+        } catch (IOException broken) {
+          connection.close();
+        }
+      }
+      connection = open();
+      return exchange(request);
+    } catch (IOException e) {
+      throw new CacheException(
+          "the cache node at %s: %s. Whether it has done it is not known; ask again"
+              .formatted(address, e.getMessage()),
+          e);
+    } catch (LaneException e) {
+      throw new CacheException(String.valueOf(e.getMessage()), e);
+    }
+  }
+
+  private LaneMessage exchange(AdminMessage request) throws IOException {
+    return connection.call(request, System.nanoTime() + LONGEST.toNanos()).message();
+  }
+
+  private static void checkCount(int count) {
+    if (count < 1 || count > AdminMessage.MAX_INDICES) {
+      throw new IllegalArgumentException(
+          "%d indices, allowed: 1–%d".formatted(count, AdminMessage.MAX_INDICES));
+    }
+  }
+
+  private static String newRequestId() {
+    return UUID.randomUUID().toString();
+  }
+
+  /** Ends the connection. */
+  @Override
+  public synchronized void close() {
+    closed = true;
+    connection.close();
+  }
+}

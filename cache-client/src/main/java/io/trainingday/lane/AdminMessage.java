@@ -1,0 +1,212 @@
+package io.trainingday.lane;
+
+import java.nio.ByteBuffer;
+
+/** What an administrator asks of a node; types 16–31. */
+// Arrays as in LaneMessage.
+@SuppressWarnings("ArrayRecordComponent")
+public sealed interface AdminMessage extends LaneMessage {
+  int FIRST_TYPE = 16;
+  int LAST_TYPE = 31;
+
+  /** Indices in one message; a frame may hold fewer. */
+  int MAX_INDICES = 1 << 24;
+
+  /**
+   * The source changed, so every sample did.
+   *
+   * @param requestId the same again changes nothing and gets the same answer
+   * @param newSource whether {@code sourceLength} and {@code sourceDigest} are those of the new
+   *     source; else they are 0 and empty, and the source counts as it is kept
+   */
+  record Publish(
+      String name, String requestId, boolean newSource, long sourceLength, String sourceDigest)
+      implements AdminMessage {
+    @Override
+    public int type() {
+      return 16;
+    }
+
+    @Override
+    public ByteBuffer frame(long requestIdOfFrame) {
+      return new BodyWriter(128)
+          .utf8(name)
+          .utf8(requestId)
+          .u8(newSource ? 1 : 0)
+          .i64(sourceLength)
+          .utf8(sourceDigest)
+          .frame(type(), requestIdOfFrame, 0);
+    }
+
+    static Publish read(Body body) {
+      String name = readName(body);
+      String requestId = readRequestId(body);
+      int newSource = body.u8();
+      long sourceLength = body.u63("sourceLength");
+      String sourceDigest = body.utf8("sourceDigest", 0, 1_024);
+      if (newSource > 1 || (newSource == 0 && (sourceLength != 0 || !sourceDigest.isEmpty()))) {
+        throw body.malformed(
+            "newSource=%d, allowed: 1, or 0 without source length and digest".formatted(newSource));
+      }
+      return new Publish(name, requestId, newSource == 1, sourceLength, sourceDigest);
+    }
+  }
+
+  /** Some samples changed in the source. */
+  record PublishChanged(String name, String requestId, long[] indices) implements AdminMessage {
+    @Override
+    public int type() {
+      return 17;
+    }
+
+    @Override
+    public ByteBuffer frame(long requestIdOfFrame) {
+      return new BodyWriter(128 + indices.length * 8)
+          .utf8(name)
+          .utf8(requestId)
+          .u32(indices.length)
+          .i64s(indices)
+          .frame(type(), requestIdOfFrame, 0);
+    }
+
+    static PublishChanged read(Body body) {
+      return new PublishChanged(readName(body), readRequestId(body), readIndices(body));
+    }
+  }
+
+  /**
+   * What every sample is made of now; those whose stamp is another than in the manifest published
+   * last have changed.
+   *
+   * @param stamps of the samples at the same places of {@code indices}, such as modification time
+   *     and size
+   */
+  record PublishManifest(String name, String requestId, long[] indices, String[] stamps)
+      implements AdminMessage {
+    public static final int MAX_STAMP_BYTES = 1_024;
+
+    @Override
+    public int type() {
+      return 18;
+    }
+
+    @Override
+    public ByteBuffer frame(long requestIdOfFrame) {
+      BodyWriter out =
+          new BodyWriter(128 + indices.length * 40)
+              .utf8(name)
+              .utf8(requestId)
+              .u32(indices.length)
+              .i64s(indices);
+      for (String stamp : stamps) {
+        out.utf8(stamp);
+      }
+      return out.frame(type(), requestIdOfFrame, 0);
+    }
+
+    static PublishManifest read(Body body) {
+      String name = readName(body);
+      String requestId = readRequestId(body);
+      long[] indices = readIndices(body);
+      if ((long) indices.length * Integer.BYTES > body.remaining()) {
+        throw body.malformed("%d stamps do not fit the body".formatted(indices.length));
+      }
+      String[] stamps = new String[indices.length];
+      for (int i = 0; i < stamps.length; i++) {
+        stamps[i] = body.utf8("stamp", 0, MAX_STAMP_BYTES);
+      }
+      return new PublishManifest(name, requestId, indices, stamps);
+    }
+  }
+
+  /** The records of some samples are wrong, the samples are not. */
+  record Invalidate(String name, long[] indices) implements AdminMessage {
+    @Override
+    public int type() {
+      return 19;
+    }
+
+    @Override
+    public ByteBuffer frame(long requestId) {
+      return new BodyWriter(128 + indices.length * 8)
+          .utf8(name)
+          .u32(indices.length)
+          .i64s(indices)
+          .frame(type(), requestId, 0);
+    }
+
+    static Invalidate read(Body body) {
+      return new Invalidate(readName(body), readIndices(body));
+    }
+  }
+
+  /** The answer to the four requests above, whose type it has with the reply bit. */
+  record Published(int type, long generation) implements AdminMessage {
+    /** The answer to that request. */
+    public static Published to(AdminMessage request, long generation) {
+      return new Published(request.type() | REPLY_BIT, generation);
+    }
+
+    @Override
+    public ByteBuffer frame(long requestId) {
+      return new BodyWriter(8).i64(generation).frame(type, requestId, 0);
+    }
+  }
+
+  /** Asks for all data sets of the tenant. */
+  record Datasets() implements AdminMessage {
+    @Override
+    public int type() {
+      return 20;
+    }
+
+    @Override
+    public ByteBuffer frame(long requestId) {
+      return new BodyWriter(0).frame(type(), requestId, 0);
+    }
+  }
+
+  /** All data sets of the tenant, as one JSON array. */
+  record DatasetsReply(String json) implements AdminMessage {
+    @Override
+    public int type() {
+      return 0x94;
+    }
+
+    @Override
+    public ByteBuffer frame(long requestId) {
+      return new BodyWriter(json.length() + 4).utf8(json).frame(type(), requestId, 0);
+    }
+  }
+
+  /** Whether a frame's type is one of these requests, whose bodies may be long. */
+  static boolean isRequest(int type) {
+    return type >= FIRST_TYPE && type <= LAST_TYPE;
+  }
+
+  /** Reads the body of a message whose type is in this range, the reply bit aside. */
+  static AdminMessage read(int type, Body body) {
+    return switch (type) {
+      case 16 -> Publish.read(body);
+      case 17 -> PublishChanged.read(body);
+      case 18 -> PublishManifest.read(body);
+      case 19 -> Invalidate.read(body);
+      case 20 -> new Datasets();
+      case 0x90, 0x91, 0x92, 0x93 -> new Published(type, body.i64());
+      case 0x94 -> new DatasetsReply(body.utf8("json", 0, body.remaining()));
+      default -> throw body.unknown();
+    };
+  }
+
+  private static String readName(Body body) {
+    return body.utf8("name", 1, 255);
+  }
+
+  private static String readRequestId(Body body) {
+    return body.utf8("requestId", 1, 64);
+  }
+
+  private static long[] readIndices(Body body) {
+    return body.i64s(body.count("count", 1, MAX_INDICES));
+  }
+}

@@ -1,0 +1,5 @@
+/** Measures ways of reading side by side. */
+@NullMarked
+package io.trainingday.bench.measure;
+
+import org.jspecify.annotations.NullMarked;

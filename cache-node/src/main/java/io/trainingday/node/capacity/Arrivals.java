@@ -1,0 +1,193 @@
+package io.trainingday.node.capacity;
+
+import io.trainingday.grid.GridCaches;
+import io.trainingday.grid.SampleKey;
+import io.trainingday.node.store.RecordStores;
+import io.trainingday.node.store.RecordStores.Held;
+import java.util.HashMap;
+import java.util.Map;
+import java.util.concurrent.atomic.LongAdder;
+import java.util.concurrent.locks.LockSupport;
+import org.apache.ignite.Ignite;
+import org.apache.ignite.IgniteException;
+import org.apache.ignite.binary.BinaryObject;
+import org.apache.ignite.events.CacheEvent;
+import org.apache.ignite.events.EventType;
+import org.apache.ignite.lang.IgnitePredicate;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * Watches each record that rebalancing brings: keeps the pace, and keeps enough pages free for the
+ * next ones, so that Ignite never runs out.
+ *
+ * <h2>How</h2>
+ *
+ * Ignite has no way to refuse what arrives. But it tells of each record, on the thread that has
+ * just stored it, and goes on when we let it; and it asks for the next ones only when it has stored
+ * those it has. What it stores between two calls is at most one message: {@code rebalanceBatchSize}
+ * and one record over. So many pages are free before, or are made free in the call.
+ *
+ * <h2>What goes</h2>
+ *
+ * For a record that this node will be asked for: a copy of one that another node is asked for. For
+ * such a copy, and when there is none left: the record itself that has just arrived. It is no worse
+ * than one that is here already. Its partition then lacks it: who asks for it loads it again.
+ */
+final class Arrivals implements AutoCloseable {
+  private static final Logger LOG = LoggerFactory.getLogger(Arrivals.class);
+
+  /** Stopping the node and changes of the grid wait for the thread we hold up. */
+  private static final long LONGEST_PAUSE_NANOS = 500_000_000;
+
+  private final Ignite ignite;
+  private final RecordStores stores;
+  private final Admission admission;
+  private final Pace pace;
+  private final long pagesToKeepFree;
+  private final long pagesOfOneMessage;
+  private final Map<String, Integer> backupsOfCache = new HashMap<>();
+  private final LongAdder arrived = new LongAdder();
+  private final LongAdder arrivedBytes = new LongAdder();
+  private final LongAdder dropped = new LongAdder();
+  private final IgnitePredicate<CacheEvent> listener = this::arrived;
+  private volatile boolean closed;
+  private double expectedPages;
+  private boolean shortageLogged;
+
+  /**
+   * @param bytesPerSecond the most that arrives
+   * @param maxRecordBytes the largest record
+   */
+  Arrivals(
+      Ignite ignite,
+      RecordStores stores,
+      Admission admission,
+      long bytesPerSecond,
+      int maxRecordBytes) {
+    this.ignite = ignite;
+    this.stores = stores;
+    this.admission = admission;
+    pace = new Pace(bytesPerSecond, System::nanoTime);
+    pagesOfOneMessage =
+        admission.pagesFor(ignite.configuration().getRebalanceBatchSize())
+            + admission.pagesFor(maxRecordBytes);
+    pagesToKeepFree = pagesOfOneMessage * ignite.configuration().getRebalanceThreadPoolSize();
+    for (int backups = 0; backups <= GridCaches.MAX_BACKUPS; backups++) {
+      backupsOfCache.put(GridCaches.samples(backups), backups);
+    }
+  }
+
+  void start() {
+    ignite.events().enableLocal(EventType.EVT_CACHE_REBALANCE_OBJECT_LOADED);
+    ignite.events().localListen(listener, EventType.EVT_CACHE_REBALANCE_OBJECT_LOADED);
+  }
+
+  /** Says how much is expected; admission leaves it free. */
+  synchronized void begin(long pages) {
+    expectedPages = pages;
+    shortageLogged = false;
+    admission.arriving(pages);
+  }
+
+  /** Says that nothing more is expected. */
+  synchronized void end() {
+    if (expectedPages > 0) {
+      begin(0);
+    }
+  }
+
+  /** Records that have arrived since the start. */
+  long arrived() {
+    return arrived.sum();
+  }
+
+  long arrivedBytes() {
+    return arrivedBytes.sum();
+  }
+
+  /** Records dropped to make room for others, or that found none themselves. */
+  long dropped() {
+    return dropped.sum();
+  }
+
+  /** On Ignite's thread, which holds locks of the rebalancing, none of the storage. */
+  private boolean arrived(CacheEvent event) {
+    Integer backups = backupsOfCache.get(event.cacheName());
+    if (backups != null && event.newValue() instanceof byte[] record) {
+      arrived.increment();
+      arrivedBytes.add(record.length);
+      keepRoom(backups, event, record.length);
+      pause(record.length);
+    }
+    return true;
+  }
+
+  private synchronized void keepRoom(int backups, CacheEvent event, int recordBytes) {
+    expectedPages = Math.max(0, expectedPages - admission.meanPages(1, recordBytes));
+    admission.arriving((long) expectedPages);
+    if (!isShort(0)) {
+      return;
+    }
+    if (!shortageLogged) {
+      shortageLogged = true;
+      LOG.warn("What this node is to take over does not fit: it drops records");
+    }
+    boolean wanted = stores.isPrimaryInTheEnd(backups, event.partition());
+    if (!(wanted && dropCopies()) && sampleKey(event.key()) instanceof SampleKey key) {
+      drop(backups, key);
+    }
+  }
+
+  private boolean isShort(long morePages) {
+    return admission.closedReason() != null || admission.freePages() < pagesToKeepFree + morePages;
+  }
+
+  /** Drops copies of other nodes' records until there is room; whether there is. */
+  private boolean dropCopies() {
+    for (int backups = GridCaches.MAX_BACKUPS; backups > 0; backups--) {
+      int of = backups;
+      for (int partition : stores.partitions(backups, Held.BACKUP)) {
+        boolean all =
+            stores.forEachKey(
+                backups,
+                partition,
+                (key, bytes) -> {
+                  drop(of, key);
+                  return isShort(pagesOfOneMessage);
+                });
+        if (!all) {
+          return true;
+        }
+      }
+    }
+    return !isShort(0);
+  }
+
+  private void drop(int backups, SampleKey key) {
+    stores.drop(backups, key);
+    dropped.increment();
+  }
+
+  private static Object sampleKey(Object key) {
+    return key instanceof BinaryObject binary ? binary.deserialize() : key;
+  }
+
+  private void pause(int bytes) {
+    long nanos = Math.min(pace.passed(bytes), LONGEST_PAUSE_NANOS);
+    if (nanos > 0 && !closed) {
+      LockSupport.parkNanos(this, nanos);
+    }
+  }
+
+  @Override
+  public void close() {
+    closed = true;
+    try {
+      boolean unused =
+          ignite.events().stopLocalListen(listener, EventType.EVT_CACHE_REBALANCE_OBJECT_LOADED);
+    } catch (IgniteException | IllegalStateException stopping) {
+      LOG.debug("still listening: {}", stopping.toString());
+    }
+  }
+}

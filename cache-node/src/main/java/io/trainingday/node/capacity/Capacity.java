@@ -1,0 +1,253 @@
+package io.trainingday.node.capacity;
+
+import io.trainingday.config.Settings;
+import io.trainingday.grid.GridCaches;
+import io.trainingday.grid.SampleKey;
+import io.trainingday.node.ownership.Member;
+import io.trainingday.node.ownership.Ownership;
+import io.trainingday.node.store.RecordStores;
+import io.trainingday.node.store.RecordStores.Held;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.UUID;
+import java.util.concurrent.Executors;
+import java.util.concurrent.ScheduledExecutorService;
+import java.util.concurrent.TimeUnit;
+import java.util.function.Predicate;
+import org.apache.ignite.Ignite;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * Keeps the samples of one node within its memory: admits records, drops those that nobody can
+ * reach any more, and takes over partitions from other nodes. Close before the stores are drained.
+ */
+public final class Capacity implements AutoCloseable {
+  /**
+   * What one node holds of one data set and pipeline.
+   *
+   * @param dataset hash of the data set's name
+   * @param pipeline hash of the pipeline's fingerprint
+   * @param records that can be reached, copies of other nodes' records included
+   * @param bytes of these records
+   */
+  public record Use(long dataset, long pipeline, long records, long bytes) {}
+
+  /**
+   * What was done since the node's start, and what is left to do.
+   *
+   * @param reclaimed records dropped because nobody could reach them any more
+   * @param reclaimedBytes their bytes
+   * @param arrived records taken over from other nodes
+   * @param arrivedBytes their bytes
+   * @param dropped records dropped because what was to be taken over did not fit
+   * @param partitionsArriving partitions this node is to hold and has not got all of yet
+   */
+  public record Stats(
+      long reclaimed,
+      long reclaimedBytes,
+      long arrived,
+      long arrivedBytes,
+      long dropped,
+      int partitionsArriving) {}
+
+  private static final Logger LOG = LoggerFactory.getLogger(Capacity.class);
+
+  private static final long LOOK_MILLIS = 500;
+
+  /** How long a node that has left may still be written for, and so keeps what it was promised. */
+  private static final long FAREWELL_NANOS = 10_000_000_000L;
+
+  /** Pages that a partition takes before it holds anything. */
+  private static final int PAGES_OF_EMPTY_PARTITION = 2;
+
+  private final Ignite ignite;
+  private final RecordStores stores;
+  private final Ownership ownership;
+  private final Admission admission;
+  private final Sweeper sweeper;
+  private final Arrivals arrivals;
+  private final Rebalancer rebalancer;
+  private final RoomMessages messages;
+  private final ScheduledExecutorService thread;
+  private final Map<UUID, Long> lastSeen = new HashMap<>();
+  private volatile long pagesOfAbsentPartitions;
+
+  private Capacity(
+      Ignite ignite,
+      RecordStores stores,
+      Ownership ownership,
+      Settings settings,
+      Predicate<SampleKey> reachable) {
+    this.ignite = ignite;
+    this.stores = stores;
+    this.ownership = ownership;
+    int maxRecordBytes = Math.toIntExact(settings.lane().maxRecordSize().bytes());
+    admission =
+        new Admission(
+            ignite.cluster().localNode().id(),
+            settings.memory().maxSize().bytes(),
+            settings.memory().resolvedHeadroom().bytes(),
+            maxRecordBytes,
+            ignite.configuration().getDataStorageConfiguration().getPageSize(),
+            () -> usedPages() + pagesOfAbsentPartitions);
+    sweeper = new Sweeper(stores, reachable);
+    arrivals =
+        new Arrivals(
+            ignite, stores, admission, settings.rebalance().maxRate().bytes(), maxRecordBytes);
+    rebalancer = new Rebalancer(ignite, stores, admission, sweeper, arrivals);
+    look();
+    messages = RoomMessages.start(ignite, admission);
+    thread =
+        Executors.newSingleThreadScheduledExecutor(
+            task -> {
+              Thread created = new Thread(task, "training-day-capacity");
+              created.setDaemon(true);
+              return created;
+            });
+  }
+
+  /**
+   * Starts the work in the background; rebalancing begins at once.
+   *
+   * @param stores the only ones that write to this node's samples
+   * @param reachable false for a record that nobody will ever ask for again; asked often, on
+   *     threads of ours, so it should take no more than a microsecond
+   */
+  public static Capacity start(
+      Ignite ignite,
+      RecordStores stores,
+      Ownership ownership,
+      Settings settings,
+      Predicate<SampleKey> reachable) {
+    Capacity capacity = new Capacity(ignite, stores, ownership, settings, reachable);
+    capacity.arrivals.start();
+    capacity.rebalancer.start();
+    capacity.sweeper.start();
+    GridUses.offer(ignite, capacity::uses);
+    ownership.onChange(capacity::gridChanged);
+    var unused =
+        capacity.thread.scheduleWithFixedDelay(
+            capacity::gridChanged, LOOK_MILLIS, LOOK_MILLIS, TimeUnit.MILLISECONDS);
+    return capacity;
+  }
+
+  /** Decides what is written. */
+  public Admission admission() {
+    return admission;
+  }
+
+  /** Says that versions have changed, so that there may be records nobody can reach any more. */
+  public void versionsChanged() {
+    sweeper.wake();
+  }
+
+  /**
+   * What this node holds, by data set and pipeline, as the last walk over all keys found it: half a
+   * minute old, or as long as a walk takes if that is longer. Records that came or went during the
+   * walk may be counted or not.
+   */
+  public List<Use> uses() {
+    return sweeper.uses();
+  }
+
+  /**
+   * {@link #uses} of every node of the grid, by node id; asks them all and waits for them, some
+   * seconds at most.
+   *
+   * @throws org.apache.ignite.IgniteException when a node does not answer
+   */
+  public Map<UUID, List<Use>> usesOfGrid() {
+    return GridUses.ask(ignite);
+  }
+
+  /** Figures of now. */
+  public Stats stats() {
+    return new Stats(
+        sweeper.reclaimed(),
+        sweeper.reclaimedBytes(),
+        arrivals.arrived(),
+        arrivals.arrivedBytes(),
+        arrivals.dropped(),
+        partitions(Held.ARRIVING));
+  }
+
+  private void gridChanged() {
+    try {
+      look();
+      rebalancer.signal();
+    } catch (RuntimeException failure) {
+      // The next look is due in a moment.
+      LOG.debug("could not look at the grid", failure);
+    }
+  }
+
+  private synchronized void look() {
+    long now = System.nanoTime();
+    List<Member> members = ownership.members();
+    long budgets = 0;
+    long largest = 0;
+    for (Member member : members) {
+      lastSeen.put(member.id(), now);
+      budgets += member.budgetBytes();
+      largest = Math.max(largest, member.budgetBytes());
+    }
+    List<UUID> gone =
+        lastSeen.entrySet().stream()
+            .filter(seen -> now - seen.getValue() > FAREWELL_NANOS)
+            .map(Map.Entry::getKey)
+            .toList();
+    admission.forget(gone);
+    gone.forEach(lastSeen::remove);
+    // Of two nodes the other one holds everything already, there is nothing to rebuild.
+    boolean rebuilds = members.size() > 2 && budgets > 0;
+    admission.grid(rebuilds ? (double) largest / budgets : 0, holdsCopies());
+
+    int absent = 0;
+    for (int backups = 0; backups <= GridCaches.MAX_BACKUPS; backups++) {
+      absent += ownership.table(backups).partitions();
+    }
+    for (Held held : List.of(Held.PRIMARY, Held.BACKUP, Held.ARRIVING, Held.LEAVING)) {
+      absent -= partitions(held);
+    }
+    // They may all come here at once, before there is time to make room.
+    pagesOfAbsentPartitions = (long) absent * PAGES_OF_EMPTY_PARTITION;
+  }
+
+  private boolean holdsCopies() {
+    for (int backups = 1; backups <= GridCaches.MAX_BACKUPS; backups++) {
+      for (Held held : List.of(Held.PRIMARY, Held.BACKUP)) {
+        for (int partition : stores.partitions(backups, held)) {
+          if (stores.records(backups, partition) > 0) {
+            return true;
+          }
+        }
+      }
+    }
+    return false;
+  }
+
+  private int partitions(Held held) {
+    int count = 0;
+    for (int backups = 0; backups <= GridCaches.MAX_BACKUPS; backups++) {
+      count += stores.partitions(backups, held).size();
+    }
+    return count;
+  }
+
+  // Ignite points to its metric registry instead, which has this figure only inside its internals.
+  @SuppressWarnings("deprecation")
+  private long usedPages() {
+    return ignite.dataRegionMetrics(GridCaches.SAMPLES_REGION).getTotalUsedPages();
+  }
+
+  @Override
+  public void close() {
+    thread.shutdownNow();
+    rebalancer.close();
+    sweeper.close();
+    arrivals.close();
+    messages.close();
+  }
+}

@@ -1,0 +1,204 @@
+package io.trainingday.node.capacity;
+
+import io.trainingday.grid.GridCaches;
+import io.trainingday.node.store.RecordStores;
+import io.trainingday.node.store.RecordStores.Held;
+import java.util.Set;
+import java.util.UUID;
+import java.util.concurrent.locks.Condition;
+import java.util.concurrent.locks.ReentrantLock;
+import java.util.stream.Collectors;
+import org.apache.ignite.Ignite;
+import org.apache.ignite.IgniteException;
+import org.apache.ignite.cluster.ClusterNode;
+import org.apache.ignite.lang.IgniteFuture;
+import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * Fetches what this node is to hold and has not got, when nodes come or go: Ignite does not start
+ * by itself, since it asks nobody whether there is room.
+ *
+ * <p>Before it starts, room is made; while it runs, {@link Arrivals} watches each record. Until
+ * everything has arrived on all nodes, the former owners go on serving.
+ */
+final class Rebalancer implements AutoCloseable {
+  private static final Logger LOG = LoggerFactory.getLogger(Rebalancer.class);
+
+  private static final long LOOK_NANOS = 1_000_000_000L;
+  private static final long CLEARING_NANOS = 10_000_000_000L;
+  private static final long CLEARING_POLL_NANOS = 20_000_000L;
+
+  private final Ignite ignite;
+  private final RecordStores stores;
+  private final Admission admission;
+  private final Sweeper sweeper;
+  private final Arrivals arrivals;
+  private final Thread thread = new Thread(this::run, "training-day-rebalancer");
+  private final ReentrantLock lock = new ReentrantLock();
+  private final Condition changed = lock.newCondition();
+  private boolean signalled;
+  private volatile boolean closed;
+  private @Nullable IgniteFuture<Boolean> running;
+  private Set<UUID> membersWhenStarted = Set.of();
+
+  Rebalancer(
+      Ignite ignite, RecordStores stores, Admission admission, Sweeper sweeper, Arrivals arrivals) {
+    this.ignite = ignite;
+    this.stores = stores;
+    this.admission = admission;
+    this.sweeper = sweeper;
+    this.arrivals = arrivals;
+    thread.setDaemon(true);
+  }
+
+  void start() {
+    thread.start();
+  }
+
+  /** Says that the grid may have changed. */
+  void signal() {
+    lock.lock();
+    try {
+      signalled = true;
+      changed.signalAll();
+    } finally {
+      lock.unlock();
+    }
+  }
+
+  private void run() {
+    while (!closed) {
+      try {
+        look();
+      } catch (IgniteException | IllegalStateException stopping) {
+        LOG.debug("cannot rebalance now", stopping);
+      } catch (RuntimeException failure) {
+        LOG.warn("Rebalancing could not be started, trying again", failure);
+      }
+      awaitSignal(LOOK_NANOS);
+    }
+  }
+
+  private void look() {
+    int arriving = 0;
+    for (int backups = 0; backups <= GridCaches.MAX_BACKUPS; backups++) {
+      arriving += stores.partitions(backups, Held.ARRIVING).size();
+    }
+    Set<UUID> members =
+        ignite.cluster().forServers().nodes().stream()
+            .map(ClusterNode::id)
+            .collect(Collectors.toSet());
+    IgniteFuture<Boolean> last = running;
+    // Once in any case: before, Ignite looks elsewhere for each key that is written.
+    boolean first = last == null;
+    boolean stuck =
+        last != null && arriving > 0 && (last.isDone() || !members.equals(membersWhenStarted));
+    if (first || stuck) {
+      begin(members, arriving);
+    } else if (arriving == 0) {
+      arrivals.end();
+    }
+  }
+
+  private void begin(Set<UUID> members, int arriving) {
+    if (arriving > 0) {
+      makeRoom(arriving);
+    }
+    membersWhenStarted = members;
+    IgniteFuture<Boolean> started = rebalance();
+    running = started;
+    started.listen(unused -> signal());
+  }
+
+  /** Asked of one cache, it starts with all of them, one after the other. */
+  @SuppressWarnings("deprecation") // As is what keeps Ignite from starting by itself.
+  private IgniteFuture<Boolean> rebalance() {
+    return ignite.cache(GridCaches.samples(0)).rebalance();
+  }
+
+  /**
+   * Compares what is about to arrive with what is free. What nobody can reach goes first, then what
+   * has left this node's partitions, which Ignite is clearing already. If that is not enough,
+   * {@link Arrivals} drops copies as it must.
+   */
+  private void makeRoom(int arriving) {
+    long expected = expectedPages();
+    admission.arriving(0);
+    if (expected > admission.freePages()) {
+      sweeper.sweepNow();
+      awaitCleared(expected);
+    }
+    LOG.info(
+        "Rebalancing {} partitions, about {} pages of records, {} pages are free",
+        arriving,
+        expected,
+        admission.freePages());
+    arrivals.begin(expected);
+  }
+
+  /** By what a partition takes here on the average: indices are spread evenly. */
+  private long expectedPages() {
+    double pages = 0;
+    for (int backups = 0; backups <= GridCaches.MAX_BACKUPS; backups++) {
+      Sweeper.Tally here = sweeper.counted(backups);
+      if (here.partitions() > 0) {
+        pages +=
+            admission.meanPages(here.records(), here.bytes())
+                / here.partitions()
+                * stores.partitions(backups, Held.ARRIVING).size();
+      }
+    }
+    return (long) Math.ceil(pages);
+  }
+
+  private void awaitCleared(long pages) {
+    long deadline = System.nanoTime() + CLEARING_NANOS;
+    while (!closed
+        && pages > admission.freePages()
+        && anyLeaving()
+        && System.nanoTime() - deadline < 0) {
+      awaitSignal(CLEARING_POLL_NANOS);
+    }
+  }
+
+  private boolean anyLeaving() {
+    for (int backups = 0; backups <= GridCaches.MAX_BACKUPS; backups++) {
+      if (!stores.partitions(backups, Held.LEAVING).isEmpty()) {
+        return true;
+      }
+    }
+    return false;
+  }
+
+  private void awaitSignal(long nanos) {
+    lock.lock();
+    try {
+      long left = nanos;
+      while (!signalled && !closed && left > 0) {
+        left = changed.awaitNanos(left);
+      }
+      signalled = false;
+    } catch (InterruptedException closing) {
+      closed = true;
+    } finally {
+      lock.unlock();
+    }
+  }
+
+  @Override
+  public void close() {
+    closed = true;
+    signal();
+    boolean interrupted = false;
+    while (thread.isAlive() && !interrupted) {
+      try {
+        thread.join();
+      } catch (InterruptedException e) {
+        interrupted = true;
+        Thread.currentThread().interrupt();
+      }
+    }
+  }
+}

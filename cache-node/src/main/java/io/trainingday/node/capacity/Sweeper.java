@@ -1,0 +1,250 @@
+package io.trainingday.node.capacity;
+
+import io.trainingday.grid.GridCaches;
+import io.trainingday.grid.SampleKey;
+import io.trainingday.node.store.RecordStores;
+import io.trainingday.node.store.RecordStores.Held;
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.concurrent.atomic.LongAdder;
+import java.util.concurrent.locks.Condition;
+import java.util.concurrent.locks.LockSupport;
+import java.util.concurrent.locks.ReentrantLock;
+import java.util.function.Predicate;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * Goes through the keys of this node's records in the background, again and again: drops those that
+ * nobody can reach any more and counts the others.
+ *
+ * <p>Every node drops its own copies, be it their primary or not. So nothing is sent, copies whose
+ * primary has been lost go too, and a record that rebalancing brings back is dropped again.
+ *
+ * <p>A few keys at a time, with pauses: about a fifth of one core after something became
+ * unreachable, a twentieth otherwise.
+ */
+final class Sweeper implements AutoCloseable {
+  private static final Logger LOG = LoggerFactory.getLogger(Sweeper.class);
+
+  private static final int KEYS_BETWEEN_PAUSES = 128;
+  private static final int PAUSE_PER_WORK = 19;
+  private static final int PAUSE_PER_WORK_WHEN_WOKEN = 4;
+  private static final long NANOS_BETWEEN_PASSES = 30_000_000_000L;
+
+  /** Records counted. */
+  static final class Tally {
+    private long records;
+    private long bytes;
+    private int partitions;
+
+    long records() {
+      return records;
+    }
+
+    long bytes() {
+      return bytes;
+    }
+
+    /** How many partitions they were counted in. */
+    int partitions() {
+      return partitions;
+    }
+
+    private void add(int recordBytes) {
+      records++;
+      bytes += recordBytes;
+    }
+  }
+
+  private record Pair(long dataset, long pipeline) {}
+
+  /** What one pass counted. */
+  private static final class Counted {
+    final Map<Pair, Tally> byPair = new HashMap<>();
+    final List<Tally> byBackups = new ArrayList<>();
+
+    Counted() {
+      for (int backups = 0; backups <= GridCaches.MAX_BACKUPS; backups++) {
+        byBackups.add(new Tally());
+      }
+    }
+  }
+
+  private final RecordStores stores;
+  private final Predicate<SampleKey> reachable;
+  private final Thread thread = new Thread(this::run, "training-day-sweeper");
+  private final LongAdder reclaimed = new LongAdder();
+  private final LongAdder reclaimedBytes = new LongAdder();
+  private final ReentrantLock lock = new ReentrantLock();
+  private final Condition changed = lock.newCondition();
+  private boolean woken = true; // The first pass counts what is there.
+  private volatile boolean closed;
+  private volatile Counted counted = new Counted();
+
+  Sweeper(RecordStores stores, Predicate<SampleKey> reachable) {
+    this.stores = stores;
+    this.reachable = reachable;
+    thread.setDaemon(true);
+  }
+
+  void start() {
+    thread.start();
+  }
+
+  /** Says that records may have become unreachable. */
+  void wake() {
+    lock.lock();
+    try {
+      woken = true;
+      changed.signalAll();
+    } finally {
+      lock.unlock();
+    }
+  }
+
+  /** What the last whole pass counted in the store of a number of backups. */
+  Tally counted(int backups) {
+    return counted.byBackups.get(backups);
+  }
+
+  /** What the last whole pass counted, by data set and pipeline. */
+  List<Capacity.Use> uses() {
+    List<Capacity.Use> uses = new ArrayList<>();
+    counted.byPair.forEach(
+        (pair, tally) ->
+            uses.add(
+                new Capacity.Use(pair.dataset(), pair.pipeline(), tally.records, tally.bytes)));
+    return uses;
+  }
+
+  /** Records dropped since the start because nobody could reach them. */
+  long reclaimed() {
+    return reclaimed.sum();
+  }
+
+  long reclaimedBytes() {
+    return reclaimedBytes.sum();
+  }
+
+  /** Drops on the calling thread and without pauses what nobody can reach. */
+  void sweepNow() {
+    pass(0);
+  }
+
+  private void run() {
+    while (!closed) {
+      boolean urgent = awaitTurn();
+      if (!closed) {
+        pass(urgent ? PAUSE_PER_WORK_WHEN_WOKEN : PAUSE_PER_WORK);
+      }
+    }
+  }
+
+  /** Waits until it is time for a pass; true when there is a reason for it. */
+  private boolean awaitTurn() {
+    lock.lock();
+    try {
+      long left = NANOS_BETWEEN_PASSES;
+      while (!woken && !closed && left > 0) {
+        left = changed.awaitNanos(left);
+      }
+      boolean urgent = woken;
+      woken = false;
+      return urgent;
+    } catch (InterruptedException closing) {
+      return false;
+    } finally {
+      lock.unlock();
+    }
+  }
+
+  private void pass(int pausePerWork) {
+    Pass pass = new Pass(pausePerWork);
+    try {
+      if (pass.run()) {
+        counted = pass.counted;
+      }
+    } catch (RuntimeException failure) {
+      // The versions cannot be asked just now. What was not swept is swept the next time.
+      LOG.warn("Sweeping ended early", failure);
+    }
+  }
+
+  @Override
+  public void close() {
+    closed = true;
+    wake();
+    LockSupport.unpark(thread);
+    boolean interrupted = false;
+    while (thread.isAlive() && !interrupted) {
+      try {
+        thread.join();
+      } catch (InterruptedException e) {
+        interrupted = true;
+        Thread.currentThread().interrupt();
+      }
+    }
+  }
+
+  private final class Pass {
+    private final int pausePerWork;
+    private final Counted counted = new Counted();
+    private int keysSincePause;
+    private long workBegan = System.nanoTime();
+
+    Pass(int pausePerWork) {
+      this.pausePerWork = pausePerWork;
+    }
+
+    /** Whether all was seen. */
+    boolean run() {
+      for (int backups = 0; backups <= GridCaches.MAX_BACKUPS; backups++) {
+        for (Held held : List.of(Held.PRIMARY, Held.BACKUP)) {
+          for (int partition : stores.partitions(backups, held)) {
+            if (!sweep(backups, partition)) {
+              return false;
+            }
+            counted.byBackups.get(backups).partitions++;
+          }
+        }
+      }
+      return true;
+    }
+
+    private boolean sweep(int backups, int partition) {
+      return stores.forEachKey(
+          backups,
+          partition,
+          (key, recordBytes) -> {
+            if (reachable.test(key)) {
+              count(backups, key, recordBytes);
+            } else {
+              stores.drop(backups, key);
+              reclaimed.increment();
+              reclaimedBytes.add(recordBytes);
+            }
+            pause();
+            return !closed;
+          });
+    }
+
+    private void count(int backups, SampleKey key, int recordBytes) {
+      counted.byBackups.get(backups).add(recordBytes);
+      counted
+          .byPair
+          .computeIfAbsent(new Pair(key.dataset(), key.pipeline()), unused -> new Tally())
+          .add(recordBytes);
+    }
+
+    private void pause() {
+      if (pausePerWork > 0 && ++keysSincePause == KEYS_BETWEEN_PAUSES) {
+        keysSincePause = 0;
+        LockSupport.parkNanos(this, (System.nanoTime() - workBegan) * pausePerWork);
+        workBegan = System.nanoTime();
+      }
+    }
+  }
+}

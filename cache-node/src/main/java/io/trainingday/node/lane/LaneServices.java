@@ -1,0 +1,30 @@
+package io.trainingday.node.lane;
+
+import io.trainingday.node.fill.Fills;
+import io.trainingday.node.ownership.Ownership;
+import io.trainingday.node.peer.FillForwarder;
+import io.trainingday.node.peer.Peers;
+import io.trainingday.node.peer.PingListener;
+import io.trainingday.node.store.RecordStores;
+import io.trainingday.node.versions.AdminApi;
+import io.trainingday.node.versions.VersionKeys;
+import java.util.function.Supplier;
+
+/**
+ * What the lane serves from.
+ *
+ * @param forwarder passes on the records whose owners are other nodes
+ * @param pings answers the pings of other nodes
+ * @param admin does what administrators ask for
+ * @param statusJson what STATUS answers; may block
+ */
+public record LaneServices(
+    RecordStores stores,
+    Fills fills,
+    VersionKeys versions,
+    Ownership ownership,
+    Peers peers,
+    FillForwarder forwarder,
+    PingListener pings,
+    AdminApi admin,
+    Supplier<String> statusJson) {}

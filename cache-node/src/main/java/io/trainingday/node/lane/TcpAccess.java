@@ -1,0 +1,67 @@
+package io.trainingday.node.lane;
+
+import io.trainingday.config.SettingKey;
+import io.trainingday.config.Settings;
+import io.trainingday.lane.LaneAccess;
+import io.trainingday.lane.LaneTls;
+import io.trainingday.lane.LaneTls.Pem;
+import io.trainingday.lane.LaneTlsException;
+import java.nio.file.Path;
+import java.util.Optional;
+import javax.net.ssl.SSLEngine;
+import org.jspecify.annotations.Nullable;
+
+/** What the lane over TCP asks of those who connect, and shows to the nodes it connects to. */
+final class TcpAccess {
+  private final @Nullable LaneTls tls;
+  private final boolean clientCertificates;
+  private final @Nullable Tokens tokens;
+
+  private TcpAccess(@Nullable LaneTls tls, boolean clientCertificates, @Nullable Tokens tokens) {
+    this.tls = tls;
+    this.clientCertificates = clientCertificates;
+    this.tokens = tokens;
+  }
+
+  /**
+   * Reads certificates and tokens.
+   *
+   * @throws LaneStartException when a file cannot be used
+   */
+  static TcpAccess of(Settings.Lane lane) {
+    return new TcpAccess(
+        lane.tls().enabled() ? tls(lane.tls()) : null,
+        lane.tls().clientCertificates(),
+        lane.tokensFile().map(Tokens::read).orElse(null));
+  }
+
+  private static LaneTls tls(Settings.Tls tls) {
+    try {
+      return LaneTls.of(
+          pem(SettingKey.LANE_TLS_TRUST, tls.trust()),
+          pem(SettingKey.LANE_TLS_CERTIFICATE, tls.certificate()),
+          pem(SettingKey.LANE_TLS_KEY, tls.key()));
+    } catch (LaneTlsException e) {
+      throw new LaneStartException(String.valueOf(e.getMessage()), e);
+    }
+  }
+
+  private static Pem pem(SettingKey<Settings, Path> key, Optional<Path> file) {
+    return new Pem(key.name(), file.orElseThrow());
+  }
+
+  /** What a token grants, null for nothing. */
+  @Nullable Grant grant(String token) {
+    return tokens == null ? Grant.ALL : tokens.find(token).orElse(null);
+  }
+
+  /** For a connection that came in; null where there is no TLS. */
+  @Nullable SSLEngine engine() {
+    return tls == null ? null : tls.server(clientCertificates);
+  }
+
+  /** What this node shows to another one. */
+  LaneAccess toPeers() {
+    return new LaneAccess(tokens == null ? "" : tokens.peerToken().orElse(""), tls);
+  }
+}

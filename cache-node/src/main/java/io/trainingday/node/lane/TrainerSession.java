@@ -1,0 +1,184 @@
+package io.trainingday.node.lane;
+
+import io.trainingday.lane.LaneException;
+import io.trainingday.lane.LaneException.Code;
+import io.trainingday.lane.LaneMessage;
+import io.trainingday.lane.LaneMessage.Abandon;
+import io.trainingday.lane.LaneMessage.Batch;
+import io.trainingday.lane.LaneMessage.Fill;
+import io.trainingday.lane.LaneMessage.Read;
+import io.trainingday.lane.LaneMessage.Renew;
+import java.util.ArrayList;
+import java.util.LinkedHashSet;
+import java.util.List;
+import java.util.Set;
+import org.jspecify.annotations.Nullable;
+
+/** The reads, fills and leases of one trainer's connection. On the connection's thread. */
+final class TrainerSession {
+  private final LaneServer server;
+  private final Connection connection;
+  private final LeaseRelay leases;
+  private final FillIntake fills;
+  private final Set<Reading> readings = new LinkedHashSet<>();
+
+  TrainerSession(LaneServer server, Connection connection) {
+    this.server = server;
+    this.connection = connection;
+    leases = new LeaseRelay(server.fills(), server.peers());
+    fills = new FillIntake(server, leases);
+  }
+
+  /** Reads that have not been answered. */
+  int readsInFlight() {
+    return readings.size();
+  }
+
+  void read(long requestId, Read request) {
+    Reading reading = new Reading(requestId, request);
+    readings.add(reading);
+    reading.flow.start();
+  }
+
+  void fill(long requestId, Fill fill) {
+    ServedDataset dataset = connection.dataset(fill.handle());
+    FillIntake.Loaded loaded = fills.take(fill);
+    if (dataset.knowsSchema(loaded.layout())) {
+      connection.send(requestId, fills.submit(dataset, fill, loaded.bytes()));
+      return;
+    }
+    // Learning a schema is a transaction of the grid.
+    connection.offload(
+        requestId,
+        () -> {
+          dataset.learnSchema(loaded.layout());
+          return loaded;
+        },
+        learned -> fills.submit(dataset, fill, learned.bytes()));
+  }
+
+  void renew(Renew renew) {
+    ServedDataset dataset = connection.dataset(renew.handle());
+    leases.renew(
+        leases(dataset, renew.variant(), renew.indices(), renew.leases(), renew.sampleVersions()),
+        dataset.store().backups());
+  }
+
+  void abandon(Abandon abandon) {
+    ServedDataset dataset = connection.dataset(abandon.handle());
+    leases.release(
+        leases(
+            dataset,
+            abandon.variant(),
+            abandon.indices(),
+            abandon.leases(),
+            abandon.sampleVersions()),
+        dataset.store().backups());
+    dataset.counters().abandoned.add(abandon.indices().length);
+  }
+
+  private static List<LeaseRelay.Lease> leases(
+      ServedDataset dataset, int variant, long[] indices, long[] leases, long[] sampleVersions) {
+    List<LeaseRelay.Lease> all = new ArrayList<>(indices.length);
+    for (int i = 0; i < indices.length; i++) {
+      all.add(new LeaseRelay.Lease(dataset.key(indices[i], variant, sampleVersions[i]), leases[i]));
+    }
+    return all;
+  }
+
+  /** Answers all reads with what there is: the node stops. */
+  void hurry() {
+    List.copyOf(readings).forEach(reading -> reading.flow.hurry());
+  }
+
+  /** The trainer is gone: when this returns nobody writes to its memory, and its leases end. */
+  void close() {
+    for (Reading reading : List.copyOf(readings)) {
+      reading.flow.abort();
+      reading.free();
+    }
+    readings.clear();
+    leases.close();
+  }
+
+  /** One READ under way and the memory it writes to. */
+  private final class Reading {
+    private final long requestId;
+    private final Read request;
+    private final @Nullable Segment segment;
+    private final Target target;
+    private final BatchFlow flow;
+
+    Reading(long requestId, Read request) {
+      this.requestId = requestId;
+      this.request = request;
+      ServedDataset dataset = connection.dataset(request.handle());
+      segment =
+          request.segment() == LaneMessage.NO_SLOT ? null : connection.segment(request.segment());
+      if (segment != null && !segment.take(request.slot())) {
+        throw new LaneException(
+            Code.MALFORMED,
+            "slot %d of segment %d is none, or another READ uses it"
+                .formatted(request.slot(), request.segment()));
+      }
+      target =
+          segment == null
+              ? new Target.Inline(
+                  connection.channel().alloc(), maxInlineBytes(request.indices().length))
+              : segment.target(request.slot());
+      try {
+        flow =
+            new BatchFlow(
+                server,
+                BatchRead.of(request, dataset, target, Copiers.tools(), server.copiers()),
+                leases,
+                connection.channel().eventLoop(),
+                this::answer);
+      } catch (LaneException e) {
+        free();
+        throw e;
+      }
+    }
+
+    /** What of a frame is left for the payload beside the tables, generously. */
+    private int maxInlineBytes(int count) {
+      return (int) Math.max(0L, server.limits().maxFrameBytes() - count * 64L - (256L << 10));
+    }
+
+    /** The flow is over: nobody writes to the target any more. */
+    private void answer(BatchFlow ended) {
+      readings.remove(this);
+      try {
+        RuntimeException failure = ended.failure();
+        if (failure != null) {
+          throw failure;
+        }
+        Batch reply = ended.batch().reply();
+        count(reply);
+        if (segment != null) {
+          segment.give(request.slot());
+        }
+        connection.sendBatch(requestId, reply, target);
+      } catch (RuntimeException e) {
+        ended.releaseLeases();
+        free();
+        connection.refuse(requestId, Connection.asRefusal(e));
+      }
+    }
+
+    private void count(Batch reply) {
+      server.countNanos(flow.busyNanos());
+      server.countBatch(segment == null);
+      flow.batch().dataset.counters().count(request, reply, flow);
+    }
+
+    private void free() {
+      if (segment != null) {
+        segment.give(request.slot());
+      }
+      if (target instanceof Target.Inline inline) {
+        inline.release();
+      }
+    }
+  }
+}

@@ -1,0 +1,138 @@
+package io.trainingday.node.versions;
+
+import com.fasterxml.jackson.core.JsonProcessingException;
+import com.fasterxml.jackson.databind.json.JsonMapper;
+import io.trainingday.node.versions.DatasetUsage.Held;
+import java.util.ArrayList;
+import java.util.Comparator;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.SortedMap;
+import java.util.UUID;
+import org.jspecify.annotations.Nullable;
+
+/** Administration by way of the version keys. */
+public final class DatasetAdmin implements AdminApi {
+  private static final JsonMapper JSON = new JsonMapper();
+
+  private final VersionKeys versions;
+  private final DatasetUsage usage;
+
+  public DatasetAdmin(VersionKeys versions, DatasetUsage usage) {
+    this.versions = versions;
+    this.usage = usage;
+  }
+
+  @Override
+  public long publish(
+      String tenant, String name, String requestId, Optional<SourceIdentity> newSource) {
+    return versions.publish(tenant, name, requestId, newSource);
+  }
+
+  @Override
+  public long publishChanged(String tenant, String name, String requestId, long[] indices) {
+    return versions.publishChanged(tenant, name, requestId, indices);
+  }
+
+  @Override
+  public long publishManifest(
+      String tenant, String name, String requestId, long[] indices, String[] stamps) {
+    return versions.publishManifest(tenant, name, requestId, indices, stamps);
+  }
+
+  @Override
+  public long invalidate(String tenant, String name, long[] indices) {
+    return versions.publishChanged(tenant, name, UUID.randomUUID().toString(), indices);
+  }
+
+  /** One data set of {@link #datasetsJson}; the names of the components are the keys. */
+  private record Dataset(
+      String name,
+      long generation,
+      long floor,
+      String incarnation,
+      Source source,
+      SortedMap<String, String> settings,
+      List<PipelineOf> pipelines,
+      long entries,
+      long bytes,
+      List<String> hosts) {}
+
+  private record Source(long length, String digest) {}
+
+  private record PipelineOf(String fingerprint, String schema) {}
+
+  /**
+   * {@inheritDoc}
+   *
+   * <p>Of each: {@code name}, {@code generation}, {@code floor}, {@code incarnation}, {@code
+   * source} with {@code length} and {@code digest}, {@code settings}, {@code pipelines} with {@code
+   * fingerprint} and {@code schema} (a line a field, empty before the first record), {@code
+   * entries}, {@code bytes}, {@code hosts}; sorted by name.
+   */
+  @Override
+  public String datasetsJson(String tenant) {
+    Checks.tenant(tenant);
+    Map<String, List<PipelineOf>> pipelines = pipelines();
+    Map<Long, Held> held = usage.held();
+    List<Dataset> datasets = new ArrayList<>();
+    String prefix = tenant + "/";
+    versions
+        .store()
+        .allKeys()
+        .forEach(
+            (hash, key) -> {
+              if (key.scopedName().startsWith(prefix)) {
+                datasets.add(
+                    dataset(
+                        key.scopedName().substring(prefix.length()),
+                        key,
+                        pipelines.get(MetaStore.hex(hash)),
+                        held.getOrDefault(hash, Held.NOTHING)));
+              }
+            });
+    datasets.sort(Comparator.comparing(Dataset::name));
+    try {
+      return JSON.writeValueAsString(datasets);
+    } catch (JsonProcessingException impossible) {
+      throw new IllegalStateException("data sets that are no JSON: " + datasets, impossible);
+    }
+  }
+
+  private Dataset dataset(
+      String name, VersionKey key, @Nullable List<PipelineOf> pipelines, Held held) {
+    List<PipelineOf> sorted = new ArrayList<>(pipelines == null ? List.of() : pipelines);
+    sorted.sort(Comparator.comparing(PipelineOf::fingerprint));
+    return new Dataset(
+        name,
+        key.generation(),
+        key.floor(),
+        MetaStore.hex(key.incarnation()),
+        new Source(key.source().length(), key.source().digest()),
+        versions.withDefaults(key.settings()),
+        sorted,
+        held.entries(),
+        held.bytes(),
+        held.hosts().stream().sorted().toList());
+  }
+
+  /** By the digits of the data set's hash. */
+  private Map<String, List<PipelineOf>> pipelines() {
+    Map<String, List<PipelineOf>> pipelines = new HashMap<>();
+    versions
+        .store()
+        .allPipelines()
+        .forEach(
+            (key, pipeline) -> {
+              Pipeline.Schema schema = pipeline.schema();
+              pipelines
+                  .computeIfAbsent(key.substring(0, key.indexOf('/')), d -> new ArrayList<>())
+                  .add(
+                      new PipelineOf(
+                          pipeline.fingerprint(), schema == null ? "" : schema.description()));
+            });
+    return pipelines;
+  }
+}

@@ -1,0 +1,18 @@
+package io.trainingday.grid;
+
+/** What each node of the grid tells the others of itself: names of Ignite's node attributes. */
+public final class NodeAttributes {
+  /** The host it runs on, text. */
+  public static final String HOST_ID = "training-day.hostId";
+
+  /** The failure domain of that host, text; absent if none is set. */
+  public static final String ZONE = "training-day.zone";
+
+  /** Its memory for samples, a {@code Long}. */
+  public static final String BUDGET_BYTES = "training-day.budgetBytes";
+
+  /** {@code HOST:PORT} of its lane over TCP, text; absent without one. */
+  public static final String LANE = "training-day.lane";
+
+  private NodeAttributes() {}
+}
