@@ -41,14 +41,16 @@ final class GridNodeProcess {
       case "fill" -> String.valueOf(fill(node));
       case "held" -> Base64.getEncoder().encodeToString(held(node).toByteArray());
       case "members" -> String.valueOf(node.members());
-      case "copies" ->
-          String.valueOf(
-              node.stores.partitions(BACKUPS, Held.PRIMARY).size()
-                  + node.stores.partitions(BACKUPS, Held.BACKUP).size());
+      case "moving" -> String.valueOf(count(node, Held.ARRIVING) + count(node, Held.LEAVING));
+      case "copies" -> String.valueOf(count(node, Held.PRIMARY) + count(node, Held.BACKUP));
       case "pages" -> node.usedPages() + " " + node.limitPages();
       case "troubles" -> Arrays.toString(node.troubles.toArray());
       default -> throw new IllegalArgumentException(order);
     };
+  }
+
+  private static int count(GridNode node, Held held) {
+    return node.stores.partitions(BACKUPS, held).size();
   }
 
   /** Offers all samples whose primary this node is and returns how many were taken. */

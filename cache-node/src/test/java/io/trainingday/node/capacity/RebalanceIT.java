@@ -55,6 +55,7 @@ class RebalanceIT {
               int copies = 0;
               for (ChildJvm node : nodes) {
                 assertThat(ask(node, "members")).isEqualTo(String.valueOf(nodes.size()));
+                assertThat(ask(node, "moving")).isEqualTo("0");
                 copies += Integer.parseInt(ask(node, "copies"));
               }
               assertThat(copies).isEqualTo(GridNode.PARTITIONS * (1 + GridNodeProcess.BACKUPS));
