@@ -26,6 +26,13 @@ final class GridSizing {
 
   private static final DataSize STEP = DataSize.ofMiB(64);
   private static final int SHARE_OF_RECORD = 8;
+  private static final int SHARE_OF_PARTITIONS = 8;
+  private static final int MIN_PARTITIONS = 32;
+  private static final int MAX_PARTITIONS = 256;
+
+  /** First pages of a partition, in the cache of each number of backups. */
+  private static final long PARTITION_BYTES = 3 * (32L << 10);
+
   private static final int SHARE_OF_FILLS = 4;
 
   private final int nodes;
@@ -77,7 +84,16 @@ final class GridSizing {
         SettingKey.FILL_MAX_IN_FLIGHT,
         settings.fill().maxInFlight(),
         heap().bytes() / SHARE_OF_FILLS);
+    if (Optional.of(settings.grid().partitions()).equals(SettingKey.GRID_PARTITIONS.defaultValue())) {
+      fitting.set(SettingKey.GRID_PARTITIONS, partitions(each));
+    }
     return fitting.build();
+  }
+
+  /** Enough for the most nodes, unless they would take more than an eighth of the memory. */
+  private static int partitions(DataSize memory) {
+    long fitting = Long.highestOneBit(memory.bytes() / SHARE_OF_PARTITIONS / PARTITION_BYTES);
+    return (int) Math.max(MIN_PARTITIONS, Math.min(MAX_PARTITIONS, fitting));
   }
 
   /** Lowers a value nobody set; one that somebody set is checked with all the others. */

@@ -43,7 +43,10 @@ public final class OpenPaths implements AutoCloseable {
         closing.pop().close();
       } catch (Exception failure) {
         if (first == null) {
-          first = new BenchException("could not stop a path: " + failure.getMessage(), failure);
+          first =
+              failure instanceof BenchException ours
+                  ? ours
+                  : new BenchException("could not stop a path: " + failure.getMessage(), failure);
         } else {
           first.addSuppressed(failure);
         }

@@ -1,6 +1,7 @@
 package io.trainingday.bench.peer;
 
 import io.trainingday.bench.client.FreePort;
+import io.trainingday.bench.path.BenchException;
 import io.trainingday.config.DataSize;
 import io.trainingday.config.SettingKey;
 import io.trainingday.config.Settings;
@@ -13,6 +14,9 @@ import java.util.Optional;
 /** A cache node of the bench, in the process that asks for it. */
 final class PeerNode implements AutoCloseable {
   private static final String LOOPBACK = "127.0.0.1";
+
+  /** Enough for two nodes. Each costs memory on both. */
+  private static final int PARTITIONS = 64;
 
   private final CacheNode node;
 
@@ -40,6 +44,7 @@ final class PeerNode implements AutoCloseable {
             .set(SettingKey.GRID_PORT, gridPort)
             .set(SettingKey.GRID_COMMUNICATION_PORT, FreePort.find())
             .set(SettingKey.GRID_DISCOVERY_ADDRESSES, grid)
+            .set(SettingKey.GRID_PARTITIONS, PARTITIONS)
             .set(SettingKey.LANE_SOCKET, directory.resolve(name + ".sock"))
             .set(SettingKey.LANE_TCP_ENABLED, true)
             .set(SettingKey.LANE_TCP_PORT, 0)
@@ -64,6 +69,21 @@ final class PeerNode implements AutoCloseable {
   /** Where a trainer attaches. */
   String address() {
     return "unix:" + node.socket();
+  }
+
+  /**
+   * Proves that trainers got all samples from the other node.
+   *
+   * @throws BenchException if some came from here
+   */
+  void requireAllRemote() {
+    long here =
+        node.stats().datasets().stream()
+            .mapToLong(dataset -> dataset.local().hits() + dataset.local().misses())
+            .sum();
+    if (here > 0) {
+      throw new BenchException("%,d samples were read from the trainer's own node".formatted(here));
+    }
   }
 
   @Override

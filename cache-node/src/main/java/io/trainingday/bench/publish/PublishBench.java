@@ -1,6 +1,8 @@
 package io.trainingday.bench.publish;
 
 import io.trainingday.bench.publish.PublishReport.Row;
+import io.trainingday.client.CacheAdmin;
+import io.trainingday.client.TrainingCache;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.SplittableRandom;
@@ -45,10 +47,11 @@ final class PublishBench {
       turns.add(new Turn(SmallEntries.fill(address, entries), entries));
     }
     progress.accept("publishing");
-    try (Publisher publisher = new Publisher(address)) {
+    try (CacheAdmin admin =
+        CacheAdmin.connect(TrainingCache.Config.builder().address(address).build())) {
       for (int i = 0; i < plan.warmUps() + plan.repeats(); i++) {
         for (Turn turn : turns) {
-          long nanos = turn.publish(publisher);
+          long nanos = turn.publish(admin);
           if (i >= plan.warmUps()) {
             turn.nanos.recordValue(nanos);
           }
@@ -70,10 +73,10 @@ final class PublishBench {
       this.entries = entries;
     }
 
-    long publish(Publisher publisher) {
+    long publish(CacheAdmin admin) {
       long[] changed = random.longs(plan.changed(), 0, entries).toArray();
       long start = System.nanoTime();
-      publisher.publish(dataset, changed);
+      admin.publishChanged(dataset, changed);
       return System.nanoTime() - start;
     }
 
