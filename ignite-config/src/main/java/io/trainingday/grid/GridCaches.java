@@ -4,6 +4,7 @@ import java.util.List;
 import org.apache.ignite.cache.CacheAtomicityMode;
 import org.apache.ignite.cache.CacheMode;
 import org.apache.ignite.cache.CacheWriteSynchronizationMode;
+import org.apache.ignite.cache.PartitionLossPolicy;
 import org.apache.ignite.cache.affinity.rendezvous.RendezvousAffinityFunction;
 import org.apache.ignite.configuration.CacheConfiguration;
 
@@ -53,13 +54,21 @@ public final class GridCaches {
         metaCache(PIPELINES));
   }
 
+  // Ignite says rebalanceDelay is for other things by now, but -1 is the one way to start
+  // rebalancing only when there is room for what comes.
+  @SuppressWarnings("deprecation")
   private static CacheConfiguration<SampleKey, byte[]> sampleCache(int backups, int partitions) {
     return new CacheConfiguration<SampleKey, byte[]>(samples(backups))
         .setDataRegionName(SAMPLES_REGION)
         .setCacheMode(CacheMode.PARTITIONED)
         .setAtomicityMode(CacheAtomicityMode.ATOMIC)
+        // A fill is over when every copy has it, so that a read of any copy finds it then.
+        .setWriteSynchronizationMode(CacheWriteSynchronizationMode.FULL_SYNC)
         .setBackups(backups)
-        .setAffinity(new BoundedLoadAffinity(partitions));
+        .setAffinity(new BoundedLoadAffinity(partitions))
+        .setRebalanceDelay(-1)
+        // What was lost is a miss, no error.
+        .setPartitionLossPolicy(PartitionLossPolicy.IGNORE);
   }
 
   // An atomic replicated update whose primary dies midway leaves replicas split; a transaction does
