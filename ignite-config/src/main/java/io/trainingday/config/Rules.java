@@ -38,8 +38,11 @@ final class Rules {
   private static final Pattern PRINTABLE =
       Pattern.compile("[^\\p{Cntrl}\\p{Z}]([^\\p{Cntrl}]{0,253}[^\\p{Cntrl}\\p{Z}])?");
 
-  /** A partition's first pages, of 16 KiB, once it holds anything. */
-  private static final long PARTITION_BYTES = 32L << 10;
+  /**
+   * What a partition takes on a node that has a copy of it, even an empty one: two pages of 16 KiB
+   * in each of the three caches, one for each number of backups.
+   */
+  private static final long PARTITION_BYTES = 96L << 10;
 
   /** What a frame holds beside its payload: a header, and a few bytes a sample of a large batch. */
   private static final DataSize FRAME_OVERHEAD = DataSize.ofKiB(512);
@@ -102,7 +105,7 @@ final class Rules {
       refuse(
           GRID_PARTITIONS,
           grid.partitions(),
-          "<= memory.maxSize/2/32KiB=" + maxPartitions,
+          "<= memory.maxSize/2/96KiB=" + maxPartitions,
           MEMORY_MAX_SIZE);
     }
     memory

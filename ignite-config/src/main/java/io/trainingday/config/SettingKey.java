@@ -111,7 +111,7 @@ public final class SettingKey<O, T> {
           ValueType.powerOfTwo(32, 32_768),
           1024,
           "Parts the samples are spread in, the same on every node. 1024 serve up to 64 nodes; take"
-              + " 16 or more a node beyond. Each costs 32KiB of memory.",
+              + " 16 or more a node beyond. Each costs 96KiB of memory on the nodes that hold it.",
           s -> s.grid().partitions());
 
   public static final SettingKey<Settings, Duration> GRID_FAILURE_DETECTION_TIMEOUT =
@@ -147,8 +147,8 @@ public final class SettingKey<O, T> {
           "Off-heap memory for version keys and pipelines.",
           s -> s.memory().metaMaxSize());
 
-  // What the count of used pages and bytes in flight misses until a put is over: a new partition's
-  // first pages (32 KiB), index splits, the tail of each record's last page.
+  // What the count of used pages and bytes in flight misses until a put is over: index splits, the
+  // tail of each record's last page; and the first pages of partitions that come when nodes leave.
   public static final SettingKey<Settings, DataSize> MEMORY_HEADROOM =
       key(
           "memory.headroom",

@@ -5,6 +5,7 @@ import org.apache.ignite.cache.CacheAtomicityMode;
 import org.apache.ignite.cache.CacheMode;
 import org.apache.ignite.cache.CacheRebalanceMode;
 import org.apache.ignite.cache.CacheWriteSynchronizationMode;
+import org.apache.ignite.cache.PartitionLossPolicy;
 import org.apache.ignite.cache.affinity.rendezvous.RendezvousAffinityFunction;
 import org.apache.ignite.configuration.CacheConfiguration;
 
@@ -64,16 +65,19 @@ public final class GridCaches {
 
   // Full sync: when a write returns, it is known what it took on every node. No rebalancing by
   // itself: it is started when there is room.
-  @SuppressWarnings("deprecation") // There is no other way to start it oneself.
+  @SuppressWarnings("deprecation") // Deprecated, yet the one way to start it oneself.
   private static CacheConfiguration<SampleKey, byte[]> sampleCache(int backups, int partitions) {
     return new CacheConfiguration<SampleKey, byte[]>(samples(backups))
         .setDataRegionName(SAMPLES_REGION)
         .setCacheMode(CacheMode.PARTITIONED)
         .setAtomicityMode(CacheAtomicityMode.ATOMIC)
+        // A fill is over when every copy has it, so that a read of any copy finds it then.
         .setWriteSynchronizationMode(CacheWriteSynchronizationMode.FULL_SYNC)
-        .setRebalanceDelay(-1)
         .setBackups(backups)
-        .setAffinity(new BoundedLoadAffinity(partitions));
+        .setAffinity(new BoundedLoadAffinity(partitions))
+        .setRebalanceDelay(-1)
+        // What was lost is a miss, no error.
+        .setPartitionLossPolicy(PartitionLossPolicy.IGNORE);
   }
 
   // An atomic replicated update whose primary dies midway leaves replicas split; a transaction does

@@ -93,7 +93,7 @@ class SettingsTest {
         "grid.communicationPort=9464 = grid.port=9464, give each its own port",
         "metrics.port=9464 = grid.port=9464, give each its own port",
         "metrics.port=9464 = grid.communicationPort=9464, give each its own port",
-        "grid.partitions=2048 > memory.maxSize/2/32KiB=1024,"
+        "grid.partitions=2048 > memory.maxSize/2/96KiB=341,"
             + " lower grid.partitions or raise memory.maxSize",
         "memory.headroom=40MiB > memory.maxSize/2=32MiB,"
             + " lower memory.headroom or raise memory.maxSize",
