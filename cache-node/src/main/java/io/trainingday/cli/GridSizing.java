@@ -84,7 +84,8 @@ final class GridSizing {
         SettingKey.FILL_MAX_IN_FLIGHT,
         settings.fill().maxInFlight(),
         heap().bytes() / SHARE_OF_FILLS);
-    if (Optional.of(settings.grid().partitions()).equals(SettingKey.GRID_PARTITIONS.defaultValue())) {
+    if (Optional.of(settings.grid().partitions())
+        .equals(SettingKey.GRID_PARTITIONS.defaultValue())) {
       fitting.set(SettingKey.GRID_PARTITIONS, partitions(each));
     }
     return fitting.build();

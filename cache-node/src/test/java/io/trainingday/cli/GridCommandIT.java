@@ -26,7 +26,7 @@ import org.junit.jupiter.params.provider.CsvSource;
 
 /** {@code training-day grid} as a process of its own, as a user runs it. */
 class GridCommandIT {
-  private static final Duration LIMIT = Duration.ofSeconds(120);
+  private static final Duration LIMIT = Duration.ofMinutes(2);
 
   private final Path directory;
   private final Path report;
@@ -232,9 +232,7 @@ class GridCommandIT {
       Path directory = socket.resolve("../..").normalize();
       Path link = directory.resolve("segments");
       return new Leftovers(
-          directory,
-          Files.exists(link) ? Files.readSymbolicLink(link) : directory,
-          pids);
+          directory, Files.exists(link) ? Files.readSymbolicLink(link) : directory, pids);
     }
 
     void requireThere() {

@@ -57,8 +57,7 @@ final class GridSizingTest {
             .set(SettingKey.LANE_MAX_RECORD_SIZE, DataSize.ofMiB(32))
             .build();
 
-    Settings fitting =
-        new GridSizing(1, 0, Optional.empty()).fit(set, DataSize.ofMiB(512));
+    Settings fitting = new GridSizing(1, 0, Optional.empty()).fit(set, DataSize.ofMiB(512));
 
     assertThat(fitting.grid().partitions()).isEqualTo(512);
     assertThat(fitting.lane().maxRecordSize()).isEqualTo(DataSize.ofMiB(32));

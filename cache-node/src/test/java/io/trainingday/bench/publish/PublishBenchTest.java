@@ -24,8 +24,7 @@ final class PublishBenchTest {
     List<String> progress = new ArrayList<>();
     try (LocalGrid grid = LocalGrid.of(2).start()) {
       String address = "unix:" + grid.node(0).endpoints().socket();
-      PublishBench.Plan plan =
-          new PublishBench.Plan(List.of(100, 20_000), 16, WARM_UPS, REPEATS);
+      PublishBench.Plan plan = new PublishBench.Plan(List.of(100, 20_000), 16, WARM_UPS, REPEATS);
 
       List<PublishReport.Row> rows = new PublishBench(address, plan, progress::add).run();
 
