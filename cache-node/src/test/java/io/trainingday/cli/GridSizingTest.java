@@ -7,6 +7,7 @@ import io.trainingday.config.DataSize;
 import io.trainingday.config.SettingKey;
 import io.trainingday.config.Settings;
 import java.util.Optional;
+import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
@@ -14,7 +15,7 @@ import org.junit.jupiter.params.provider.CsvSource;
 final class GridSizingTest {
   private static final DataSize MACHINE = DataSize.ofGiB(20);
 
-  private static Settings fit(int nodes, int jobs, String memory) {
+  private static Settings fit(int nodes, int jobs, @Nullable String memory) {
     return new GridSizing(nodes, jobs, Optional.of(MACHINE))
         .fit(Settings.defaults(), memory == null ? null : DataSize.parse(memory));
   }
