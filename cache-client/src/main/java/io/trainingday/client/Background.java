@@ -44,7 +44,7 @@ final class Background implements Executor, AutoCloseable {
     return () -> {
       try {
         task.run();
-      } catch (RuntimeException e) {
+      } catch (RuntimeException | Error e) {
         LOG.error("a background task of the cache client failed", e);
       }
     };

@@ -12,7 +12,6 @@ import java.util.List;
 import java.util.concurrent.Future;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicLong;
-import java.util.concurrent.locks.LockSupport;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -99,7 +98,14 @@ final class Fills {
       giveUp(opened, lease);
       return;
     }
-    LaneMemory.Block copy = memory.take(bytes);
+    LaneMemory.Block copy;
+    try {
+      copy = memory.take(bytes);
+    } catch (RuntimeException | Error e) {
+      waitingBytes.addAndGet(-bytes);
+      giveUp(opened, lease);
+      throw e;
+    }
     copy.buffer().put(0, record, record.position(), bytes);
     long until =
         System.nanoTime()
@@ -117,10 +123,16 @@ final class Fills {
     Future<?> unused =
         background.later(
             () -> {
-              if (settle(opened, index, lease, copy, until)) {
-                waitingBytes.addAndGet(-copy.buffer().capacity());
-                copy.close();
-              } else {
+              boolean settled = true; // Also when it throws.
+              try {
+                settled = settle(opened, index, lease, copy, until);
+              } finally {
+                if (settled) {
+                  waitingBytes.addAndGet(-copy.buffer().capacity());
+                  copy.close();
+                }
+              }
+              if (!settled) {
                 long next = Math.min(2 * delayMillis, LONGEST_DELAY_MILLIS);
                 again(opened, index, lease, copy, next, until);
               }
@@ -172,7 +184,7 @@ final class Fills {
         giveUp(opened, null);
         return false;
       }
-      LockSupport.parkNanos(TimeUnit.MILLISECONDS.toNanos(delayMillis));
+      Pause.nanos(TimeUnit.MILLISECONDS.toNanos(delayMillis));
       delayMillis = Math.min(2 * delayMillis, LONGEST_DELAY_MILLIS);
     }
   }

@@ -227,7 +227,17 @@ class LaneConnectionTest {
     CountDownLatch over = new CountDownLatch(1);
     Script stuck =
         peer -> {
-          peer.greet(ScriptedServer.limits());
+          peer.greet(
+              new HelloReply(
+                  LaneMessage.VERSION,
+                  true,
+                  32 << 20,
+                  1 << 20,
+                  16,
+                  1_000,
+                  10_000,
+                  64L << 20,
+                  "here"));
           await(over);
         };
     try (ScriptedServer server = serve(stuck);

@@ -15,6 +15,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
 import java.util.List;
+import java.util.Locale;
 import java.util.concurrent.Callable;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
@@ -209,7 +210,7 @@ final class GridCommand implements Callable<Integer> {
 
   private void check(String option, int value, int max) {
     if (value < 1 || value > max) {
-      throw wrong("%s=%d is outside 1..%,d".formatted(option, value, max));
+      throw wrong(String.format(Locale.ROOT, "%s=%d is outside 1..%,d", option, value, max));
     }
   }
 

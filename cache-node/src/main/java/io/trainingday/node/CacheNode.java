@@ -108,7 +108,7 @@ public final class CacheNode implements AutoCloseable {
             case PAGE -> RecordStores.withPageReader(ignite);
             case PUBLIC -> RecordStores.withPublicReader(ignite);
           };
-      ownership = new Ownership(ignite, GridCaches.MAX_BACKUPS);
+      ownership = new Ownership(ignite, stores);
       peers =
           new Peers(
               ownership,

@@ -12,6 +12,7 @@ import io.trainingday.record.DType;
 import io.trainingday.record.SampleRecord;
 import java.nio.ByteBuffer;
 import java.util.Arrays;
+import java.util.Locale;
 import java.util.stream.LongStream;
 import org.jspecify.annotations.Nullable;
 
@@ -82,8 +83,12 @@ public final class LanePath implements ReadPath {
       }
     }
     throw new BenchException(
-        "the node does not keep %,d of %,d samples of %,d bytes; give it more memory.maxSize"
-            .formatted(missing, workload.count(), workload.sampleBytes()));
+        String.format(
+            Locale.ROOT,
+            "the node does not keep %,d of %,d samples of %,d bytes; give it more memory.maxSize",
+            missing,
+            workload.count(),
+            workload.sampleBytes()));
   }
 
   private static SampleRecord record(Workload workload, long index) {

@@ -5,6 +5,7 @@ import io.trainingday.bench.report.Report;
 import java.util.ArrayList;
 import java.util.Collections;
 import java.util.List;
+import java.util.Locale;
 import java.util.concurrent.TimeUnit;
 import java.util.function.Consumer;
 
@@ -49,11 +50,15 @@ public final class SideBySide {
     int maxBatch = Collections.max(plan.batches());
     for (Workload workload : plan.workloads()) {
       progress.accept(
-          "loading %,d samples of %,d B into each path"
-              .formatted(workload.count(), workload.sampleBytes()));
+          String.format(
+              Locale.ROOT,
+              "loading %,d samples of %,d B into each path",
+              workload.count(),
+              workload.sampleBytes()));
       try (OpenPaths open = opener.open(workload, maxBatch)) {
         for (int batch : plan.batches()) {
-          progress.accept("measuring %d × %,d B".formatted(batch, workload.sampleBytes()));
+          progress.accept(
+              String.format(Locale.ROOT, "measuring %d × %,d B", batch, workload.sampleBytes()));
           rows.addAll(measure(open, workload, batch));
         }
       }

@@ -1,6 +1,7 @@
 package io.trainingday.bench.path;
 
 import java.nio.ByteBuffer;
+import java.util.Locale;
 import java.util.SplittableRandom;
 
 /**
@@ -68,8 +69,13 @@ public final class Workload {
       int difference = expected.mismatch(path.sample(i));
       if (difference >= 0) {
         throw new BenchException(
-            "%s delivered sample %d wrong: %d bytes agree of %,d"
-                .formatted(name, indices[i], difference, sampleBytes));
+            String.format(
+                Locale.ROOT,
+                "%s delivered sample %d wrong: %d bytes agree of %,d",
+                name,
+                indices[i],
+                difference,
+                sampleBytes));
       }
     }
   }

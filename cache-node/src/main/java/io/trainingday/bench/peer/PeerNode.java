@@ -9,6 +9,7 @@ import io.trainingday.node.CacheNode;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Locale;
 import java.util.Optional;
 
 /** A cache node of the bench, in the process that asks for it. */
@@ -82,7 +83,8 @@ final class PeerNode implements AutoCloseable {
             .mapToLong(dataset -> dataset.local().hits() + dataset.local().misses())
             .sum();
     if (here > 0) {
-      throw new BenchException("%,d samples were read from the trainer's own node".formatted(here));
+      throw new BenchException(
+          String.format(Locale.ROOT, "%,d samples were read from the trainer's own node", here));
     }
   }
 

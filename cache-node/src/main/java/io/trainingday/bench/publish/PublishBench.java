@@ -5,6 +5,7 @@ import io.trainingday.client.CacheAdmin;
 import io.trainingday.client.TrainingCache;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Locale;
 import java.util.SplittableRandom;
 import java.util.function.Consumer;
 import org.HdrHistogram.Histogram;
@@ -43,7 +44,7 @@ final class PublishBench {
   List<Row> run() {
     List<Turn> turns = new ArrayList<>();
     for (int entries : plan.entries()) {
-      progress.accept("filling %,d entries".formatted(entries));
+      progress.accept(String.format(Locale.ROOT, "filling %,d entries", entries));
       turns.add(new Turn(SmallEntries.fill(address, entries), entries));
     }
     progress.accept("publishing");

@@ -9,6 +9,7 @@ import io.trainingday.client.TrainingCache;
 import io.trainingday.record.DType;
 import io.trainingday.record.SampleRecord;
 import java.nio.ByteBuffer;
+import java.util.Locale;
 import java.util.stream.LongStream;
 
 /** Fills data sets with records of one number each. */
@@ -46,8 +47,11 @@ final class SmallEntries {
         }
       }
       throw new BenchException(
-          "the grid does not keep %,d of %,d entries; give it more memory"
-              .formatted(missing, entries));
+          String.format(
+              Locale.ROOT,
+              "the grid does not keep %,d of %,d entries; give it more memory",
+              missing,
+              entries));
     }
   }
 

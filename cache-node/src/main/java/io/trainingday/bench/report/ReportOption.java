@@ -6,6 +6,7 @@ import java.io.IOException;
 import java.io.PrintWriter;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.Locale;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine;
 import picocli.CommandLine.Model.CommandSpec;
@@ -46,7 +47,7 @@ public final class ReportOption {
   /** Refuses a number outside its range. */
   public void checkRange(String option, long value, long min, long max) {
     if (value < min || value > max) {
-      throw wrong("%s=%d is outside %d..%,d".formatted(option, value, min, max));
+      throw wrong(String.format(Locale.ROOT, "%s=%d is outside %d..%,d", option, value, min, max));
     }
   }
 

@@ -2,11 +2,13 @@ package io.trainingday.node.ownership;
 
 import io.trainingday.grid.GridCaches;
 import io.trainingday.grid.NodeAttributes;
+import io.trainingday.node.store.RecordStores;
+import io.trainingday.node.store.RecordStores.Placement;
 import java.util.ArrayList;
-import java.util.Collection;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Optional;
 import java.util.UUID;
 import java.util.concurrent.CopyOnWriteArrayList;
@@ -14,32 +16,45 @@ import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
 import java.util.concurrent.ScheduledExecutorService;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.locks.LockSupport;
 import org.apache.ignite.Ignite;
-import org.apache.ignite.cache.affinity.Affinity;
 import org.apache.ignite.cluster.ClusterNode;
+import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
-/** The ownership tables of a node's grid, kept up to date. */
+/**
+ * The ownership tables of a node's grid, kept up to date. Ignite tells of joins and departures, but
+ * not of partitions that have arrived; a look costs nothing while nothing has changed.
+ */
 public final class Ownership implements AutoCloseable {
-  private static final int VERSION_SHIFT = 24;
-  private static final long VERSION_MASK = (1L << VERSION_SHIFT) - 1;
+  private static final Logger LOG = LoggerFactory.getLogger(Ownership.class);
+
+  private static final long LOOK_MILLIS = 50;
+  private static final long FIRST_LOOK_NANOS = TimeUnit.MILLISECONDS.toNanos(1);
+  private static final long FIRST_NANOS = TimeUnit.SECONDS.toNanos(10);
+  private static final int MINOR_BITS = 20;
 
   private final Ignite ignite;
+  private final RecordStores stores;
   private final List<Runnable> listeners = new CopyOnWriteArrayList<>();
   private final ScheduledExecutorService thread;
-  private final int maxBackups;
+  private @Nullable Placement seen;
   private volatile List<OwnershipTable> tables;
 
-  /**
-   * @param maxBackups tables are kept for every number of backups up to this one
-   */
-  public Ownership(Ignite ignite, int maxBackups) {
+  public Ownership(Ignite ignite, RecordStores stores) {
     this.ignite = ignite;
-    this.maxBackups = maxBackups;
-    tables = build();
+    this.stores = stores;
+    tables = first();
     thread =
         Executors.newSingleThreadScheduledExecutor(
-            task -> new Thread(task, "training-day-ownership"));
-    Future<?> unused = thread.scheduleWithFixedDelay(this::refresh, 1, 1, TimeUnit.SECONDS);
+            task -> {
+              Thread created = new Thread(task, "training-day-ownership");
+              created.setDaemon(true);
+              return created;
+            });
+    Future<?> unused =
+        thread.scheduleWithFixedDelay(this::look, LOOK_MILLIS, LOOK_MILLIS, TimeUnit.MILLISECONDS);
   }
 
   /** The table of now for a number of backups: one volatile read. */
@@ -62,44 +77,66 @@ public final class Ownership implements AutoCloseable {
     thread.shutdownNow();
   }
 
-  private void refresh() {
-    List<OwnershipTable> fresh = build();
-    if (fresh.get(0).topologyVersion() != tables.get(0).topologyVersion()) {
-      tables = fresh;
-      listeners.forEach(Runnable::run);
+  private List<OwnershipTable> first() {
+    long deadline = System.nanoTime() + FIRST_NANOS;
+    while (true) {
+      Optional<Placement> placement = stores.placement();
+      if (placement.isPresent()) {
+        try {
+          List<OwnershipTable> built = build(placement.get());
+          seen = placement.get();
+          return built;
+        } catch (IllegalArgumentException left) {
+          // A node left between two looks at the grid.
+          if (System.nanoTime() - deadline > 0) {
+            throw left;
+          }
+        }
+      } else if (System.nanoTime() - deadline > 0) {
+        throw new IllegalStateException("the grid's placement does not settle");
+      }
+      LockSupport.parkNanos(FIRST_LOOK_NANOS);
     }
   }
 
-  private List<OwnershipTable> build() {
-    long topology = ignite.cluster().topologyVersion();
+  private void look() {
+    try {
+      Placement now = stores.placement().orElse(null);
+      if (now != null && !now.equals(seen)) {
+        tables = build(now);
+        seen = now;
+        listeners.forEach(Runnable::run);
+      }
+    } catch (RuntimeException failure) {
+      // A node left meanwhile, or this one is stopping: the next look is due in a moment.
+      LOG.debug("could not look at the grid", failure);
+    }
+  }
+
+  private List<OwnershipTable> build(Placement placement) {
     Map<UUID, Member> members = new HashMap<>();
     List<Member> ordered = new ArrayList<>();
-    for (ClusterNode node : ignite.cluster().forServers().nodes()) {
-      Member member = member(node);
-      members.put(node.id(), member);
-      ordered.add(member);
+    for (ClusterNode node : ignite.cluster().topology(placement.topology())) {
+      if (!node.isClient()) {
+        Member member = member(node);
+        members.put(node.id(), member);
+        ordered.add(member);
+      }
     }
-    List<List<List<Member>>> all = new ArrayList<>();
-    for (int backups = 0; backups <= maxBackups; backups++) {
-      Affinity<Object> affinity = ignite.affinity(GridCaches.samples(backups));
+    long version = placement.topology() << MINOR_BITS | placement.minor();
+    List<OwnershipTable> built = new ArrayList<>();
+    for (int backups = 0; backups <= GridCaches.MAX_BACKUPS; backups++) {
       List<List<Member>> copies = new ArrayList<>();
-      for (int partition = 0; partition < affinity.partitions(); partition++) {
-        Collection<ClusterNode> nodes = affinity.mapPartitionToPrimaryAndBackups(partition);
+      for (int partition = 0; partition < stores.partitions(); partition++) {
         copies.add(
-            nodes.stream()
-                .map(node -> members.computeIfAbsent(node.id(), id -> member(node)))
+            stores.holders(backups, partition).stream()
+                .map(members::get)
+                .filter(Objects::nonNull)
                 .toList());
       }
-      all.add(copies);
+      built.add(new OwnershipTable(version, ordered, copies));
     }
-    // Ignite moves partitions within one topology version, too: what they hold tells such apart.
-    int content = all.stream().flatMap(List::stream).map(Ownership::names).toList().hashCode();
-    long version = (topology << VERSION_SHIFT) | (content & VERSION_MASK);
-    return all.stream().map(copies -> new OwnershipTable(version, ordered, copies)).toList();
-  }
-
-  private static List<String> names(List<Member> copies) {
-    return copies.stream().map(Member::name).toList();
+    return built;
   }
 
   private static Member member(ClusterNode node) {

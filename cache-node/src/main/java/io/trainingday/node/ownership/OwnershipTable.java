@@ -5,7 +5,8 @@ import java.util.List;
 
 /**
  * Which nodes hold which partition, for one number of backups. Immutable. Two nodes' tables of
- * equal topology version are equal, but for which member is {@link Member#local}.
+ * equal topology version have equal primaries; that a backup has arrived one of them may know some
+ * milliseconds before the other.
  */
 public final class OwnershipTable {
   private final long topologyVersion;
@@ -14,7 +15,7 @@ public final class OwnershipTable {
   private final boolean[] local;
 
   /**
-   * @param topologyVersion grows with every change
+   * @param topologyVersion grows with every change of members and primaries
    * @param members every node, each once
    * @param copies for every partition the nodes that hold all of it, its primary first; at least
    *     one
@@ -32,7 +33,7 @@ public final class OwnershipTable {
     }
   }
 
-  /** Grows with every change. */
+  /** Grows with every change of members and primaries. */
   public long topologyVersion() {
     return topologyVersion;
   }

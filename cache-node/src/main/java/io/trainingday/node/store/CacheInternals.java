@@ -1,6 +1,7 @@
 package io.trainingday.node.store;
 
 import io.trainingday.node.store.RecordStores.Held;
+import io.trainingday.node.store.RecordStores.Placement;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.UUID;
@@ -127,5 +128,25 @@ final class CacheInternals {
       }
     }
     return targets;
+  }
+
+  /** The placement that is in force for this cache. */
+  Placement placement() {
+    AffinityTopologyVersion version = topology.readyTopologyVersion();
+    return new Placement(
+        version.topologyVersion(), version.minorTopologyVersion(), topology.updateSequence());
+  }
+
+  /** The nodes that hold all of {@code partition}, its primary first, as far as is known here. */
+  List<UUID> holders(int partition) {
+    List<UUID> holders = new ArrayList<>();
+    for (ClusterNode node : topology.nodes(partition, topology.readyTopologyVersion())) {
+      // The primary takes writes whatever it has got, so it is asked first all the same.
+      if (holders.isEmpty()
+          || topology.partitionState(node.id(), partition) == GridDhtPartitionState.OWNING) {
+        holders.add(node.id());
+      }
+    }
+    return holders;
   }
 }

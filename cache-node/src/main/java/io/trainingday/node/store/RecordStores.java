@@ -4,6 +4,8 @@ import io.trainingday.grid.GridCaches;
 import io.trainingday.grid.SampleKey;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Optional;
+import java.util.UUID;
 import java.util.function.BiFunction;
 import org.apache.ignite.Ignite;
 
@@ -25,6 +27,15 @@ public final class RecordStores {
     /** Not at all. */
     ABSENT
   }
+
+  /**
+   * A state of the grid's placement. Equal on all nodes, but for {@code changes}.
+   *
+   * @param topology how often nodes came or went
+   * @param minor how often partitions went from one to another since
+   * @param changes grows with whatever this node learns about who holds what
+   */
+  public record Placement(long topology, int minor, long changes) {}
 
   /** Is shown records without their bytes. */
   @FunctionalInterface
@@ -76,6 +87,11 @@ public final class RecordStores {
     return stores.get(backups);
   }
 
+  /** How many partitions there are, for each number of backups. */
+  public int partitions() {
+    return stores.get(0).internals().partitions();
+  }
+
   /** The partitions that this node holds in one way. */
   public List<Integer> partitions(int backups, Held held) {
     return stores.get(backups).internals().partitions(held);
@@ -89,6 +105,30 @@ public final class RecordStores {
   /** Whether this node will be the primary of a partition once everything has arrived. */
   public boolean isPrimaryInTheEnd(int backups, int partition) {
     return stores.get(backups).internals().isPrimaryInTheEnd(partition);
+  }
+
+  /**
+   * Which placement is in force, the same for all numbers of backups; empty while some of them have
+   * gone over to the next one and others not yet. Takes no lock.
+   */
+  public Optional<Placement> placement() {
+    Placement common = stores.get(0).internals().placement();
+    for (IgniteRecordStore store : stores.subList(1, stores.size())) {
+      Placement next = store.internals().placement();
+      if (next.topology() != common.topology() || next.minor() != common.minor()) {
+        return Optional.empty();
+      }
+      common = new Placement(next.topology(), next.minor(), common.changes() + next.changes());
+    }
+    return Optional.of(common);
+  }
+
+  /**
+   * The nodes that hold all of a partition, its primary first, as far as this node knows. Others
+   * may know it some milliseconds earlier or later, but for the primary, which the placement says.
+   */
+  public List<UUID> holders(int backups, int partition) {
+    return stores.get(backups).internals().holders(partition);
   }
 
   /**

@@ -47,7 +47,7 @@ final class GridNode implements AutoCloseable {
     Listener listener = new Listener();
     ignite = Ignition.start(IgniteConfigurations.create(settings, listener, Optional.empty()));
     stores = RecordStores.withPageReader(ignite);
-    ownership = new Ownership(ignite, GridCaches.MAX_BACKUPS);
+    ownership = new Ownership(ignite, stores);
     capacity = Capacity.start(ignite, stores, ownership, settings, key -> reachable.test(key));
     fills =
         new Fills(
