@@ -6,18 +6,19 @@ import java.util.List;
 import java.util.Optional;
 
 /**
- * Which cache node holds which partition of a data set, at one time. Immutable. Ownerships of one
- * data set and equal {@code topologyVersion} are equal, whichever node told them, but for {@link
- * Node#local}.
+ * Which cache nodes hold which partition of a data set, at one time. Immutable. Ownerships of one
+ * data set and equal {@code topologyVersion} have equal nodes and primaries, whichever node told
+ * them, but for {@link Node#local}.
  *
- * @param topologyVersion grows with every change
+ * @param topologyVersion grows with every change of nodes and primaries
  * @param nodes of the grid
- * @param primaries per partition, the place in {@code nodes} of the node that holds its first copy
+ * @param holders per partition, the places in {@code nodes} of those that hold all of it, its
+ *     primary first
  */
-public record Ownership(long topologyVersion, List<Node> nodes, List<Integer> primaries) {
+public record Ownership(long topologyVersion, List<Node> nodes, List<List<Integer>> holders) {
   public Ownership {
     nodes = List.copyOf(nodes);
-    primaries = List.copyOf(primaries);
+    holders = holders.stream().map(List::copyOf).toList();
   }
 
   /**
@@ -34,19 +35,26 @@ public record Ownership(long topologyVersion, List<Node> nodes, List<Integer> pr
 
   /** How many partitions there are. */
   public int partitions() {
-    return primaries.size();
+    return holders.size();
   }
 
   /** The node that holds the first copy of a partition. */
   public Node primary(int partition) {
-    return nodes.get(primaries.get(partition));
+    return nodes.get(holders.get(partition).get(0));
+  }
+
+  /** The nodes that hold all of a partition, its primary first; at least one. */
+  public List<Node> copies(int partition) {
+    return holders.get(partition).stream().map(nodes::get).toList();
   }
 
   static Ownership of(OwnersMessage.Reply reply) {
     return new Ownership(
         reply.topologyVersion(),
         reply.members().stream().map(Ownership::node).toList(),
-        Arrays.stream(reply.primaries()).boxed().toList());
+        Arrays.stream(reply.copies())
+            .map(places -> Arrays.stream(places).boxed().toList())
+            .toList());
   }
 
   private static Node node(OwnersMessage.Member member) {

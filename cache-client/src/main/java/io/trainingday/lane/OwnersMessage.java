@@ -41,11 +41,12 @@ public sealed interface OwnersMessage extends LaneMessage {
   /**
    * The table.
    *
-   * @param topologyVersion grows with every change; tables of equal version are equal on all nodes
-   * @param primaries per partition the place in {@code members} of the node that holds its first
-   *     copy; empty when no data set was asked about
+   * @param topologyVersion grows with every change of members and primaries; tables of equal
+   *     version have equal ones on all nodes
+   * @param copies per partition the places in {@code members} of the nodes that hold all of it, its
+   *     primary first; empty when no data set was asked about
    */
-  record Reply(long topologyVersion, List<Member> members, int[] primaries)
+  record Reply(long topologyVersion, List<Member> members, int[][] copies)
       implements OwnersMessage {
     public Reply {
       members = List.copyOf(members);
@@ -59,9 +60,9 @@ public sealed interface OwnersMessage extends LaneMessage {
     @Override
     public ByteBuffer frame(long requestId) {
       BodyWriter out =
-          new BodyWriter(16 + members.size() * 96 + primaries.length * 2)
+          new BodyWriter(16 + members.size() * 96 + copies.length * 4)
               .i64(topologyVersion)
-              .u32(primaries.length)
+              .u32(copies.length)
               .u32(members.size());
       for (Member member : members) {
         out.utf8(member.name)
@@ -70,8 +71,11 @@ public sealed interface OwnersMessage extends LaneMessage {
             .i64(member.budgetBytes)
             .u8(member.local ? 1 : 0);
       }
-      for (int primary : primaries) {
-        out.u16(primary);
+      for (int[] holders : copies) {
+        out.u16(holders.length);
+        for (int holder : holders) {
+          out.u16(holder);
+        }
       }
       return out.frame(type(), requestId, 0);
     }
@@ -84,15 +88,26 @@ public sealed interface OwnersMessage extends LaneMessage {
       for (int i = 0; i < count; i++) {
         members.add(Member.read(body));
       }
-      byte[] bytes = body.bytes(partitions * Short.BYTES);
-      int[] primaries = new int[partitions];
+      int[][] copies = new int[partitions][];
       for (int p = 0; p < partitions; p++) {
-        primaries[p] = (bytes[2 * p] & 0xFF) | (bytes[2 * p + 1] & 0xFF) << Byte.SIZE;
-        if (primaries[p] >= count) {
-          throw body.malformed("primary=%d >= members=%d".formatted(primaries[p], count));
+        copies[p] = holders(body, count);
+      }
+      return new Reply(topologyVersion, members, copies);
+    }
+
+    private static int[] holders(Body body, int members) {
+      int count = body.u16();
+      if (count < 1 || count > members) {
+        throw body.malformed("copies=%d, allowed: 1 to members=%d".formatted(count, members));
+      }
+      int[] holders = new int[count];
+      for (int i = 0; i < count; i++) {
+        holders[i] = body.u16();
+        if (holders[i] >= members) {
+          throw body.malformed("copy=%d >= members=%d".formatted(holders[i], members));
         }
       }
-      return new Reply(topologyVersion, members, primaries);
+      return holders;
     }
   }
 

@@ -266,6 +266,7 @@ class FailoverTest {
     assertThat(ownership.primary(0))
         .isEqualTo(new Ownership.Node("a", "host-a", Optional.empty(), 5, true));
     assertThat(ownership.primary(1).laneAddress()).contains("10.0.0.2:9463");
+    assertThat(ownership.copies(1)).containsExactly(ownership.primary(1), ownership.primary(0));
     assertThat(ownership).isEqualTo(samples.ownership());
   }
 

@@ -252,7 +252,7 @@ final class FakeNode implements AutoCloseable {
 
   private OwnersMessage.Reply owners() {
     return new OwnersMessage.Reply(
-        1, members, members.isEmpty() ? new int[0] : new int[] {0, members.size() - 1});
+        1, members, members.isEmpty() ? new int[0][] : new int[][] {{0}, {members.size() - 1, 0}});
   }
 
   private synchronized void abandoned(Abandon abandon) {

@@ -105,8 +105,8 @@ class LaneMessageTest {
             List.of(
                 new OwnersMessage.Member("a", "host-1", "10.0.0.1:9463", 1 << 30, true),
                 new OwnersMessage.Member("b", "host-2", "", 0, false)),
-            new int[] {0, 1, 1, 0}),
-        new OwnersMessage.Reply(7, List.of(), new int[0]),
+            new int[][] {{0}, {1, 0}, {1}, {0, 1}}),
+        new OwnersMessage.Reply(7, List.of(), new int[0][]),
         new AdminMessage.Publish("digits", "id-1", true, 60_000, "digest"),
         new AdminMessage.Publish("digits", "id-1", false, 0, ""),
         new AdminMessage.PublishChanged("digits", "id-1", three),

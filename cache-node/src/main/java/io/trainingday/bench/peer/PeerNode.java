@@ -7,10 +7,12 @@ import io.trainingday.config.SettingKey;
 import io.trainingday.config.Settings;
 import io.trainingday.node.CacheNode;
 import java.nio.file.Path;
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
 import java.util.Optional;
+import java.util.concurrent.locks.LockSupport;
 
 /** A cache node of the bench, in the process that asks for it. */
 final class PeerNode implements AutoCloseable {
@@ -19,7 +21,11 @@ final class PeerNode implements AutoCloseable {
   /** Enough for two nodes. Each costs memory on both. */
   private static final int PARTITIONS = 64;
 
+  private static final Duration PASSED_ON = Duration.ofSeconds(30);
+  private static final long LOOK_NANOS = 1_000_000;
+
   private final CacheNode node;
+  private long readHereBefore;
 
   private PeerNode(CacheNode node) {
     this.node = node;
@@ -72,16 +78,33 @@ final class PeerNode implements AutoCloseable {
     return "unix:" + node.socket();
   }
 
+  /** Waits until what trainers loaded is at the other node: until then this one serves it. */
+  void awaitPassedOn() {
+    long deadline = System.nanoTime() + PASSED_ON.toNanos();
+    while (node.stats().fills().inFlightBytes() > 0) {
+      if (System.nanoTime() - deadline > 0) {
+        throw new BenchException(
+            "the other node does not take all samples within %d s"
+                .formatted(PASSED_ON.toSeconds()));
+      }
+      LockSupport.parkNanos(LOOK_NANOS);
+    }
+    readHereBefore = readHere();
+  }
+
+  private long readHere() {
+    return node.stats().datasets().stream()
+        .mapToLong(dataset -> dataset.local().hits() + dataset.local().misses())
+        .sum();
+  }
+
   /**
-   * Proves that trainers got all samples from the other node.
+   * Proves that trainers got all samples from the other node since {@link #awaitPassedOn}.
    *
    * @throws BenchException if some came from here
    */
   void requireAllRemote() {
-    long here =
-        node.stats().datasets().stream()
-            .mapToLong(dataset -> dataset.local().hits() + dataset.local().misses())
-            .sum();
+    long here = readHere() - readHereBefore;
     if (here > 0) {
       throw new BenchException(
           String.format(Locale.ROOT, "%,d samples were read from the trainer's own node", here));

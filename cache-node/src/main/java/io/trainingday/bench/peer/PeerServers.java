@@ -147,7 +147,10 @@ final class PeerServers implements AutoCloseable {
       for (PeerPath kind : kinds) {
         open.add(kind.toString(), path(kind, workload, target));
       }
-      nodes.values().forEach(node -> open.closing(node::requireAllRemote));
+      for (PeerNode node : nodes.values()) {
+        node.awaitPassedOn();
+        open.closing(node::requireAllRemote);
+      }
       return open;
     } catch (RuntimeException failure) {
       open.close();

@@ -6,7 +6,6 @@ import io.trainingday.client.DatasetSpec;
 import io.trainingday.client.Ownership;
 import io.trainingday.client.TrainingCache;
 import io.trainingday.grid.BoundedLoadAffinity;
-import java.util.Collections;
 import java.util.List;
 import java.util.concurrent.TimeUnit;
 import java.util.stream.IntStream;
@@ -64,7 +63,7 @@ final class RemoteIndices {
         .allMatch(
             node -> {
               double share = owners.partitions() * (nodes.get(node).budgetBytes() / all);
-              int held = Collections.frequency(owners.primaries(), node);
+              long held = owners.holders().stream().filter(places -> places.get(0) == node).count();
               return Math.abs(held - share) <= 1;
             });
   }

@@ -68,7 +68,13 @@ final class FillIntake {
   /** Takes a record whose schema is known to be right. */
   FillReply submit(ServedDataset dataset, Fill fill, byte[] record) {
     SampleKey key = dataset.key(fill.index(), fill.variant(), fill.sampleVersion());
-    if (!dataset.isCurrent(fill.index(), fill.sampleVersion())) {
+    long current = dataset.currentVersion(fill.index());
+    if (fill.sampleVersion() > current) {
+      // Told by a node that this trainer has lost, of a publish on its way to this one. Written
+      // now, the record would be current by whatever publish comes next.
+      return new FillReply(FillResult.BUSY, "version");
+    }
+    if (fill.sampleVersion() < current) {
       // Nobody would ever look there. Who waits for the old version loads for itself.
       release(dataset, key, fill.lease());
       return new FillReply(FillResult.DROPPED, "stale");

@@ -3,7 +3,6 @@ package io.trainingday.node.lane;
 import io.trainingday.lane.OwnersMessage;
 import io.trainingday.node.ownership.Member;
 import io.trainingday.node.ownership.OwnershipTable;
-import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
@@ -15,29 +14,21 @@ final class Owners {
 
   /** The members of a table without its partitions. */
   static OwnersMessage.Reply members(OwnershipTable table) {
-    return new OwnersMessage.Reply(table.topologyVersion(), toWire(table.members()), new int[0]);
+    return new OwnersMessage.Reply(table.topologyVersion(), toWire(table.members()), new int[0][]);
   }
 
   /** All of a table. */
   static OwnersMessage.Reply all(OwnershipTable table) {
-    List<Member> members = new ArrayList<>(table.members());
     Map<UUID, Integer> places = new HashMap<>();
-    for (Member member : members) {
+    for (Member member : table.members()) {
       places.put(member.id(), places.size());
     }
-    int[] primaries = new int[table.partitions()];
-    for (int partition = 0; partition < primaries.length; partition++) {
-      Member primary = table.primary(partition);
-      // A node may have left since the table of partitions was made.
-      primaries[partition] =
-          places.computeIfAbsent(
-              primary.id(),
-              unused -> {
-                members.add(primary);
-                return members.size() - 1;
-              });
+    int[][] copies = new int[table.partitions()][];
+    for (int partition = 0; partition < copies.length; partition++) {
+      copies[partition] =
+          table.copies(partition).stream().mapToInt(copy -> places.get(copy.id())).toArray();
     }
-    return new OwnersMessage.Reply(table.topologyVersion(), toWire(members), primaries);
+    return new OwnersMessage.Reply(table.topologyVersion(), toWire(table.members()), copies);
   }
 
   private static List<OwnersMessage.Member> toWire(List<Member> members) {

@@ -164,7 +164,7 @@ final class ServedDataset {
   /**
    * The key of a record of a version told before, with its lease.
    *
-   * @throws LaneException REFUSED when no sample can have had the version
+   * @throws LaneException REFUSED when the index is out of range
    */
   SampleKey key(long index, int variant, long sampleVersion) {
     try {
@@ -174,9 +174,9 @@ final class ServedDataset {
     }
   }
 
-  /** Whether a version told before is still the sample's. */
-  boolean isCurrent(long index, long sampleVersion) {
-    return view().sampleVersion(index) == sampleVersion;
+  /** The sample's version as this node knows it now. */
+  long currentVersion(long index) {
+    return view().sampleVersion(index);
   }
 
   /** Whether {@link #learnSchema} would return at once. */

@@ -38,13 +38,17 @@ public final class DatasetView {
    * @throws DatasetRefusedException when {@code index} is not in {@code [0, source().length())}
    */
   public long sampleVersion(long index) {
+    requireIndex(index);
+    return key.sampleVersion(index);
+  }
+
+  void requireIndex(long index) {
     if (index < 0 || index >= key.source().length()) {
       throw new DatasetRefusedException(
           Reason.INDEX_OUT_OF_RANGE,
           "index=%d of data set \"%s\", take 0 to %d"
               .formatted(index, key.scopedName(), key.source().length() - 1));
     }
-    return key.sampleVersion(index);
   }
 
   /** Whether this view replaces {@code older} of the same data set. */

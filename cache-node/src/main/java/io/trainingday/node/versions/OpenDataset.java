@@ -122,19 +122,14 @@ public final class OpenDataset {
   }
 
   /**
-   * The key of a record of a version that the caller was told before, with its lease. A version
-   * that is no longer current is allowed: nobody looks there.
+   * The key of a record of a version that the caller was told before, with its lease, by this node
+   * or another one. A version that is no longer current is allowed: nobody looks there. So is one
+   * that this node has not seen yet; under such a key nothing may be written.
    *
-   * @throws DatasetRefusedException when the index is out of range, or no sample can have had the
-   *     version
+   * @throws DatasetRefusedException when the index is out of range
    */
   public SampleKey keyAt(DatasetView view, long sampleVersion, long index, int variant) {
-    if (sampleVersion < 0 || sampleVersion > view.sampleVersion(index)) {
-      throw new DatasetRefusedException(
-          Reason.MALFORMED,
-          "sampleVersion=%d of index %d of data set \"%s\", take 0 to %d"
-              .formatted(sampleVersion, index, scopedName, view.sampleVersion(index)));
-    }
+    view.requireIndex(index);
     return new SampleKey(
         cell.dataset(), view.incarnation(), pipeline, sampleVersion, variant, index);
   }

@@ -105,7 +105,7 @@ final class TestGrid implements AutoCloseable {
               () ->
                   nodes.values().stream()
                       .allMatch(node -> node.capacity.admission().bytesPromised() == 0));
-    } while (stored.size() > before * 1.1);
+    } while (stored.size() > before);
     return stored;
   }
 

@@ -74,8 +74,8 @@ final class NodeGrid implements AutoCloseable {
                   && tables.stream()
                           .map(
                               table ->
-                                  Arrays.stream(table.primaries())
-                                      .mapToObj(p -> table.members().get(p).name())
+                                  Arrays.stream(table.copies())
+                                      .map(places -> table.members().get(places[0]).name())
                                       .toList())
                           .distinct()
                           .count()
@@ -85,8 +85,8 @@ final class NodeGrid implements AutoCloseable {
 
   private boolean isWhole(OwnersMessage.Reply table) {
     long[] shares = new long[table.members().size()];
-    for (int primary : table.primaries()) {
-      shares[primary]++;
+    for (int[] places : table.copies()) {
+      shares[places[0]]++;
     }
     return shares.length == nodes.size()
         && Arrays.stream(shares).min().orElse(0) >= PARTITIONS / nodes.size();
@@ -119,8 +119,8 @@ final class NodeGrid implements AutoCloseable {
                     .members()
                     .get(
                         table
-                            .primaries()[
-                            BoundedLoadAffinity.partition(index, table.primaries().length)])
+                            .copies()[BoundedLoadAffinity.partition(index, table.copies().length)][
+                            0])
                     .local())
         .limit(count)
         .toArray();

@@ -29,6 +29,7 @@ import java.nio.ByteBuffer;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.util.List;
 import java.util.stream.LongStream;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.AfterEach;
@@ -335,7 +336,7 @@ class TcpLaneTest {
       Ownership ownership = samples.ownership();
 
       assertThat(ownership.partitions()).isEqualTo(64);
-      assertThat(ownership.primaries()).containsOnly(0);
+      assertThat(ownership.holders()).containsOnly(List.of(0));
       assertThat(ownership.nodes()).hasSize(1);
       Ownership.Node only = ownership.nodes().get(0);
       assertThat(only.local()).isTrue();
