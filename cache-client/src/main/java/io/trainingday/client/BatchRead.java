@@ -164,7 +164,6 @@ final class BatchRead {
         return batch;
       }
       generation = batch.generation();
-      opened.sawGeneration(generation);
       boolean hits = Assembly.hasHits(batch);
       if (block == null && slot == null) {
         if (hits) {
@@ -454,8 +453,12 @@ final class BatchRead {
 
   private void fill(Opened opened, Want want, ByteBuffer record) {
     Lease lease = want.takeLease();
+    if (lease == null && generation < 0) {
+      counters.fillsDropped.increment(); // Nobody told what was current when the load began.
+      return;
+    }
     try {
-      samples.fills().fill(opened, want.index, lease, record);
+      samples.fills().fill(opened, want.index, lease, generation, record);
     } catch (IOException e) {
       node = null;
       counters.fillsDropped.increment();

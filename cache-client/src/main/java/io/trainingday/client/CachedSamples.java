@@ -6,8 +6,6 @@ import io.trainingday.lane.LaneMessage;
 import io.trainingday.lane.LaneMessage.Open;
 import io.trainingday.lane.LaneMessage.OpenReply;
 import io.trainingday.lane.OwnersMessage;
-import io.trainingday.record.RecordCodec;
-import io.trainingday.record.SampleRecord;
 import java.io.IOException;
 import java.util.Iterator;
 import java.util.Locale;
@@ -24,7 +22,6 @@ import org.slf4j.LoggerFactory;
  */
 public final class CachedSamples implements AutoCloseable {
   private static final Logger LOG = LoggerFactory.getLogger(CachedSamples.class);
-  private static final RecordCodec CODEC = RecordCodec.create();
   private static final long OPEN_AGAIN_NANOS = TimeUnit.SECONDS.toNanos(1);
   private static final int MAX_DEPTH = 1_000;
 
@@ -46,12 +43,10 @@ public final class CachedSamples implements AutoCloseable {
   static final class Opened {
     private final Session session;
     private final int handle;
-    private volatile long generation;
 
-    private Opened(Session session, int handle, long generation) {
+    private Opened(Session session, int handle) {
       this.session = session;
       this.handle = handle;
-      this.generation = generation;
     }
 
     Session session() {
@@ -60,14 +55,6 @@ public final class CachedSamples implements AutoCloseable {
 
     int handle() {
       return handle;
-    }
-
-    long generation() {
-      return generation;
-    }
-
-    void sawGeneration(long current) {
-      generation = current;
     }
   }
 
@@ -137,40 +124,6 @@ public final class CachedSamples implements AutoCloseable {
   }
 
   /**
-   * Puts one sample into the cache, whether it is there or not.
-   *
-   * @return whether the node took it; false if it is away, under pressure, or does not keep it
-   * @throws CacheException if the node refuses the record: too large, or other fields than the rest
-   */
-  public boolean fill(long index, SampleRecord record) {
-    checkIndex(index);
-    Opened current = enter();
-    if (current == null) {
-      return false;
-    }
-    try {
-      return fill(current, index, record);
-    } finally {
-      current.session().leave();
-    }
-  }
-
-  private boolean fill(Opened current, long index, SampleRecord record) {
-    int bytes = RecordCodec.encodedLength(record);
-    int most = current.session().limits().maxRecordBytes();
-    if (bytes > most) {
-      throw new CacheException(tooLarge(index, bytes, most));
-    }
-    try (LaneMemory.Block block = memory().take(bytes)) {
-      CODEC.encode(record, block.buffer().duplicate());
-      return fills.fillNow(current, index, block.buffer());
-    } catch (IOException e) {
-      counters.fillsDropped.increment();
-      return false;
-    }
-  }
-
-  /**
    * Which cache node holds which partition of the data set now.
    *
    * @throws CacheException if there is no node, or it does not answer in time
@@ -229,7 +182,7 @@ public final class CachedSamples implements AutoCloseable {
           counters.reconnects.increment();
         }
         openFailed = false;
-        Opened fresh = new Opened(session, reply.handle(), reply.generation());
+        Opened fresh = new Opened(session, reply.handle());
         opened = fresh;
         return fresh;
       } catch (IOException e) {

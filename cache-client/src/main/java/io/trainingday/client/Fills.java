@@ -44,18 +44,20 @@ final class Fills {
    * Returns when the node has the bytes or we have a copy of them.
    *
    * @param lease null for a record that nobody waits for
+   * @param loadedAt the generation the node told before the load began; of no meaning with a lease
    * @throws CacheException if the node refuses the record
    * @throws IOException if the connection is gone
    */
-  void fill(Opened opened, long index, @Nullable Lease lease, ByteBuffer record)
+  void fill(Opened opened, long index, @Nullable Lease lease, long loadedAt, ByteBuffer record)
       throws IOException {
-    if (offer(opened, index, lease, record) == FillResult.BUSY) {
-      retryLater(opened, index, lease, record);
+    if (offer(opened, index, lease, loadedAt, record) == FillResult.BUSY) {
+      retryLater(opened, index, lease, loadedAt, record);
     }
   }
 
   /** Offers it once; unless the node is busy, the matter is settled and counted. */
-  private FillResult offer(Opened opened, long index, @Nullable Lease lease, ByteBuffer record)
+  private FillResult offer(
+      Opened opened, long index, @Nullable Lease lease, long loadedAt, ByteBuffer record)
       throws IOException {
     FillReply reply;
     try {
@@ -69,7 +71,7 @@ final class Fills {
                           0,
                           index,
                           lease == null ? 0 : lease.id(),
-                          lease == null ? opened.generation() : lease.sampleVersion(),
+                          lease == null ? loadedAt : lease.sampleVersion(),
                           record))
                   .message();
     } catch (LaneException e) {
@@ -91,7 +93,8 @@ final class Fills {
     return reply.result();
   }
 
-  private void retryLater(Opened opened, long index, @Nullable Lease lease, ByteBuffer record) {
+  private void retryLater(
+      Opened opened, long index, @Nullable Lease lease, long loadedAt, ByteBuffer record) {
     int bytes = record.remaining();
     if (waitingBytes.addAndGet(bytes) > MAX_WAITING_BYTES) {
       waitingBytes.addAndGet(-bytes);
@@ -110,13 +113,14 @@ final class Fills {
     long until =
         System.nanoTime()
             + TimeUnit.MILLISECONDS.toNanos(opened.session().limits().leaseTimeoutMillis());
-    again(opened, index, lease, copy, FIRST_DELAY_MILLIS, until);
+    again(opened, index, lease, loadedAt, copy, FIRST_DELAY_MILLIS, until);
   }
 
   private void again(
       Opened opened,
       long index,
       @Nullable Lease lease,
+      long loadedAt,
       LaneMemory.Block copy,
       long delayMillis,
       long until) {
@@ -125,7 +129,7 @@ final class Fills {
             () -> {
               boolean settled = true; // Also when it throws.
               try {
-                settled = settle(opened, index, lease, copy, until);
+                settled = settle(opened, index, lease, loadedAt, copy, until);
               } finally {
                 if (settled) {
                   waitingBytes.addAndGet(-copy.buffer().capacity());
@@ -134,16 +138,21 @@ final class Fills {
               }
               if (!settled) {
                 long next = Math.min(2 * delayMillis, LONGEST_DELAY_MILLIS);
-                again(opened, index, lease, copy, next, until);
+                again(opened, index, lease, loadedAt, copy, next, until);
               }
             },
             delayMillis);
   }
 
   private boolean settle(
-      Opened opened, long index, @Nullable Lease lease, LaneMemory.Block copy, long until) {
+      Opened opened,
+      long index,
+      @Nullable Lease lease,
+      long loadedAt,
+      LaneMemory.Block copy,
+      long until) {
     try {
-      if (offer(opened, index, lease, copy.buffer().duplicate()) != FillResult.BUSY) {
+      if (offer(opened, index, lease, loadedAt, copy.buffer().duplicate()) != FillResult.BUSY) {
         return true;
       }
       if (System.nanoTime() - until < 0) {
@@ -162,30 +171,6 @@ final class Fills {
     counters.fillsDropped.increment();
     if (lease != null) {
       opened.session().abandon(List.of(lease));
-    }
-  }
-
-  /**
-   * Offers a record for which no lease is held, until the node is not busy.
-   *
-   * @return whether the node took it
-   */
-  boolean fillNow(Opened opened, long index, ByteBuffer record) throws IOException {
-    long until =
-        System.nanoTime()
-            + TimeUnit.MILLISECONDS.toNanos(opened.session().limits().leaseTimeoutMillis());
-    long delayMillis = FIRST_DELAY_MILLIS;
-    while (true) {
-      FillResult result = offer(opened, index, null, record.duplicate());
-      if (result != FillResult.BUSY) {
-        return result == FillResult.TAKEN;
-      }
-      if (System.nanoTime() - until > 0) {
-        giveUp(opened, null);
-        return false;
-      }
-      Pause.nanos(TimeUnit.MILLISECONDS.toNanos(delayMillis));
-      delayMillis = Math.min(2 * delayMillis, LONGEST_DELAY_MILLIS);
     }
   }
 }

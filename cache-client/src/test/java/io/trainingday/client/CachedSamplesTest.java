@@ -605,47 +605,6 @@ class CachedSamplesTest {
     assertThat(node.leasedIndices()).isEmpty();
     assertThat(warnings()).hasSize(1);
     assertThat(warnings().get(0)).contains("> maxRecordBytes=100, raise lane.maxRecordSize");
-    assertThatThrownBy(() -> samples.fill(3, loader.record(3)))
-        .isInstanceOf(CacheException.class)
-        .hasMessageContaining("sample index=3")
-        .hasMessageContaining("> maxRecordBytes=100, raise lane.maxRecordSize");
-  }
-
-  @Test
-  void fill_record_isAtTheNode() throws Exception {
-    FakeNode node = node();
-    CachedSamples samples = open(node);
-    Samples loader = Samples.equal();
-
-    assertThat(samples.fill(7, loader.record(7))).isTrue();
-
-    assertThat(node.records().get(7L)).isEqualTo(loader.encoded(7));
-    assertThat(node.received(Fill.class).get(0).lease()).isZero();
-    node.close();
-    assertThat(samples.fill(8, loader.record(8))).isFalse();
-  }
-
-  @Test
-  void fill_nodeBusyAndThreadInterrupted_doesNotFloodTheNode() throws Exception {
-    HelloReply limits =
-        new HelloReply(1, true, 1 << 20, 1 << 20, 16, 1_000, 300, 64L << 20, "here");
-    FakeNode node = node(limits);
-    node.twist(
-        (peer, request) -> {
-          if (request.message() instanceof Fill) {
-            peer.send(new FillReply(FillResult.BUSY, ""), request.id());
-            return true;
-          }
-          return false;
-        });
-    CachedSamples samples = open(node);
-
-    Thread.currentThread().interrupt();
-    boolean taken = samples.fill(7, Samples.equal().record(7));
-
-    assertThat(Thread.interrupted()).isTrue();
-    assertThat(taken).isFalse();
-    assertThat(node.received(Fill.class)).hasSizeLessThan(20);
   }
 
   // Shared memory.

@@ -67,16 +67,18 @@ final class FillIntake {
 
   /** Takes a record whose schema is known to be right. */
   FillReply submit(ServedDataset dataset, Fill fill, byte[] record) {
-    SampleKey key = dataset.key(fill.index(), fill.variant(), fill.sampleVersion());
-    long current = dataset.currentVersion(fill.index());
-    if (fill.sampleVersion() > current) {
-      // Told by a node that this trainer has lost, of a publish on its way to this one. Written
-      // now, the record would be current by whatever publish comes next.
-      return new FillReply(FillResult.BUSY, "version");
-    }
-    if (fill.sampleVersion() < current) {
-      // Nobody would ever look there. Who waits for the old version loads for itself.
-      release(dataset, key, fill.lease());
+    SampleKey key = dataset.key(fill.index(), fill.variant());
+    boolean current =
+        fill.lease() == 0
+            ? key.sampleVersion() <= fill.sampleVersion() // It was loaded after the last change.
+            : key.sampleVersion() == fill.sampleVersion();
+    if (!current) {
+      // Who waits for the old version loads for itself. A newer one than this node knows of is not
+      // written either: the next publish could make it current.
+      if (fill.lease() != 0) {
+        SampleKey leased = dataset.key(fill.index(), fill.variant(), fill.sampleVersion());
+        release(dataset, leased, fill.lease());
+      }
       return new FillReply(FillResult.DROPPED, "stale");
     }
     OwnershipTable table = server.ownership().table(dataset.store().backups());

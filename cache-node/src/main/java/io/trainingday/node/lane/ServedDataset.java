@@ -174,9 +174,17 @@ final class ServedDataset {
     }
   }
 
-  /** The sample's version as this node knows it now. */
-  long currentVersion(long index) {
-    return view().sampleVersion(index);
+  /**
+   * The key of a sample's current record as this node knows it.
+   *
+   * @throws LaneException REFUSED when the index is out of range
+   */
+  SampleKey key(long index, int variant) {
+    try {
+      return dataset.key(view(), index, variant);
+    } catch (DatasetRefusedException e) {
+      throw refusal(e);
+    }
   }
 
   /** Whether {@link #learnSchema} would return at once. */

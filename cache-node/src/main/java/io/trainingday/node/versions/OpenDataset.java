@@ -135,18 +135,6 @@ public final class OpenDataset {
   }
 
   /**
-   * The key for a record whose load began, without a lease, when {@code generation} was current; or
-   * null when the sample has changed since, so that the record must not be kept.
-   *
-   * @throws DatasetRefusedException when the index is out of range
-   */
-  public @Nullable SampleKey keyLoadedAt(
-      DatasetView view, long generation, long index, int variant) {
-    long sampleVersion = view.sampleVersion(index);
-    return sampleVersion > generation ? null : keyAt(view, sampleVersion, index, variant);
-  }
-
-  /**
    * Checks a record's schema against that of the pipeline's first record, which it may be. Of the
    * same family, or the first one after everything was published anew: returns. Local after the
    * first call.

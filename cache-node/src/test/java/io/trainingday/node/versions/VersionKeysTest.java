@@ -313,8 +313,6 @@ class VersionKeysTest {
         .containsExactly(3L, 7L, 999L);
     assertThat(former.sampleVersion(7)).isZero();
     assertThat(open.keyAt(now, 0, 7, 0)).isEqualTo(open.key(former, 7, 0));
-    assertThat(open.keyLoadedAt(now, 0, 7, 0)).isNull();
-    assertThat(open.keyLoadedAt(now, 0, 8, 0)).isEqualTo(open.key(now, 8, 0));
     assertThat(open.keyAt(former, 1, 7, 0)).isEqualTo(open.key(now, 7, 0));
   }
 
