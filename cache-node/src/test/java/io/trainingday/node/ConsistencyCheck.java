@@ -23,6 +23,7 @@ import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.AtomicLong;
 import java.util.concurrent.atomic.AtomicLongArray;
 import java.util.concurrent.atomic.LongAdder;
+import java.util.concurrent.locks.LockSupport;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -45,6 +46,7 @@ final class ConsistencyCheck implements AutoCloseable {
   private static final Duration LEASE_WAIT = Duration.ofSeconds(5);
   private static final Duration LIMIT = Duration.ofSeconds(90);
   private static final int MAX_PROBLEMS = 20;
+  private static final long LOAD_NANOS = 100_000;
 
   private final LocalGrid grid;
   private final List<TrainingCache> caches = new ArrayList<>();
@@ -106,6 +108,8 @@ final class ConsistencyCheck implements AutoCloseable {
     ByteBuffer content =
         ByteBuffer.allocate((2 + PADDING) * Long.BYTES).order(ByteOrder.LITTLE_ENDIAN);
     content.putLong(0, index).putLong(Long.BYTES, clock.get());
+    // Else most reads would be of an origin that is faster than any cache.
+    LockSupport.parkNanos(LOAD_NANOS);
     return SampleRecord.builder().tensor("x", DType.I64, new long[] {2 + PADDING}, content).build();
   }
 
