@@ -10,6 +10,7 @@ import io.trainingday.node.fill.Fills.Submitted;
 import io.trainingday.node.ownership.Member;
 import io.trainingday.node.ownership.OwnershipTable;
 import io.trainingday.node.peer.Peer;
+import io.trainingday.node.versions.SampleVersion;
 import io.trainingday.record.MalformedRecordException;
 import io.trainingday.record.RecordChecksum;
 import io.trainingday.record.RecordLayout;
@@ -68,9 +69,10 @@ final class FillIntake {
   /** Takes a record whose schema is known to be right. */
   FillReply submit(ServedDataset dataset, Fill fill, byte[] record) {
     SampleKey key = dataset.key(fill.index(), fill.variant());
+    // Without a lease the trainer tells the generation that was current when its load began.
     boolean current =
         fill.lease() == 0
-            ? key.sampleVersion() <= fill.sampleVersion() // It was loaded after the last change.
+            ? SampleVersion.generation(key.sampleVersion()) <= fill.sampleVersion()
             : key.sampleVersion() == fill.sampleVersion();
     if (!current) {
       // Who waits for the old version loads for itself. A newer one than this node knows of is not

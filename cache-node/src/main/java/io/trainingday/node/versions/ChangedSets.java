@@ -5,15 +5,15 @@ import java.util.List;
 import org.roaringbitmap.longlong.Roaring64NavigableMap;
 
 /**
- * The generations in which samples changed one by one, immutable.
+ * The versions of the samples that changed one by one, immutable.
  *
- * <p>The sets are disjoint: an index is only in the set of the newest generation that changed it.
- * That keeps them small, and lets one look at their union answer for the many samples that never
+ * <p>The sets are disjoint: an index is only in the set of the newest publish that changed it. That
+ * keeps them small, and lets one look at their union answer for the many samples that never
  * changed. Any number of threads may read.
  */
 final class ChangedSets {
-  /** The samples whose newest change was {@code generation}. */
-  record ChangedSet(long generation, Roaring64NavigableMap indices) {}
+  /** The samples of one {@link SampleVersion}. */
+  record ChangedSet(long version, Roaring64NavigableMap indices) {}
 
   static final ChangedSets NONE = new ChangedSets(List.of());
 
@@ -37,14 +37,14 @@ final class ChangedSets {
     return newestFirst;
   }
 
-  /** The newest generation that changed {@code index}, or {@code floor}. O(1) if none did. */
+  /** The version of {@code index}, or {@code floor}. O(1) if it did not change by itself. */
   long version(long index, long floor) {
     if (newestFirst.isEmpty() || !union.contains(index)) {
       return floor;
     }
     for (ChangedSet set : newestFirst) {
       if (set.indices.contains(index)) {
-        return set.generation;
+        return set.version;
       }
     }
     return floor;
@@ -52,20 +52,20 @@ final class ChangedSets {
 
   /**
    * These sets and a newer one. With more than {@code maxSets}, neighbours are merged under the
-   * newer one's generation: the samples of the older one get a version that no record has yet, so
-   * they are loaded again, and no older record of them can be read. The cheapest older one goes.
+   * newer one's version: the samples of the older one get a version that no record has yet, so they
+   * are loaded again, and no older record of them can be read. The cheapest older one goes.
    *
-   * @param generation larger than all before
+   * @param version larger than all before
    * @param changed not empty, never changed afterwards
    */
-  ChangedSets with(long generation, Roaring64NavigableMap changed, int maxSets) {
+  ChangedSets with(long version, Roaring64NavigableMap changed, int maxSets) {
     List<ChangedSet> next = new ArrayList<>(newestFirst.size() + 1);
-    next.add(new ChangedSet(generation, changed));
+    next.add(new ChangedSet(version, changed));
     for (ChangedSet old : newestFirst) {
       Roaring64NavigableMap rest = copy(old.indices);
       rest.andNot(changed);
       if (!rest.isEmpty()) {
-        next.add(new ChangedSet(old.generation, rest));
+        next.add(new ChangedSet(old.version, rest));
       }
     }
     while (next.size() > maxSets) {
@@ -87,7 +87,7 @@ final class ChangedSets {
     Roaring64NavigableMap merged = copy(newer.indices);
     merged.or(older.indices);
     merged.runOptimize();
-    sets.set(cheapest - 1, new ChangedSet(newer.generation, merged));
+    sets.set(cheapest - 1, new ChangedSet(newer.version, merged));
   }
 
   private static Roaring64NavigableMap copy(Roaring64NavigableMap indices) {

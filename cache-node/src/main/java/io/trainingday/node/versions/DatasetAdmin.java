@@ -108,7 +108,7 @@ public final class DatasetAdmin implements AdminApi {
     return new Dataset(
         name,
         key.generation(),
-        key.floor(),
+        SampleVersion.generation(key.floor()),
         MetaStore.hex(key.incarnation()),
         new Source(key.source().length(), key.source().digest()),
         versions.withDefaults(key.settings()),

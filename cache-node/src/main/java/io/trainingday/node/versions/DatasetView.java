@@ -22,7 +22,7 @@ public final class DatasetView {
     return key.generation();
   }
 
-  /** The least version any sample has. */
+  /** The least {@link SampleVersion} any sample has. */
   public long floor() {
     return key.floor();
   }
@@ -32,8 +32,8 @@ public final class DatasetView {
   }
 
   /**
-   * The generation in which the sample last changed. At most one bitmap look-up for a sample that
-   * did not change since all did; O(changed-sets), at most 64, for one that did.
+   * The {@link SampleVersion} of a sample. At most one bitmap look-up for a sample that did not
+   * change since all did; O(changed-sets), at most 64, for one that did.
    *
    * @throws DatasetRefusedException when {@code index} is not in {@code [0, source().length())}
    */

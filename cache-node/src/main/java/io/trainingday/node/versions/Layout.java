@@ -34,7 +34,7 @@ import org.roaringbitmap.longlong.Roaring64NavigableMap;
  * version key: u16 layout | text scoped name | i64 incarnation | i64 generation | i64 floor
  *              | i64 source length | text source digest | list of settings (text, text)
  *              | u32 pipelines | list of requests (text id, i64 content, i64 generation)
- *              | list of changed-sets, newest first (i64 generation, indices)
+ *              | list of changed-sets, newest first (i64 sample version, indices)
  * pipeline:    u16 layout | text fingerprint | u8 schema known
  *              [| i64 incarnation | i64 floor | i64 family | text description]
  * </pre>
@@ -69,7 +69,7 @@ final class Layout {
           }
           out.writeInt(key.changed().newestFirst().size());
           for (ChangedSet set : key.changed().newestFirst()) {
-            out.writeLong(set.generation());
+            out.writeLong(set.version());
             writeBytes(out, encode(set.indices()));
           }
         });

@@ -17,7 +17,7 @@ import org.roaringbitmap.longlong.Roaring64NavigableMap;
  * @param scopedName tenant, a slash, the data set's name
  * @param incarnation random, drawn when the key was made
  * @param generation counts publishes, from 0
- * @param floor every sample's version is at least this
+ * @param floor every sample's {@link SampleVersion} is at least this
  * @param pipelines how many pipelines were ever registered
  * @param requests the last publishes, oldest first
  */
@@ -38,7 +38,12 @@ record VersionKey(
    * @param content hash of what it said, to tell a repeated request from a reused id
    * @param generation the generation it made
    */
-  record Request(String id, long content, long generation) {}
+  record Request(String id, long content, long generation) {
+    /** Of the samples it changed. */
+    long version() {
+      return SampleVersion.of(generation, id);
+    }
+  }
 
   /** Requests remembered; a publisher that repeats one does so within a few. */
   static final int MAX_REQUESTS = 16;
@@ -72,7 +77,7 @@ record VersionKey(
     }
   }
 
-  /** {@code max(floor, newest generation whose changed-set contains index)}. */
+  /** {@code max(floor, version of the newest changed-set that contains index)}. */
   long sampleVersion(long index) {
     return changed.version(index, floor);
   }
@@ -95,24 +100,24 @@ record VersionKey(
 
   /** After a publish of a new source: every sample changed. */
   VersionKey published(Request request, SourceIdentity newSource) {
-    return next(request, request.generation, newSource, ChangedSets.NONE);
+    return next(request, request.version(), newSource, ChangedSets.NONE);
   }
 
   /** After a publish of single samples. */
   VersionKey changed(Request request, Roaring64NavigableMap indices, int maxSets) {
-    return next(request, floor, source, changed.with(request.generation, indices, maxSets));
+    return next(request, floor, source, changed.with(request.version(), indices, maxSets));
   }
 
   /**
-   * The same with every sample's version raised to the generation: what is left to do when the
-   * changed-sets outgrow their limit. Causes loads of the whole data set.
+   * The same with every sample's version raised to that of the last publish: what is left to do
+   * when the changed-sets outgrow their limit. Causes loads of the whole data set.
    */
   VersionKey collapsed() {
     return new VersionKey(
         scopedName,
         incarnation,
         generation,
-        generation,
+        requests.isEmpty() ? floor : requests.get(requests.size() - 1).version(),
         source,
         settings,
         pipelines,

@@ -266,6 +266,40 @@ class LaneServerTest {
   }
 
   @Test
+  void fill_ofAVersionNotSeenHere_isNotWritten() throws IOException {
+    int handle = client.open(name, 100);
+    Batch cold = client.read(handle, Shape.RECORDS, true, 0, 4).as(Batch.class);
+    long unseen = cold.leaseVersions()[0] + 1;
+
+    FillReply reply =
+        (FillReply) client.fill(handle, 4, cold.leases()[0], unseen, RawClient.record(4, SIDE));
+
+    assertThat(reply.reason()).isEqualTo("stale");
+    for (int i = 1; i <= 3; i++) {
+      node.versions().publishChanged("default", name, "request-" + i, new long[] {4});
+      assertThat(client.read(handle, Shape.RECORDS, false, 0, 4).as(Batch.class).statuses())
+          .containsExactly(Status.MISS);
+    }
+  }
+
+  @Test
+  void fill_withoutLease_isKeptUnlessTheSampleChangedSinceItsLoadBegan() throws IOException {
+    int handle = client.open(name, 100);
+    node.versions().publishChanged("default", name, "request-1", new long[] {4});
+    node.versions().publishChanged("default", name, "request-2", new long[] {6});
+
+    FillReply before = (FillReply) client.fill(handle, 4, 0, 0, RawClient.record(4, SIDE));
+    assertThat(before.reason()).isEqualTo("stale");
+    FillReply unchanged = (FillReply) client.fill(handle, 5, 0, 0, RawClient.record(5, SIDE));
+    assertThat(unchanged.result()).isEqualTo(FillResult.TAKEN);
+    FillReply since = (FillReply) client.fill(handle, 4, 0, 1, RawClient.record(4, SIDE));
+    assertThat(since.result()).isEqualTo(FillResult.TAKEN);
+
+    assertThat(client.read(handle, Shape.RECORDS, false, 0, 4, 5).as(Batch.class).statuses())
+        .containsExactly(Status.HIT, Status.HIT);
+  }
+
+  @Test
   void invalidate_filledSample_isAMissAtOnce() throws IOException {
     int handle = filled(3);
     node.versions().publishChanged("default", name, "request-1", new long[] {1});

@@ -70,7 +70,8 @@ class VersionGridTest {
       nanos[i] = System.nanoTime() - start;
       for (int other = 1; other <= 3; other++) {
         DatasetView view = servable(open.get((i + other) % 3));
-        if (view.generation() != made || view.sampleVersion(index) != made) {
+        if (view.generation() != made
+            || SampleVersion.generation(view.sampleVersion(index)) != made) {
           throw new AssertionError(
               "publish %d made generation %d, node %d reads %d"
                   .formatted(i, made, (i + other) % 3, view.generation()));

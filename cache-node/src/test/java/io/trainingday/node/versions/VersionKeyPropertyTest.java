@@ -128,7 +128,7 @@ class VersionKeyPropertyTest {
 
   private static long[] versions(VersionKey key) {
     long[] versions = new long[LENGTH];
-    Arrays.setAll(versions, i -> key.sampleVersion(i * STRIDE));
+    Arrays.setAll(versions, i -> SampleVersion.generation(key.sampleVersion(i * STRIDE)));
     return versions;
   }
 }

@@ -287,7 +287,8 @@ class VersionKeysTest {
             + "\" was replaced while it was open: opened with length=1000 digest=aa11, now"
             + " length=2000 digest=bb22, open it again with the new source");
     OpenDataset after = keys.open("alice", name, longer, "resize 32", Map.of());
-    assertThat(after.view().sampleVersion(1_999)).isEqualTo(1);
+    assertThat(after.view().sampleVersion(1_999))
+        .satisfies(v -> assertThat(SampleVersion.generation(v)).isEqualTo(1));
     assertThat(after.view().incarnation()).isEqualTo(before.key(after.view(), 0, 0).incarnation());
   }
 
@@ -297,7 +298,7 @@ class VersionKeysTest {
 
     keys.publish("alice", name, "r1", Optional.of(SOURCE));
 
-    assertThat(open.view().sampleVersion(0)).isEqualTo(1);
+    assertThat(SampleVersion.generation(open.view().sampleVersion(0))).isEqualTo(1);
   }
 
   @Test
@@ -309,11 +310,13 @@ class VersionKeysTest {
 
     DatasetView now = open.view();
     assertThat(now.generation()).isEqualTo(1);
-    assertThat(LongStream.range(0, 1_000).filter(i -> now.sampleVersion(i) == 1))
+    assertThat(
+            LongStream.range(0, 1_000)
+                .filter(i -> SampleVersion.generation(now.sampleVersion(i)) == 1))
         .containsExactly(3L, 7L, 999L);
     assertThat(former.sampleVersion(7)).isZero();
     assertThat(open.keyAt(now, 0, 7, 0)).isEqualTo(open.key(former, 7, 0));
-    assertThat(open.keyAt(former, 1, 7, 0)).isEqualTo(open.key(now, 7, 0));
+    assertThat(open.keyAt(former, now.sampleVersion(7), 7, 0)).isEqualTo(open.key(now, 7, 0));
   }
 
   @Test
@@ -373,8 +376,8 @@ class VersionKeysTest {
 
     keys.publishChanged("alice", name, "r".repeat(64), new long[] {1, 500});
 
-    assertThat(open.view().floor()).isEqualTo(1);
-    assertThat(open.view().sampleVersion(2)).isEqualTo(1);
+    assertThat(SampleVersion.generation(open.view().floor())).isEqualTo(1);
+    assertThat(SampleVersion.generation(open.view().sampleVersion(2))).isEqualTo(1);
   }
 
   @Test
@@ -387,8 +390,9 @@ class VersionKeysTest {
     assertThat(view.generation()).isEqualTo(200);
     assertThat(view.floor()).isZero();
     for (int i = 0; i < 200; i++) {
-      assertThat(view.sampleVersion(i)).isGreaterThanOrEqualTo(i + 1);
-      assertThat(view.sampleVersion(i + 300)).isGreaterThanOrEqualTo(i + 1);
+      assertThat(SampleVersion.generation(view.sampleVersion(i))).isGreaterThanOrEqualTo(i + 1);
+      assertThat(SampleVersion.generation(view.sampleVersion(i + 300)))
+          .isGreaterThanOrEqualTo(i + 1);
     }
     assertThat(view.sampleVersion(999)).isZero();
   }
@@ -405,7 +409,8 @@ class VersionKeysTest {
             long reads = 0;
             while (!done.get()) {
               long before = returned.get();
-              assertThat(open.view().sampleVersion(17)).isGreaterThanOrEqualTo(before);
+              assertThat(SampleVersion.generation(open.view().sampleVersion(17)))
+                  .isGreaterThanOrEqualTo(before);
               reads++;
             }
             return reads;
@@ -430,7 +435,7 @@ class VersionKeysTest {
     try (VersionKeys other = newKeys()) {
       other.publishChanged("alice", name, "r1", new long[] {4});
       // On one node the replica's listeners run inside the commit.
-      assertThat(open.view().sampleVersion(4)).isEqualTo(1);
+      assertThat(SampleVersion.generation(open.view().sampleVersion(4))).isEqualTo(1);
     }
   }
 
@@ -440,8 +445,8 @@ class VersionKeysTest {
     keys.publishChanged("alice", name, "r1", new long[] {4});
 
     try (VersionKeys late = newKeys()) {
-      assertThat(late.open("alice", name, SOURCE, "resize 32", Map.of()).view().sampleVersion(4))
-          .isEqualTo(1);
+      OpenDataset open = late.open("alice", name, SOURCE, "resize 32", Map.of());
+      assertThat(SampleVersion.generation(open.view().sampleVersion(4))).isEqualTo(1);
     }
   }
 
@@ -528,7 +533,7 @@ class VersionKeysTest {
 
     assertThat(keys.publish("alice", name, "r1", Optional.empty())).isEqualTo(1);
 
-    assertThat(open.view().floor()).isEqualTo(1);
+    assertThat(SampleVersion.generation(open.view().floor())).isEqualTo(1);
     assertThat(open.view().source()).isEqualTo(SOURCE);
     assertThat(keys.publish("alice", name, "r1", Optional.empty())).isEqualTo(1);
     assertThatThrownBy(() -> keys.publish("alice", name, "r1", Optional.of(SOURCE)))
@@ -633,7 +638,8 @@ class VersionKeysTest {
 
   private static LongStream changedAt(OpenDataset open, long generation) {
     DatasetView view = open.view();
-    return LongStream.range(0, 1_000).filter(i -> view.sampleVersion(i) == generation);
+    return LongStream.range(0, 1_000)
+        .filter(i -> SampleVersion.generation(view.sampleVersion(i)) == generation);
   }
 
   @Test

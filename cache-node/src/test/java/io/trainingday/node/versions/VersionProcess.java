@@ -179,7 +179,7 @@ final class VersionProcess implements AutoCloseable {
         if (view == null) {
           notServed.incrementAndGet();
         } else {
-          lastStarts.put(view.sampleVersion(index), start);
+          lastStarts.put(SampleVersion.generation(view.sampleVersion(index)), start);
         }
         reads.incrementAndGet();
       }
