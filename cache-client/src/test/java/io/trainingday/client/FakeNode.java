@@ -251,8 +251,13 @@ final class FakeNode implements AutoCloseable {
   }
 
   private OwnersMessage.Reply owners() {
-    return new OwnersMessage.Reply(
-        1, members, members.isEmpty() ? new int[0][] : new int[][] {{0}, {members.size() - 1, 0}});
+    int[][] copies =
+        switch (members.size()) {
+          case 0 -> new int[0][];
+          case 1 -> new int[][] {{0}, {0}};
+          default -> new int[][] {{0}, {members.size() - 1, 0}};
+        };
+    return new OwnersMessage.Reply(1, members, copies);
   }
 
   private synchronized void abandoned(Abandon abandon) {
