@@ -27,11 +27,26 @@ final class StatusText {
             status.at("/hostId").asText(),
             duration(status.at("/uptimeMillis").asLong()),
             notReady.isEmpty() ? "ready" : "not ready: " + notReady));
+    grid(status.at("/grid"), lines);
     memory(status.at("/memory"), lines);
     lane(status.at("/lane"), lines);
     fills(status.at("/fills"), lines);
     datasets(status.at("/datasets"), lines);
     return String.join(System.lineSeparator(), lines);
+  }
+
+  private static void grid(JsonNode grid, List<String> lines) {
+    lines.add(
+        format(
+            "grid     %,d nodes, %,d of %,d partitions written here, topology version %d",
+            grid.path("nodes").size(),
+            grid.path("primaries").asLong(),
+            grid.path("partitions").asLong(),
+            grid.path("topologyVersion").asLong()));
+    long arriving = grid.path("arriving").asLong();
+    if (arriving > 0) {
+      lines.add(format("         %,d partitions are on their way here", arriving));
+    }
   }
 
   private static void memory(JsonNode memory, List<String> lines) {

@@ -18,6 +18,7 @@ import io.trainingday.node.metrics.NodeStats;
 import io.trainingday.node.metrics.ObservedNode;
 import io.trainingday.node.ownership.Member;
 import io.trainingday.node.ownership.Ownership;
+import io.trainingday.node.ownership.OwnershipTable;
 import io.trainingday.node.peer.FillForwarder;
 import io.trainingday.node.peer.Peers;
 import io.trainingday.node.peer.Ping;
@@ -135,6 +136,7 @@ public final class CacheNode implements AutoCloseable {
               lease::isHeld,
               patience(settings));
       capacity = Capacity.start(ignite, stores, ownership, settings, versions::isReachable);
+      versions.onPublish(capacity::versionsChanged);
       fills =
           new Fills(
               FillLimits.of(
@@ -284,6 +286,7 @@ public final class CacheNode implements AutoCloseable {
         settings.grid().resolvedHostId(),
         TimeUnit.NANOSECONDS.toMillis(System.nanoTime() - startNanos),
         notReady().orElse(""),
+        gridStats(),
         memoryStats(),
         new NodeStats.Lane(
             laneStats.connections(),
@@ -320,6 +323,26 @@ public final class CacheNode implements AutoCloseable {
 
   private static NodeStats.Source source(LaneStats.Source source) {
     return new NodeStats.Source(source.hits(), source.hitBytes(), source.misses());
+  }
+
+  private NodeStats.Grid gridStats() {
+    OwnershipTable table = ownership.table(0);
+    int primaries = 0;
+    for (int partition = 0; partition < table.partitions(); partition++) {
+      primaries += table.primary(partition).local() ? 1 : 0;
+    }
+    Capacity.Stats moved = capacity.stats();
+    return new NodeStats.Grid(
+        table.topologyVersion(),
+        table.members().stream().map(Member::name).toList(),
+        table.partitions(),
+        primaries,
+        stopping ? 0 : moved.partitionsArriving(),
+        moved.arrived(),
+        moved.arrivedBytes(),
+        moved.dropped(),
+        moved.reclaimed(),
+        moved.reclaimedBytes());
   }
 
   private NodeStats.Memory memoryStats() {

@@ -17,6 +17,7 @@ final class StatusTextTest {
             "host-a",
             3_720_000,
             "",
+            new NodeStats.Grid(77, List.of("a", "b"), 1_024, 512, 3, 0, 0, 0, 0, 0),
             new NodeStats.Memory(1 << 30, 2L << 30, 64 << 20, ""),
             new NodeStats.Lane(
                 3,
@@ -48,6 +49,8 @@ final class StatusTextTest {
     assertThat(text(stats).lines())
         .containsExactly(
             "cache node 1.2.3 on host-a, up 1 h 2 min, ready",
+            "grid     2 nodes, 512 of 1,024 partitions written here, topology version 77",
+            "         3 partitions are on their way here",
             "memory   1.0 GiB of 2.0 GiB used (50.0 %), 64.0 MiB of it kept free",
             "lane     3 of 1,024 connections, 36.8 MiB of 1.0 GiB shared memory",
             "         2,000 batches (0.800 ms each), 2 of them through the socket, 7 refusals",
@@ -69,6 +72,7 @@ final class StatusTextTest {
             "host-a",
             61_000,
             "the node is stopping",
+            new NodeStats.Grid(1, List.of("a"), 64, 64, 0, 0, 0, 0, 0, 0),
             new NodeStats.Memory(0, 0, 0, "out of memory"),
             new NodeStats.Lane(0, 0, 0, 0, 0, 0, 0, Map.of()),
             new NodeStats.Peers(0, 0, 0, 0),

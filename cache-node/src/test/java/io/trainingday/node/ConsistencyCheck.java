@@ -49,6 +49,7 @@ final class ConsistencyCheck implements AutoCloseable {
   private static final long LOAD_NANOS = 100_000;
 
   private final LocalGrid grid;
+  private final boolean broken;
   private final List<TrainingCache> caches = new ArrayList<>();
   private final List<Thread> threads = new ArrayList<>();
   private final Queue<String> problems = new ConcurrentLinkedQueue<>();
@@ -66,7 +67,16 @@ final class ConsistencyCheck implements AutoCloseable {
       long reads, long hits, int publishes, long longestReadMillis, List<String> problems) {}
 
   ConsistencyCheck(LocalGrid grid) {
+    this(grid, false);
+  }
+
+  /**
+   * @param broken publishes nothing and takes it for published, as a fence would that lets a
+   *     publish return before the nodes have heard of it
+   */
+  ConsistencyCheck(LocalGrid grid, boolean broken) {
     this.grid = grid;
+    this.broken = broken;
     for (NodeProcess node : grid.nodes()) {
       TrainingCache cache =
           TrainingCache.connect(
@@ -139,13 +149,14 @@ final class ConsistencyCheck implements AutoCloseable {
       boolean all = random.nextInt(20) == 0;
       boolean wrong = random.nextInt(3) == 0;
       long now = clock.incrementAndGet();
-      if (!tell(
-          admin ->
-              all
-                  ? admin.publish(NAME)
-                  : wrong
-                      ? admin.invalidate(NAME, changed)
-                      : admin.publishChanged(NAME, changed))) {
+      if (!broken
+          && !tell(
+              admin ->
+                  all
+                      ? admin.publish(NAME)
+                      : wrong
+                          ? admin.invalidate(NAME, changed)
+                          : admin.publishChanged(NAME, changed))) {
         continue;
       }
       for (int i = 0; i < (all ? SAMPLES : changed.length); i++) {

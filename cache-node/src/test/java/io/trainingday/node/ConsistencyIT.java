@@ -65,6 +65,18 @@ class ConsistencyIT {
     }
   }
 
+  @Test
+  void check_ofAGridWhoseFenceIsBroken_findsStaleReads() throws Exception {
+    try (LocalGrid grid = LocalGrid.of(2).start();
+        ConsistencyCheck check = new ConsistencyCheck(grid, true)) {
+      check.awaitReads(50_000);
+
+      assertThat(check.finish().problems())
+          .isNotEmpty()
+          .allSatisfy(problem -> assertThat(problem).contains("was read after its change"));
+    }
+  }
+
   private static LocalGrid.Builder grid() {
     return LocalGrid.of(3)
         .set(SettingKey.GRID_FAILURE_DETECTION_TIMEOUT, FAILURE_DETECTION)

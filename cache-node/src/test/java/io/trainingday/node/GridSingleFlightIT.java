@@ -6,6 +6,7 @@ import io.trainingday.client.CachedSamples;
 import io.trainingday.client.ReadShape;
 import io.trainingday.client.SampleBatch;
 import io.trainingday.client.TrainingCache;
+import io.trainingday.config.SettingKey;
 import java.io.DataInputStream;
 import java.io.IOException;
 import java.io.InputStream;
@@ -43,7 +44,7 @@ class GridSingleFlightIT {
 
   @Test
   void coldSamples_4JobsOf4Workers_areLoadedOnce() throws Exception {
-    try (LocalGrid grid = LocalGrid.of(NODES).start()) {
+    try (LocalGrid grid = grid().start()) {
       List<ChildJvm> workers = start(grid);
       try {
         for (ChildJvm worker : workers) {
@@ -58,7 +59,7 @@ class GridSingleFlightIT {
 
   @Test
   void coldSamples_threeLoadersKilled_atMostTheirBatchesAreLoadedAgain() throws Exception {
-    try (LocalGrid grid = LocalGrid.of(NODES).start()) {
+    try (LocalGrid grid = grid().start()) {
       List<ChildJvm> workers = start(grid);
       try {
         for (int victim = 0; victim < 3; victim++) {
@@ -79,6 +80,13 @@ class GridSingleFlightIT {
         workers.forEach(ChildJvm::close);
       }
     }
+  }
+
+  // Sixteen trainers and three nodes may wait long for a core: that is no answer missed here.
+  private static LocalGrid.Builder grid() {
+    return LocalGrid.of(NODES)
+        .set(SettingKey.LANE_ANSWER_TIMEOUT, Duration.ofSeconds(20))
+        .set(SettingKey.FILL_LEASE_TIMEOUT, Duration.ofSeconds(60));
   }
 
   /** Starts all workers, each at one of the nodes, and lets them go when all are there. */

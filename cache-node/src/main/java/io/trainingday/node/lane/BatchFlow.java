@@ -348,6 +348,8 @@ final class BatchFlow implements LeaseWait.Reader {
     if (!owners.isPrimaryHere(i)) {
       owners.lostCopy(i); // It was here a moment ago.
       again.addInt(i);
+    } else if (!store.isHeldHere(batch.key(i)) && owners.isStale()) {
+      again.addInt(i); // Its partition has just gone to another node.
     } else if (batch.request.lease()) {
       batch.answered(i, server.fills().missing(store, batch.key(i), leases.holder()));
     } else {

@@ -35,8 +35,11 @@ final class BatchOwners {
     table = newestTable();
   }
 
-  /** Whether there is a newer table than the one that is used. */
+  /** Looks whether there is a newer table than the one that is used. */
   boolean isStale() {
+    if (newestTable() == table) {
+      server.ownership().look();
+    }
     return newestTable() != table;
   }
 

@@ -222,7 +222,8 @@ final class PeerStream implements LeaseWait.Reader {
 
   private void askFills(int i) {
     SampleKey key = key(i);
-    boolean primary = table.primary(table.partition(key.index())).local();
+    // The partition may have gone to another node since the table was made.
+    boolean primary = table.primary(table.partition(key.index())).local() && store.isHeldHere(key);
     if (primary && request.lease()) {
       take(i, server.fills().missing(store, key, holder));
       return;

@@ -27,6 +27,7 @@ final class NodeCollector extends Collector {
     List<MetricFamilySamples> families = new ArrayList<>();
     about(now, families);
     memory(now.memory(), families);
+    grid(now.grid(), families);
     lane(now.lane(), families);
     peers(now.peers(), families);
     fills(now.fills(), families);
@@ -48,6 +49,51 @@ final class NodeCollector extends Collector {
             "training_day_uptime_seconds",
             "Time since the node's start.",
             now.uptimeMillis() / MILLIS_PER_SECOND));
+  }
+
+  private static void grid(NodeStats.Grid grid, List<MetricFamilySamples> families) {
+    families.add(
+        gauge("training_day_grid_nodes", "Nodes of the grid, this one too.", grid.nodes().size()));
+    families.add(
+        gauge(
+            "training_day_topology_version",
+            "Grows with every change of nodes and primaries; equal where nodes agree.",
+            grid.topologyVersion()));
+    families.add(
+        gauge(
+            "training_day_primary_partitions",
+            "Partitions that this node writes, of data sets without backups.",
+            grid.primaries()));
+    families.add(
+        gauge(
+            "training_day_arriving_partitions",
+            "Partitions that this node is to hold and has not got all of yet.",
+            grid.arriving()));
+    families.add(
+        counter(
+            "training_day_rebalanced_records_total",
+            "Records taken over from other nodes.",
+            grid.arrivedRecords()));
+    families.add(
+        counter(
+            "training_day_rebalanced_bytes_total",
+            "Bytes of records taken over from other nodes.",
+            grid.arrivedBytes()));
+    families.add(
+        counter(
+            "training_day_rebalance_dropped_records_total",
+            "Records that were to be taken over and did not fit.",
+            grid.droppedRecords()));
+    families.add(
+        counter(
+            "training_day_reclaimed_records_total",
+            "Records dropped because nobody could reach them any more.",
+            grid.reclaimedRecords()));
+    families.add(
+        counter(
+            "training_day_reclaimed_bytes_total",
+            "Bytes of records dropped because nobody could reach them any more.",
+            grid.reclaimedBytes()));
   }
 
   private static void memory(NodeStats.Memory memory, List<MetricFamilySamples> families) {

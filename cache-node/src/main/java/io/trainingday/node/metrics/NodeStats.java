@@ -25,6 +25,7 @@ public record NodeStats(
     String hostId,
     long uptimeMillis,
     String notReady,
+    Grid grid,
     Memory memory,
     Lane lane,
     Peers peers,
@@ -42,6 +43,37 @@ public record NodeStats(
       return JSON.writeValueAsString(this);
     } catch (JsonProcessingException impossible) {
       throw new IllegalStateException("figures that are no JSON: " + this, impossible);
+    }
+  }
+
+  /**
+   * The grid as this node sees it, and its own place in it.
+   *
+   * @param topologyVersion of the ownership table
+   * @param nodes their names
+   * @param partitions in all
+   * @param primaries of them, those that this node writes; of data sets without backups
+   * @param arriving partitions this node is to hold and has not got all of yet, all numbers of
+   *     backups together
+   * @param arrivedRecords taken over from other nodes since the start
+   * @param arrivedBytes of them
+   * @param droppedRecords that were to be taken over and did not fit
+   * @param reclaimedRecords dropped because nobody could reach them any more
+   * @param reclaimedBytes of them
+   */
+  public record Grid(
+      long topologyVersion,
+      List<String> nodes,
+      int partitions,
+      int primaries,
+      int arriving,
+      long arrivedRecords,
+      long arrivedBytes,
+      long droppedRecords,
+      long reclaimedRecords,
+      long reclaimedBytes) {
+    public Grid {
+      nodes = List.copyOf(nodes);
     }
   }
 

@@ -99,7 +99,8 @@ public final class Ownership implements AutoCloseable {
     }
   }
 
-  private void look() {
+  /** Looks now, on the calling thread: some milliseconds when something has changed. */
+  public synchronized void look() {
     try {
       Placement now = stores.placement().orElse(null);
       if (now != null && !now.equals(seen)) {

@@ -85,6 +85,12 @@ final class CacheInternals {
     return found;
   }
 
+  /** Whether this node holds all of {@code partition} now, as its primary or as a backup. */
+  boolean isWhole(int partition) {
+    GridDhtLocalPartition local = topology.localPartition(partition);
+    return local != null && local.state() == GridDhtPartitionState.OWNING;
+  }
+
   private Held held(GridDhtLocalPartition local) {
     return switch (local.state()) {
       case OWNING -> isLocalFirst(assigned(local.id())) ? Held.PRIMARY : Held.BACKUP;

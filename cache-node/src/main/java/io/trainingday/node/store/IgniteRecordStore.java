@@ -128,6 +128,11 @@ final class IgniteRecordStore implements RecordStore {
   }
 
   @Override
+  public boolean isHeldHere(SampleKey key) {
+    return internals.isWhole(BoundedLoadAffinity.partition(key.index(), internals.partitions()));
+  }
+
+  @Override
   public void write(SampleKey key, byte[] record) {
     Objects.requireNonNull(record, "record");
     try {

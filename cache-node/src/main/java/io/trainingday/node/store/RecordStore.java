@@ -48,6 +48,12 @@ public interface RecordStore {
   boolean contains(SampleKey key);
 
   /**
+   * Whether this node holds all of the partition of {@code key} now. Where it does not, that {@link
+   * #read} found nothing says nothing about the grid. Takes no lock.
+   */
+  boolean isHeldHere(SampleKey key);
+
+  /**
    * Removes the record under {@code key} wherever it is held.
    *
    * @return whether there was one

@@ -336,6 +336,14 @@ public final class VersionKeys implements AutoCloseable {
     return replica.view(cell);
   }
 
+  /**
+   * Calls a listener when this node has seen a publish, on a thread that reads: it must be quick.
+   * There is one listener.
+   */
+  public void onPublish(Runnable listener) {
+    replica.onNewer(listener);
+  }
+
   boolean mayServe() {
     return mayServe.getAsBoolean();
   }

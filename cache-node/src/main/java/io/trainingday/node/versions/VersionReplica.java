@@ -66,6 +66,7 @@ final class VersionReplica {
   private final IgniteCache<Long, byte[]> keys;
   private final IgniteCache<String, byte[]> pipelines;
   private final ConcurrentMap<Long, ViewCell> cells = new ConcurrentHashMap<>();
+  private volatile Runnable newer = () -> {};
   private volatile boolean closed;
 
   VersionReplica(Ignite ignite) {
@@ -101,7 +102,17 @@ final class VersionReplica {
       return known;
     }
     byte[] key = get(keys, cell.dataset());
-    return key == null ? known : cell.advance(new DatasetView(Layout.decodeVersionKey(key)));
+    if (key == null) {
+      return known;
+    }
+    DatasetView newest = cell.advance(new DatasetView(Layout.decodeVersionKey(key)));
+    newer.run();
+    return newest;
+  }
+
+  /** Calls a listener when something newer was found here, on the thread that found it. */
+  void onNewer(Runnable listener) {
+    newer = listener;
   }
 
   /** Whether every read that starts from now on sees the change. */

@@ -27,7 +27,7 @@ class CopyAdmissionIgniteTest {
         used += node.usedPages();
         limit += node.limitPages();
       }
-      assertThat(used).isGreaterThan(limit * 8 / 10);
+      assertThat(used).isGreaterThan(limit * 7 / 10);
     }
   }
 }

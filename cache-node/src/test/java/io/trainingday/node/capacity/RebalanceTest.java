@@ -10,6 +10,7 @@ import io.trainingday.node.fill.Fills.Submitted;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
@@ -21,6 +22,8 @@ import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 
 class RebalanceTest {
+  private static final Duration LONG = Duration.ofMinutes(1);
+
   /** The former owners serve until the new one has everything. */
   @Test
   void join_filledGrid_everySampleIsServedAllTheTime() throws Exception {
@@ -101,7 +104,7 @@ class RebalanceTest {
       }
       for (GridNode node : grid.nodes()) {
         dropped += node.capacity.stats().dropped();
-        assertThat(node.usedPages()).isLessThan(node.limitPages() * 102 / 100);
+        assertThat(node.usedPages()).isLessThan(node.limitPages() * 105 / 100);
       }
       assertThat(dropped).isPositive();
       assertThat(served).isGreaterThan(stored.size() * 9 / 10);
@@ -150,9 +153,10 @@ class RebalanceTest {
         for (int i = 0; i < 9; i++) {
           cycle(grid);
         }
-        await().untilAsserted(() -> assertThat(ourThreads()).isEqualTo(threadsBefore));
+        await().atMost(LONG).untilAsserted(() -> assertThat(ourThreads()).isEqualTo(threadsBefore));
         // A socket that was left is closed with the object.
         await()
+            .atMost(LONG)
             .untilAsserted(
                 () -> {
                   System.gc();
@@ -192,7 +196,7 @@ class RebalanceTest {
           keys.add(key);
         }
       }
-      await().until(() -> node.fills.stats().inFlightBytes() == 0);
+      await().atMost(LONG).until(() -> node.fills.stats().inFlightBytes() == 0);
       for (SampleKey key : keys) {
         boolean unused = node.holds(1, key);
         unused = node.stores.of(1).remove(key);

@@ -46,6 +46,11 @@ final class FakeStore implements RecordStore {
   }
 
   @Override
+  public boolean isHeldHere(SampleKey key) {
+    return true;
+  }
+
+  @Override
   public void write(SampleKey key, byte[] record) {
     writes.acquireUninterruptibly();
     Error error = failure;

@@ -47,6 +47,16 @@ final class NodeGrid implements AutoCloseable {
     }
   }
 
+  /** Starts one more node; partitions begin to move to it. */
+  CacheNode add(Path directory) throws IOException {
+    int number = nodes.size();
+    Path own = Files.createDirectories(directory.resolve("node-" + number));
+    int firstPort = nodes.get(0).settings().grid().port();
+    CacheNode added = CacheNode.launch(settings(own, number, firstPort).build());
+    nodes.add(added);
+    return added;
+  }
+
   /** Settings of the node of that number of a grid whose first node listens on a port. */
   static Settings.Builder settings(Path directory, int number, int firstPort) {
     return Settings.builder()
