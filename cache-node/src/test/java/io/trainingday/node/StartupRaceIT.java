@@ -29,7 +29,7 @@ import org.junit.jupiter.api.io.TempDir;
 /** Nodes that start at the same moment, in any order, end in one grid. */
 class StartupRaceIT {
   private static final int NODES = 3;
-  private static final int ROUNDS = 3;
+  private static final int ROUNDS = 2;
   private static final int MAX_OFFSET_MILLIS = 300;
   private static final Duration MEETING_LIMIT = Duration.ofSeconds(60);
 
