@@ -135,14 +135,14 @@ final class Founding {
   private Optional<String> obstacle(long nowNanos, boolean entitled) {
     if (listMayGrow) {
       if (nowNanos - listSince < settleNanos) {
-        return Optional.of("DNS may not know all nodes yet: " + list.orElse(Set.of()));
+        return Optional.of("DNS may not know all nodes yet, now " + texts(list.orElse(Set.of())));
       }
     } else if (!entitled) {
       return Optional.of("this node's own address is not listed, so it founds no grid");
     }
     return silentSince.entrySet().stream()
         .filter(silent -> nowNanos - silent.getValue() < settleNanos)
-        .map(silent -> silent.getKey() + " neither answers nor refuses")
+        .map(silent -> text(silent.getKey()) + " neither answers nor refuses")
         .findFirst();
   }
 
@@ -171,5 +171,16 @@ final class Founding {
           }
         });
     return rings;
+  }
+
+  /** An address for people, without the name it was looked up by. */
+  static String text(InetSocketAddress address) {
+    return address.isUnresolved()
+        ? address.getHostString() + ":" + address.getPort()
+        : address.toString().replaceFirst("^[^/]*/", "");
+  }
+
+  static List<String> texts(Set<InetSocketAddress> addresses) {
+    return addresses.stream().map(Founding::text).sorted().toList();
   }
 }

@@ -6,6 +6,7 @@ import java.io.IOException;
 import java.net.ConnectException;
 import java.net.InetSocketAddress;
 import java.net.Socket;
+import java.net.SocketTimeoutException;
 import java.time.Duration;
 import java.util.Collection;
 import java.util.Comparator;
@@ -141,7 +142,7 @@ public final class GridDiscovery extends TcpDiscoverySpi {
           reported = now;
           log.info(
               "No grid is found at {} after {} s, this node waits: {}",
-              listed,
+              Founding.texts(listed),
               TimeUnit.NANOSECONDS.toSeconds(now - start),
               wait.reason());
         }
@@ -263,8 +264,22 @@ public final class GridDiscovery extends TcpDiscoverySpi {
     if (asked != null && message instanceof TcpDiscoveryPingResponse) {
       question.remove();
       writeToSocket(session.socket(), null, status(asked.creatorNodeId()).toBytes(), timeout);
+      awaitEnd(session.socket());
     } else {
       super.writeMessage(session, message, timeout);
+    }
+  }
+
+  /** Ignite closes the socket next, and warns if that of a TLS connection is not closed before. */
+  private static void awaitEnd(Socket socket) throws IOException {
+    socket.setSoTimeout(Math.toIntExact(ANSWER_TIMEOUT.toMillis()));
+    try {
+      int end = socket.getInputStream().read();
+      if (end >= 0) {
+        log.debug("{} sends 0x{} behind its question", socket, Integer.toHexString(end));
+      }
+    } catch (SocketTimeoutException open) {
+      log.debug("{} has its answer, but does not close", socket);
     }
   }
 
@@ -326,13 +341,13 @@ public final class GridDiscovery extends TcpDiscoverySpi {
       log.warn(
           "There is another grid: {} at {}, beside this one, {}. Its nodes have to start again.",
           other.ring(),
-          other.address(),
+          Founding.text(other.address()),
           mine);
       return false;
     }
     onMustGo.accept(
         "this node is in %s, and %s is at %s; start it again, and it joins that one"
-            .formatted(mine, other.ring(), other.address()));
+            .formatted(mine, other.ring(), Founding.text(other.address())));
     return true;
   }
 

@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import io.trainingday.grid.discovery.Founding.Step;
 import io.trainingday.grid.discovery.Status.Stage;
+import java.net.InetAddress;
 import java.net.InetSocketAddress;
 import java.time.Duration;
 import java.util.List;
@@ -89,7 +90,7 @@ class FoundingTest {
   void silentAddress_isWaitedForSoLong() {
     Map<InetSocketAddress, Sighting> silent = Map.of(OTHER, Sighting.SILENT);
     assertThat(next(Set.of(OWN, OTHER), silent))
-        .isEqualTo(new Step.Wait(OTHER + " neither answers nor refuses"));
+        .isEqualTo(new Step.Wait("127.0.0.2:47500 neither answers nor refuses"));
     nowNanos += SETTLE.toNanos() - 1;
     assertThat(next(Set.of(OWN, OTHER), silent)).isInstanceOf(Step.Wait.class);
     nowNanos++;
@@ -124,7 +125,7 @@ class FoundingTest {
   void dnsList_hasToStayTheSameForSoLong() {
     Founding dns = new Founding(SELF, true, SETTLE);
     assertThat(dns.next(0, Set.of(OWN), true, Map.of()))
-        .isEqualTo(new Step.Wait("DNS may not know all nodes yet: [" + OWN + "]"));
+        .isEqualTo(new Step.Wait("DNS may not know all nodes yet, now [127.0.0.1:47500]"));
     long grown = SETTLE.toNanos() - 1;
     Map<InetSocketAddress, Sighting> seen = Map.of(OTHER, Sighting.ABSENT);
     assertThat(dns.next(grown, Set.of(OWN, OTHER), true, seen)).isInstanceOf(Step.Wait.class);
@@ -140,6 +141,20 @@ class FoundingTest {
     dns.next(0, Set.of(), false, Map.of());
     assertThat(dns.next(SETTLE.toNanos(), Set.of(), false, Map.of()))
         .isEqualTo(new Step.AskAgain());
+  }
+
+  @Test
+  void addresses_areShownWithoutTheNameTheyHad() throws Exception {
+    byte[] four = {10, 0, 0, 1};
+    byte[] six = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1};
+    InetAddress named = InetAddress.getByAddress("node.example", four);
+    assertThat(Founding.text(new InetSocketAddress(named, 1))).isEqualTo("10.0.0.1:1");
+    assertThat(Founding.text(new InetSocketAddress(InetAddress.getByAddress(four), 1)))
+        .isEqualTo("10.0.0.1:1");
+    assertThat(Founding.text(new InetSocketAddress(InetAddress.getByAddress(six), 1)))
+        .isEqualTo("[0:0:0:0:0:0:0:1]:1");
+    assertThat(Founding.text(InetSocketAddress.createUnresolved("node.example", 1)))
+        .isEqualTo("node.example:1");
   }
 
   private Step next(Set<InetSocketAddress> listed, Map<InetSocketAddress, Sighting> seen) {
