@@ -121,6 +121,31 @@ public final class GridDiscovery extends TcpDiscoverySpi {
       current = new Founding(locNode.id(), listMayGrow, settleTime);
       founding = current;
     }
+    // A JVM that is told to end waits for the start, and Ignite interrupts that only later.
+    Thread end = new Thread(() -> stopped = true, "training-day-ring-end");
+    try {
+      Runtime.getRuntime().addShutdownHook(end);
+    } catch (IllegalStateException endsAlready) {
+      throw new IgniteSpiException("the JVM ends while the node looks for its grid", endsAlready);
+    }
+    try {
+      return decide(current);
+    } finally {
+      if (!stopped) {
+        forget(end);
+      }
+    }
+  }
+
+  private static void forget(Thread end) {
+    try {
+      Runtime.getRuntime().removeShutdownHook(end);
+    } catch (IllegalStateException ends) {
+      log.debug("The JVM ends just after the node looked for its grid", ends);
+    }
+  }
+
+  private Collection<InetSocketAddress> decide(Founding current) {
     long start = System.nanoTime();
     long reported = start - REPORT_PERIOD.toNanos();
     while (true) {
@@ -169,7 +194,7 @@ public final class GridDiscovery extends TcpDiscoverySpi {
       Thread.currentThread().interrupt();
       throw new IgniteSpiException("interrupted while the node looked for its grid", e);
     }
-    if (isNodeStopping()) {
+    if (stopped || isNodeStopping()) {
       throw new IgniteSpiException("the node was stopped while it looked for its grid");
     }
   }
