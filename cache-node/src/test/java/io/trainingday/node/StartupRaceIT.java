@@ -49,8 +49,7 @@ class StartupRaceIT {
       // Starts that are as close as can be are the hardest.
       int spread = round == 0 ? 1 : MAX_OFFSET_MILLIS;
       try (LocalGrid grid =
-          LocalGrid.of(NODES)
-              .places(places)
+          grid(NODES, places)
               .eachNode(
                   (number, node) ->
                       node.unset(SettingKey.GRID_DISCOVERY_ADDRESSES)
@@ -111,10 +110,16 @@ class StartupRaceIT {
     }
   }
 
-  /** Every node has a name of its own to look up, so that each can be told something else. */
-  private LocalGrid.Builder dnsGrid(int nodes, Places places, Duration settleTime) {
+  private static LocalGrid.Builder grid(int nodes, Places places) {
     return LocalGrid.of(nodes)
         .places(places)
+        // Many JVMs that start take the processors from each other; nobody is to be taken for dead.
+        .set(SettingKey.GRID_FAILURE_DETECTION_TIMEOUT, Duration.ofSeconds(30));
+  }
+
+  /** Every node has a name of its own to look up, so that each can be told something else. */
+  private LocalGrid.Builder dnsGrid(int nodes, Places places, Duration settleTime) {
+    return grid(nodes, places)
         .jvmOption("-Djdk.net.hosts.file=" + names)
         .jvmOption("-Dsun.net.inetaddr.ttl=1")
         .jvmOption("-Dsun.net.inetaddr.negative.ttl=1")

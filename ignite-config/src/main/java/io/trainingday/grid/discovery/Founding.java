@@ -138,7 +138,9 @@ final class Founding {
         return Optional.of("DNS may not know all nodes yet, now " + texts(list.orElse(Set.of())));
       }
     } else if (!entitled) {
-      return Optional.of("this node's own address is not listed, so it founds no grid");
+      return Optional.of(
+          "this node's own address is not in grid.discovery.addresses, so it founds no"
+              + " grid; start one that is, or add it on every node");
     }
     return silentSince.entrySet().stream()
         .filter(silent -> nowNanos - silent.getValue() < settleNanos)

@@ -6,7 +6,6 @@ import java.io.IOException;
 import java.net.ConnectException;
 import java.net.InetSocketAddress;
 import java.net.Socket;
-import java.net.SocketTimeoutException;
 import java.time.Duration;
 import java.util.Collection;
 import java.util.Comparator;
@@ -288,23 +287,25 @@ public final class GridDiscovery extends TcpDiscoverySpi {
     RingQuestion asked = question.get();
     if (asked != null && message instanceof TcpDiscoveryPingResponse) {
       question.remove();
-      writeToSocket(session.socket(), null, status(asked.creatorNodeId()).toBytes(), timeout);
-      awaitEnd(session.socket());
+      answer(session.socket(), status(asked.creatorNodeId()), timeout);
     } else {
       super.writeMessage(session, message, timeout);
     }
   }
 
-  /** Ignite closes the socket next, and warns if that of a TLS connection is not closed before. */
-  private static void awaitEnd(Socket socket) throws IOException {
-    socket.setSoTimeout(Math.toIntExact(ANSWER_TIMEOUT.toMillis()));
+  /**
+   * Answers and waits until the asker closes. Ignite closes next, which resets the connection and
+   * may take the answer with it, and with TLS is logged as a failure if the asker has not closed.
+   */
+  private void answer(Socket socket, Status status, long timeout) {
     try {
+      writeToSocket(socket, null, status.toBytes(), timeout);
+      socket.setSoTimeout(Math.toIntExact(ANSWER_TIMEOUT.toMillis()));
       int end = socket.getInputStream().read();
-      if (end >= 0) {
-        log.debug("{} sends 0x{} behind its question", socket, Integer.toHexString(end));
-      }
-    } catch (SocketTimeoutException open) {
-      log.debug("{} has its answer, but does not close", socket);
+      log.debug("{} has its answer and ends with {}", socket, end);
+    } catch (IOException gone) {
+      // It resets the connection when it closes, or has given up before.
+      log.debug("{} is closed: {}", socket, gone.toString());
     }
   }
 

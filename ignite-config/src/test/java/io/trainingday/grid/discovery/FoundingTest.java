@@ -111,7 +111,10 @@ class FoundingTest {
   void nodeThatIsNotListed_foundsNothing() {
     nowNanos += SETTLE.toNanos();
     assertThat(founding.next(nowNanos, Set.of(OTHER), false, Map.of(OTHER, Sighting.ABSENT)))
-        .isEqualTo(new Step.Wait("this node's own address is not listed, so it founds no grid"));
+        .isEqualTo(
+            new Step.Wait(
+                "this node's own address is not in grid.discovery.addresses, so it founds no"
+                    + " grid; start one that is, or add it on every node"));
   }
 
   @Test
