@@ -162,6 +162,12 @@ public final class CacheNode implements AutoCloseable {
                   new DatasetAdmin(versions, this::held),
                   () -> stats().toJson()));
       stopper.node = this;
+      String early = stopper.failure;
+      if (early != null) {
+        lane.close();
+        throw new NodeStartException(
+            "the node failed while it started: " + early, new IllegalStateException(early));
+      }
       metrics = startMetrics(settings.metrics());
     } catch (RuntimeException | Error e) {
       Ignition.stop(ignite.name(), true);
@@ -402,6 +408,7 @@ public final class CacheNode implements AutoCloseable {
   /** Hears Ignite; the node may fail before it is wholly made. */
   private static final class Stopper implements GridListener {
     private volatile @Nullable CacheNode node;
+    private volatile @Nullable String failure;
 
     @Override
     public void memoryFull(String cause) {
@@ -413,6 +420,7 @@ public final class CacheNode implements AutoCloseable {
 
     @Override
     public void failed(String cause) {
+      failure = cause;
       CacheNode current = node;
       if (current != null) {
         current.failure = cause;

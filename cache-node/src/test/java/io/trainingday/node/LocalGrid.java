@@ -25,8 +25,13 @@ import java.util.List;
 import java.util.Optional;
 import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.Executors;
+import java.util.concurrent.Future;
+import java.util.concurrent.ScheduledExecutorService;
 import java.util.concurrent.TimeUnit;
 import java.util.function.BiConsumer;
+import java.util.function.LongSupplier;
 import java.util.stream.Collectors;
 
 /**
@@ -285,6 +290,7 @@ public final class LocalGrid implements AutoCloseable {
     private BiConsumer<Integer, Settings.Builder> eachNode = (number, node) -> {};
     private List<String> jvmOptions = JVM_OPTIONS;
     private Optional<NodePlace.Source> places = Optional.empty();
+    private Optional<LongSupplier> offsets = Optional.empty();
 
     private Builder(int nodes) {
       this.nodes = nodes;
@@ -322,6 +328,15 @@ public final class LocalGrid implements AutoCloseable {
       return this;
     }
 
+    /**
+     * Starts all nodes at the same moment, each so many milliseconds later; by default the first
+     * one founds the grid before the others start. Their numbers do not tell who founds it.
+     */
+    public Builder sideBySide(LongSupplier offsetMillis) {
+      offsets = Optional.of(offsetMillis);
+      return this;
+    }
+
     /** Starts it and returns when it has settled. */
     public LocalGrid start() throws InterruptedException {
       GridProcesses.Builder plan =
@@ -332,12 +347,35 @@ public final class LocalGrid implements AutoCloseable {
       places.ifPresent(plan::places);
       LocalGrid grid = new LocalGrid(plan.create());
       try {
-        grid.processes.start();
+        if (offsets.isPresent()) {
+          startSideBySide(grid.processes, offsets.get());
+        } else {
+          grid.processes.start();
+        }
         grid.awaitSettled();
         return grid;
       } catch (Throwable failure) {
         grid.close();
         throw failure;
+      }
+    }
+
+    private void startSideBySide(GridProcesses processes, LongSupplier offsetMillis)
+        throws InterruptedException {
+      ScheduledExecutorService starts = Executors.newScheduledThreadPool(nodes);
+      try {
+        List<Future<NodeProcess>> started = new ArrayList<>();
+        for (int i = 0; i < nodes; i++) {
+          started.add(
+              starts.schedule(processes::add, offsetMillis.getAsLong(), TimeUnit.MILLISECONDS));
+        }
+        for (Future<NodeProcess> start : started) {
+          start.get();
+        }
+      } catch (ExecutionException failure) {
+        throw new AssertionError("a node does not start", failure.getCause());
+      } finally {
+        starts.shutdownNow();
       }
     }
   }

@@ -103,6 +103,16 @@ public final class SettingKey<O, T> {
               + " grid.port. Excludes grid.discovery.addresses.",
           s -> s.grid().discovery().dnsName().orElse(null));
 
+  // Twice the 5 s for which the JVM and the DNS server of Kubernetes each keep an answer.
+  public static final SettingKey<Settings, Duration> GRID_DISCOVERY_SETTLE_TIME =
+      key(
+          "grid.discovery.settleTime",
+          ValueType.duration(Duration.ofMillis(100), Duration.ofMinutes(10)),
+          Duration.ofSeconds(10),
+          "How long a node that finds no grid waits before it founds one: since DNS last gave other"
+              + " addresses, and for an address that neither answers nor refuses.",
+          s -> s.grid().discovery().settleTime());
+
   // 65,536 would pass Ignite's limit of 65,000 partitions a cache; below 32 one node of four
   // already holds a quarter more than its share.
   public static final SettingKey<Settings, Integer> GRID_PARTITIONS =

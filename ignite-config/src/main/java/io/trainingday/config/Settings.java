@@ -110,7 +110,7 @@ public record Settings(
   }
 
   /** How the nodes of a grid find each other; at most one of both is set. */
-  public record Discovery(List<String> addresses, Optional<String> dnsName) {
+  public record Discovery(List<String> addresses, Optional<String> dnsName, Duration settleTime) {
     public Discovery {
       addresses = List.copyOf(addresses);
     }

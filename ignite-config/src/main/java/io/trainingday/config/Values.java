@@ -82,7 +82,8 @@ final class Values {
             get(SettingKey.GRID_COMMUNICATION_PORT),
             new Settings.Discovery(
                 get(SettingKey.GRID_DISCOVERY_ADDRESSES),
-                find(map, SettingKey.GRID_DISCOVERY_DNS_NAME)),
+                find(map, SettingKey.GRID_DISCOVERY_DNS_NAME),
+                get(SettingKey.GRID_DISCOVERY_SETTLE_TIME)),
             get(SettingKey.GRID_PARTITIONS),
             get(SettingKey.GRID_FAILURE_DETECTION_TIMEOUT),
             find(map, SettingKey.GRID_IGNITE_XML)),

@@ -33,15 +33,19 @@ final class FailureRelay extends AbstractFailureHandler {
       listener.memoryFull(cause);
       return false;
     }
+    stop(ignite.name(), cause);
+    return true;
+  }
+
+  /** Tells the owner why the node cannot go on, and stops it. Does nothing the second time. */
+  void stop(String ignite, String cause) {
     if (failed.compareAndSet(false, true)) {
-      log.error("The grid node {} fails and is stopped: {}", ignite.name(), cause);
-      String name = ignite.name();
+      log.error("The grid node {} fails and is stopped: {}", ignite, cause);
       // Told first: the stop begins at once, and whoever hears of it should know why.
       listener.failed(cause);
-      // Ignite calls from a thread that stopping waits for.
-      new Thread(() -> Ignition.stop(name, true), "training-day-grid-stop").start();
+      // The caller is on a thread that stopping waits for.
+      new Thread(() -> Ignition.stop(ignite, true), "training-day-grid-stop").start();
     }
-    return true;
   }
 
   private static boolean isMemoryFull(Throwable error) {

@@ -1,6 +1,7 @@
 package io.trainingday.grid;
 
 import io.trainingday.config.Settings;
+import io.trainingday.grid.discovery.GridDiscovery;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.HashMap;
@@ -8,6 +9,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
+import java.util.function.Consumer;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
 import org.apache.ignite.IgniteSystemProperties;
@@ -67,13 +69,22 @@ public final class IgniteConfigurations {
     NodeLifecycle lifecycle = new NodeLifecycle(listener);
     lifecycle.afterStop(base.close());
 
-    ignite.setFailureHandler(new FailureRelay(listener));
+    FailureRelay failures = new FailureRelay(listener);
+    ignite.setFailureHandler(failures);
     ignite.setLifecycleBeans(withOurs(ignite.getLifecycleBeans(), lifecycle));
     ignite.setUserAttributes(attributes(ignite, settings, laneAddress));
     ignite.setDataStorageConfiguration(
         storage(ignite.getDataStorageConfiguration(), settings.memory()));
     ignite.setCacheConfiguration(caches(ignite, settings.grid().partitions()));
     setUnlessGiven(ignite, base.given(), settings.grid());
+    unlessGiven(
+        base.given(),
+        "discoverySpi",
+        () ->
+            ignite.setDiscoverySpi(
+                discovery(
+                    settings.grid(),
+                    cause -> failures.stop(ignite.getIgniteInstanceName(), cause))));
     if (!base.given().contains("workDirectory")) {
       ignite.setWorkDirectory(lifecycle.temporaryWorkDirectory().toString());
     }
@@ -92,7 +103,6 @@ public final class IgniteConfigurations {
     unlessGiven(
         given, "clientConnectorConfiguration", () -> ignite.setClientConnectorConfiguration(null));
     unlessGiven(given, "localHost", () -> ignite.setLocalHost(grid.localAddress()));
-    unlessGiven(given, "discoverySpi", () -> ignite.setDiscoverySpi(discovery(grid)));
     unlessGiven(given, "communicationSpi", () -> ignite.setCommunicationSpi(communication(grid)));
     unlessGiven(
         given,
@@ -175,7 +185,7 @@ public final class IgniteConfigurations {
         .setPersistenceEnabled(false);
   }
 
-  private static TcpDiscoverySpi discovery(Settings.Grid grid) {
+  private static TcpDiscoverySpi discovery(Settings.Grid grid, Consumer<String> onMustGo) {
     Settings.Discovery discovery = grid.discovery();
     List<String> addresses =
         discovery
@@ -186,7 +196,8 @@ public final class IgniteConfigurations {
     if (addresses.isEmpty()) {
       addresses = List.of(address(grid.localAddress(), grid.port()));
     }
-    TcpDiscoverySpi spi = new TcpDiscoverySpi();
+    TcpDiscoverySpi spi =
+        new GridDiscovery(discovery.dnsName().isPresent(), discovery.settleTime(), onMustGo);
     spi.setLocalPort(grid.port());
     spi.setLocalPortRange(0);
     spi.setIpFinder(new TcpDiscoveryVmIpFinder().setAddresses(addresses));

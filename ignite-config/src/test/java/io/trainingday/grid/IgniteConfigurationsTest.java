@@ -14,6 +14,7 @@ import java.net.ServerSocket;
 import java.nio.file.Files;
 import java.nio.file.LinkOption;
 import java.nio.file.Path;
+import java.time.Duration;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Objects;
@@ -123,7 +124,11 @@ class IgniteConfigurationsTest {
 
   @Test
   void node_withDnsName_startsAlone() throws Exception {
-    Settings settings = small().set(SettingKey.GRID_DISCOVERY_DNS_NAME, "localhost").build();
+    Settings settings =
+        small()
+            .set(SettingKey.GRID_DISCOVERY_DNS_NAME, "localhost")
+            .set(SettingKey.GRID_DISCOVERY_SETTLE_TIME, Duration.ofMillis(100))
+            .build();
     try (Ignite ignite = Ignition.start(create(settings))) {
       assertThat(ignite.cluster().nodes()).hasSize(1);
     }

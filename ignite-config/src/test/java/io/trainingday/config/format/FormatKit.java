@@ -52,6 +52,7 @@ abstract class FormatKit {
             .set(SettingKey.GRID_PORT, 48_500)
             .set(SettingKey.GRID_COMMUNICATION_PORT, 48_100)
             .set(SettingKey.GRID_DISCOVERY_ADDRESSES, List.of("10.0.0.1:47500", "[fe80::1]:47500"))
+            .set(SettingKey.GRID_DISCOVERY_SETTLE_TIME, Duration.ofSeconds(4))
             .set(SettingKey.GRID_PARTITIONS, 2048)
             .set(SettingKey.GRID_FAILURE_DETECTION_TIMEOUT, Duration.ofSeconds(20))
             .set(SettingKey.GRID_IGNITE_XML, Path.of("/etc/training-day/ignite.xml"))
