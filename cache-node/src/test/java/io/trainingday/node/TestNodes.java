@@ -6,11 +6,16 @@ import io.trainingday.config.Settings;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.net.InetAddress;
-import java.net.ServerSocket;
+import java.net.InetSocketAddress;
+import java.net.Socket;
 import java.nio.file.Path;
+import java.util.Queue;
+import java.util.concurrent.ConcurrentLinkedQueue;
 
 /** Settings of small nodes for tests: own ports, own socket, little memory, no metrics port. */
 public final class TestNodes {
+  private static final Queue<Socket> RESERVED = new ConcurrentLinkedQueue<>();
+
   private TestNodes() {}
 
   /** A node whose socket lies in {@code directory}, to be changed further. */
@@ -25,10 +30,18 @@ public final class TestNodes {
         .set(SettingKey.METRICS_ENABLED, false);
   }
 
-  /** A loopback TCP port nobody listens on now. */
+  /**
+   * A loopback TCP port that nobody uses, kept for the rest of the tests: bound here to a socket
+   * that never listens, it is given to nobody who asks for any port, but may be listened on by
+   * number.
+   */
   public static int freePort() {
-    try (ServerSocket socket = new ServerSocket(0, 1, InetAddress.getLoopbackAddress())) {
-      return socket.getLocalPort();
+    try {
+      Socket reservation = new Socket();
+      reservation.setReuseAddress(true);
+      reservation.bind(new InetSocketAddress(InetAddress.getLoopbackAddress(), 0));
+      RESERVED.add(reservation);
+      return reservation.getLocalPort();
     } catch (IOException e) {
       throw new UncheckedIOException(e);
     }

@@ -1,9 +1,6 @@
 package io.trainingday.node.store;
 
 import io.trainingday.grid.GridCaches;
-import java.io.IOException;
-import java.net.InetAddress;
-import java.net.ServerSocket;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.concurrent.CopyOnWriteArrayList;
@@ -59,12 +56,6 @@ public final class SmallNode implements AutoCloseable {
             .setLocalPort(discoveryPort)
             .setLocalPortRange(5)
             .setIpFinder(new TcpDiscoveryVmIpFinder(true).setAddresses(List.of(addresses))));
-  }
-
-  static int freePort() throws IOException {
-    try (ServerSocket socket = new ServerSocket(0, 1, InetAddress.getLoopbackAddress())) {
-      return socket.getLocalPort();
-    }
   }
 
   private static SmallNode start(Path workDirectory, long regionBytes, DiscoverySpi discovery) {

@@ -8,6 +8,7 @@ import static org.awaitility.Awaitility.await;
 import io.trainingday.grid.BoundedLoadAffinity;
 import io.trainingday.grid.GridCaches;
 import io.trainingday.grid.SampleKey;
+import io.trainingday.node.TestNodes;
 import io.trainingday.node.store.RecordStores.Held;
 import java.nio.file.Path;
 import java.time.Duration;
@@ -283,7 +284,7 @@ abstract class StoreContract {
     int keys = 120;
     int[] lengths = {40_000};
     AtomicBoolean stop = new AtomicBoolean();
-    int port = SmallNode.freePort();
+    int port = TestNodes.freePort();
     ExecutorService threads = Executors.newFixedThreadPool(2);
     try (SmallNode first = SmallNode.join(directory.resolve("first"), 64 << 20, port)) {
       RecordStore here = open(first.ignite()).of(backups);
