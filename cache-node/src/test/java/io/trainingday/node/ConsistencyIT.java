@@ -19,7 +19,7 @@ import org.junit.jupiter.api.extension.ExtendWith;
  */
 @ExtendWith(LocalGridLogs.class)
 class ConsistencyIT {
-  private static final long SECONDS = Long.getLong("consistency.seconds", 40);
+  private static final long SECONDS = Long.getLong("consistency.seconds", 15);
   private static final Duration FAILURE_DETECTION = Duration.ofSeconds(2);
   private static final Duration SERVING_LEASE = Duration.ofSeconds(1);
 
