@@ -22,9 +22,9 @@ final class RawTcpPath extends BufferedPath {
     sampleBytes = workload.sampleBytes();
     into = target.bytes().duplicate();
     try {
-      server =
-          SocketChannel.open(new InetSocketAddress(InetAddress.getLoopbackAddress(), port))
-              .setOption(StandardSocketOptions.TCP_NODELAY, true);
+      server = SocketChannel.open().setOption(StandardSocketOptions.TCP_NODELAY, true);
+      RawTcpServer.setBuffers(server);
+      server.connect(new InetSocketAddress(InetAddress.getLoopbackAddress(), port));
       send(request.putInt(workload.sampleBytes()).putInt(workload.count()));
     } catch (IOException failure) {
       throw lost(failure);

@@ -2,6 +2,7 @@ package io.trainingday.bench.peer;
 
 import io.trainingday.bench.path.BenchException;
 import io.trainingday.bench.path.Workload;
+import io.trainingday.lane.SocketBuffers;
 import java.io.EOFException;
 import java.io.IOException;
 import java.net.InetAddress;
@@ -32,14 +33,25 @@ final class RawTcpServer implements AutoCloseable {
 
   static RawTcpServer start() {
     try {
-      ServerSocketChannel server =
-          ServerSocketChannel.open()
-              .bind(new InetSocketAddress(InetAddress.getLoopbackAddress(), 0));
+      ServerSocketChannel server = ServerSocketChannel.open();
+      if (SocketBuffers.bytes().isPresent()) {
+        server.setOption(StandardSocketOptions.SO_RCVBUF, SocketBuffers.bytes().getAsInt());
+      }
+      server.bind(new InetSocketAddress(InetAddress.getLoopbackAddress(), 0));
       RawTcpServer started = new RawTcpServer(server);
       daemon(started::accept, "raw-tcp");
       return started;
     } catch (IOException failure) {
       throw new BenchException("no server on loopback: " + failure.getMessage(), failure);
+    }
+  }
+
+  /** As the lane does it: the limit is that of a connection set up well. */
+  static void setBuffers(SocketChannel channel) throws IOException {
+    if (SocketBuffers.bytes().isPresent()) {
+      int bytes = SocketBuffers.bytes().getAsInt();
+      channel.setOption(StandardSocketOptions.SO_RCVBUF, bytes);
+      channel.setOption(StandardSocketOptions.SO_SNDBUF, bytes);
     }
   }
 
@@ -70,6 +82,7 @@ final class RawTcpServer implements AutoCloseable {
   private static void serve(SocketChannel client) {
     try (client) {
       client.setOption(StandardSocketOptions.TCP_NODELAY, true);
+      setBuffers(client);
       ByteBuffer start = ByteBuffer.allocateDirect(2 * Integer.BYTES);
       read(client, start);
       Workload workload = new Workload(start.getInt(), start.getInt());

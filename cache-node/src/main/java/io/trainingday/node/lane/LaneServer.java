@@ -22,6 +22,7 @@ import io.netty.util.concurrent.GlobalEventExecutor;
 import io.trainingday.config.Settings;
 import io.trainingday.lane.LaneException;
 import io.trainingday.lane.LaneMessage;
+import io.trainingday.lane.SocketBuffers;
 import io.trainingday.node.fill.Fills;
 import io.trainingday.node.ownership.Ownership;
 import io.trainingday.node.peer.FillForwarder;
@@ -150,8 +151,15 @@ public final class LaneServer implements AutoCloseable {
       return;
     }
     try {
+      ServerBootstrap bootstrap = bootstrap(EpollServerSocketChannel.class, this::acceptTcp);
+      SocketBuffers.bytes()
+          .ifPresent(
+              bytes ->
+                  bootstrap
+                      .option(ChannelOption.SO_RCVBUF, bytes)
+                      .childOption(ChannelOption.SO_SNDBUF, bytes));
       listening.add(
-          bootstrap(EpollServerSocketChannel.class, this::acceptTcp)
+          bootstrap
               .childOption(ChannelOption.TCP_NODELAY, true)
               .childOption(ChannelOption.SO_KEEPALIVE, true)
               // A host that is gone says nothing: its connections are found out within a minute.

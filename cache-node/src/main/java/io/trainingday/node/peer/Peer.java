@@ -23,6 +23,7 @@ import io.trainingday.lane.PeerMessage.PeerFill;
 import io.trainingday.lane.PeerMessage.PeerFillReply;
 import io.trainingday.lane.PeerMessage.PeerPong;
 import io.trainingday.lane.PeerMessage.PeerRead;
+import io.trainingday.lane.SocketBuffers;
 import io.trainingday.node.ownership.Member;
 import java.io.IOException;
 import java.util.ArrayDeque;
@@ -264,8 +265,15 @@ public final class Peer {
     state = State.CONNECTING;
     String host = address.substring(0, colon).replaceAll("^\\[|]$", "");
     int port = Integer.parseInt(address.substring(colon + 1));
+    Bootstrap bootstrap = new Bootstrap();
+    SocketBuffers.bytes()
+        .ifPresent(
+            bytes ->
+                bootstrap
+                    .option(ChannelOption.SO_RCVBUF, bytes)
+                    .option(ChannelOption.SO_SNDBUF, bytes));
     ChannelFuture connecting =
-        new Bootstrap()
+        bootstrap
             .group(loop)
             .channel(EpollSocketChannel.class)
             .option(ChannelOption.TCP_NODELAY, true)
