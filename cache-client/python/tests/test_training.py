@@ -194,8 +194,9 @@ def test_workers_hold_no_copy_of_the_data(start_node: Callable[..., LocalNode], 
         for _ in loader:
             pass
     after = sum(_private_bytes(worker.pid) for worker in workers)
-    # Each: a slot of 1 MiB, a batch being made, and what torch's allocator keeps.
-    assert after - before < 8 * (16 << 20), f"{(after - before) / 2**20:.0f} MiB more"
+    # Each: a slot of 1 MiB, a batch being made, what torch's allocator keeps, and pages of the parent
+    # that it wrote to (with torch 2.15 some 30 MiB). Keeping what it read would be 64 MiB.
+    assert after - before < 8 * (40 << 20), f"{(after - before) / 2**20:.0f} MiB more"
     assert ds.stats().origin_loads == 1_024
 
 
