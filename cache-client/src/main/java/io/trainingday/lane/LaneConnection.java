@@ -157,10 +157,8 @@ public final class LaneConnection implements AutoCloseable {
       readable = Selector.open();
       writable = Selector.open();
       socket.configureBlocking(false);
-      if (!address.isLocal() && SocketBuffers.bytes().isPresent()) {
-        // Before the connection is made, which settles how large its window can become.
-        socket.setOption(StandardSocketOptions.SO_RCVBUF, SocketBuffers.bytes().getAsInt());
-        socket.setOption(StandardSocketOptions.SO_SNDBUF, SocketBuffers.bytes().getAsInt());
+      if (!address.isLocal()) {
+        SocketBuffers.setOn(socket);
       }
       connect(socket, target, address, deadline);
       LaneChannel channel = LaneChannel.plain(socket);

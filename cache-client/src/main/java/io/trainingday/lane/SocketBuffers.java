@@ -1,6 +1,8 @@
 package io.trainingday.lane;
 
 import java.io.IOException;
+import java.net.StandardSocketOptions;
+import java.nio.channels.SocketChannel;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.OptionalInt;
@@ -28,6 +30,14 @@ public final class SocketBuffers {
    */
   public static OptionalInt bytes() {
     return BYTES;
+  }
+
+  /** Sets them before the connection is made, which settles how large its window can become. */
+  public static void setOn(SocketChannel channel) throws IOException {
+    if (BYTES.isPresent()) {
+      channel.setOption(StandardSocketOptions.SO_RCVBUF, BYTES.getAsInt());
+      channel.setOption(StandardSocketOptions.SO_SNDBUF, BYTES.getAsInt());
+    }
   }
 
   private static OptionalInt allowed() {

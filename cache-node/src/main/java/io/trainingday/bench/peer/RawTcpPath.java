@@ -3,6 +3,7 @@ package io.trainingday.bench.peer;
 import io.trainingday.bench.path.BenchException;
 import io.trainingday.bench.path.BufferedPath;
 import io.trainingday.bench.path.Workload;
+import io.trainingday.lane.SocketBuffers;
 import java.io.IOException;
 import java.net.InetAddress;
 import java.net.InetSocketAddress;
@@ -23,7 +24,8 @@ final class RawTcpPath extends BufferedPath {
     into = target.bytes().duplicate();
     try {
       server = SocketChannel.open().setOption(StandardSocketOptions.TCP_NODELAY, true);
-      RawTcpServer.setBuffers(server);
+      SocketBuffers.setOn(
+          server); // As the lane does: the limit is that of a connection set up well.
       server.connect(new InetSocketAddress(InetAddress.getLoopbackAddress(), port));
       send(request.putInt(workload.sampleBytes()).putInt(workload.count()));
     } catch (IOException failure) {

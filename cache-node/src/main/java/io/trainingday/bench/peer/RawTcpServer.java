@@ -46,15 +46,6 @@ final class RawTcpServer implements AutoCloseable {
     }
   }
 
-  /** As the lane does it: the limit is that of a connection set up well. */
-  static void setBuffers(SocketChannel channel) throws IOException {
-    if (SocketBuffers.bytes().isPresent()) {
-      int bytes = SocketBuffers.bytes().getAsInt();
-      channel.setOption(StandardSocketOptions.SO_RCVBUF, bytes);
-      channel.setOption(StandardSocketOptions.SO_SNDBUF, bytes);
-    }
-  }
-
   private static void daemon(Runnable task, String name) {
     Thread thread = new Thread(task, name);
     thread.setDaemon(true);
@@ -82,7 +73,7 @@ final class RawTcpServer implements AutoCloseable {
   private static void serve(SocketChannel client) {
     try (client) {
       client.setOption(StandardSocketOptions.TCP_NODELAY, true);
-      setBuffers(client);
+      SocketBuffers.setOn(client);
       ByteBuffer start = ByteBuffer.allocateDirect(2 * Integer.BYTES);
       read(client, start);
       Workload workload = new Workload(start.getInt(), start.getInt());
