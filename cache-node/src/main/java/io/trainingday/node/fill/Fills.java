@@ -348,8 +348,22 @@ public final class Fills implements AutoCloseable {
     };
   }
 
+  /**
+   * Answers a reader that wants no lease and whose read of {@code key} in the store missed: the
+   * record on its way; {@link MissAnswer.Kind#IN_STORE} when it has arrived since the read; or
+   * {@link MissAnswer.Kind#REFUSED}. A record that was taken before the read is never overlooked:
+   * it is pending until it is stored, and the store is looked at last.
+   */
+  public MissAnswer find(RecordStore store, SampleKey key) {
+    byte[] record = pending(key);
+    if (record != null) {
+      return MissAnswer.ofRecord(record);
+    }
+    return store.contains(key) ? MissAnswer.IN_STORE : MissAnswer.REFUSED;
+  }
+
   /** The record of {@code key} on its way to the store, shared and not to be changed, or null. */
-  public byte @Nullable [] pending(SampleKey key) {
+  byte @Nullable [] pending(SampleKey key) {
     LeaseTable stripe = stripe(key);
     synchronized (stripe) {
       return stripe.pending(key);

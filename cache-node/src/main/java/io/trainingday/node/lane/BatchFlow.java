@@ -353,10 +353,7 @@ final class BatchFlow implements LeaseWait.Reader {
     } else if (batch.request.lease()) {
       batch.answered(i, server.fills().missing(store, batch.key(i), leases.holder()));
     } else {
-      byte[] record = server.fills().pending(batch.key(i));
-      if (record != null) {
-        batch.take(i, record);
-      }
+      batch.answered(i, server.fills().find(store, batch.key(i)));
     }
   }
 

@@ -188,10 +188,8 @@ final class PeerStream implements LeaseWait.Reader {
     int i = answer.position;
     if (answer.status == PeerStatus.HIT) {
       int result = copy(frame, i, answer.record);
-      byte[] pending =
-          result == ABSENT && answer.record == null ? server.fills().pending(key(i)) : null;
-      if (pending != null) {
-        result = copy(frame, i, pending);
+      if (result == ABSENT) {
+        result = copyFound(frame, i);
       }
       if (result > 0) {
         return result;
@@ -207,6 +205,16 @@ final class PeerStream implements LeaseWait.Reader {
       remove(answer);
     }
     return WRITTEN;
+  }
+
+  /** Copies a record that was here a moment ago and not yet, or no more, in the store. */
+  private int copyFound(BatchFrame frame, int i) {
+    MissAnswer found = server.fills().find(store, key(i));
+    return switch (found.kind()) {
+      case RECORD -> copy(frame, i, found.record());
+      case IN_STORE -> copy(frame, i, null);
+      default -> ABSENT;
+    };
   }
 
   private void remove(Known answer) {
@@ -228,11 +236,11 @@ final class PeerStream implements LeaseWait.Reader {
       take(i, server.fills().missing(store, key, holder));
       return;
     }
-    byte[] record = server.fills().pending(key);
-    if (record != null) {
-      know(i, PeerStatus.HIT, 0, record);
+    MissAnswer found = server.fills().find(store, key);
+    if (primary || found.kind() != MissAnswer.Kind.REFUSED) {
+      take(i, found);
     } else {
-      know(i, primary ? PeerStatus.MISS : PeerStatus.NOT_OWNER, 0, null);
+      know(i, PeerStatus.NOT_OWNER, 0, null);
     }
   }
 

@@ -107,6 +107,20 @@ class FillsTest {
   }
 
   @Test
+  void find_followsARecordFromItsTakingToTheStore() {
+    Fills held = newFillsWithoutWriters();
+    assertThat(held.find(store, KEY).kind()).isEqualTo(Kind.REFUSED);
+
+    assertThat(held.submit(store, KEY, RECORD)).isEqualTo(Submitted.TAKEN);
+    assertThat(held.find(store, KEY).record()).isSameAs(RECORD);
+
+    assertThat(held.writeNext()).isTrue();
+    assertThat(held.find(store, KEY).kind()).isEqualTo(Kind.IN_STORE);
+    assertThat(held.stats().leasesGranted()).isZero();
+    held.close();
+  }
+
+  @Test
   void missing_recordLandsBetweenTheReadersLookAndItsQuestion_isInStore() {
     // The reader has looked and missed; now the whole fill goes through.
     fills.missing(store, KEY, alice);
