@@ -20,6 +20,7 @@ from torch.utils.data import (
     TensorDataset,
     random_split,
 )
+from torch.utils.data._utils.collate import default_collate_fn_map
 
 from datasets import (
     Captioned,
@@ -301,6 +302,63 @@ def test_slow_consumer_of_raw_batches_sees_no_slot_used_again(
             assert_same(sample, raw[index])
             index += 1
     assert index == 128
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+@pytest.mark.parametrize("part", [False, True])
+def test_plain_loader_collates_from_the_slot(
+    cached: Make, node: Any, name: str, monkeypatch: pytest.MonkeyPatch, workers: int, part: bool
+) -> None:
+    raw = Everything(12)
+    ds = cached(raw)
+    monkeypatch.setattr(CachedDataset, "_fetch", None)
+    given: Any = subset(ds, range(12)) if part else ds
+    for _ in range(2):
+        loader = DataLoader(given, batch_size=4, num_workers=workers)
+        assert_same(epoch(loader), epoch(DataLoader(raw, batch_size=4)))
+        stored(node, name)
+    assert ds.stats().hits == 12 and ds.stats().origin_loads == 12
+
+
+def test_who_stands_between_dataset_and_loader_gets_samples_of_his_own(
+    cached: Make, node: Any, name: str
+) -> None:
+    class Keeping(Dataset):
+        def __init__(self, inner: Any) -> None:
+            self.inner, self.kept = inner, []
+
+        def __len__(self) -> int:
+            return len(self.inner)
+
+        def __getitems__(self, indices: list[int]) -> Any:
+            samples = self.inner.__getitems__(indices)
+            self.kept += samples
+            return samples
+
+    raw = Images(32)
+    ds = cached(raw)
+    epoch(DataLoader(ds, batch_size=8))
+    stored(node, name)
+    keeping = Keeping(ds)
+    assert_same(epoch(DataLoader(keeping, batch_size=8)), epoch(DataLoader(raw, batch_size=8)))
+    assert_same(keeping.kept, [raw[index] for index in range(32)])
+
+
+def test_what_default_collate_has_been_taught_is_kept(
+    cached: Make, node: Any, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def padded(batch: Any, *, collate_fn_map: Any = None) -> Any:
+        return "padded", len(batch)
+
+    raw = Images(8)
+    ds = cached(raw)
+    epoch(DataLoader(ds, batch_size=4))
+    stored(node, name)
+    monkeypatch.setitem(default_collate_fn_map, torch.Tensor, padded)
+    for collate in (None, ds.collate):
+        batches = epoch(DataLoader(ds, batch_size=4, collate_fn=collate))
+        assert "padded" in str(batches)
+        assert_same(batches, epoch(DataLoader(raw, batch_size=4)))
 
 
 # Cannot train wrong.

@@ -10,14 +10,14 @@ from typing import Any, Callable, Optional
 import numpy as np
 import torch
 from torch.utils.data import get_worker_info
-from torch.utils.data._utils.collate import default_collate
+from torch.utils.data._utils.collate import default_collate, default_collate_fn_map
 
 from training_day import record, structure
 from training_day.client import COLLATED, RECORDS, Batch
 from training_day.record import FieldSpec, Layout
 from training_day.structure import Leaf, Plan
 
-__all__ = ["CollatedBatch", "Collate"]
+__all__ = ["CollatedBatch", "Collate", "ForDefaultCollate"]
 
 _TORCH = structure._TORCH
 Make = Callable[[int, torch.dtype, tuple[int, ...]], torch.Tensor]
@@ -42,13 +42,20 @@ class _Guarded(np.ndarray):
     guard: Guard
 
 
+# What numpy does not know is made over the bits of what it does.
+_NUMPY = {dtype: np.dtype(structure._NUMPY.get(name, np.int16)) for name, dtype in _TORCH.items()}
+
+
 def guarded(
-    memory: np.ndarray, guard: Guard, dtype: torch.dtype, shape: tuple[int, ...]
+    memory: Any, start: int, guard: Optional[Guard], dtype: torch.dtype, shape: tuple[int, ...]
 ) -> torch.Tensor:
-    """A tensor over bytes that keeps the guard while it, or anything made over it, lives."""
-    array = memory.view(_Guarded)
-    array.guard = guard
-    return torch.from_numpy(array).view(dtype).reshape(shape)
+    """A tensor over the bytes from `start` on. It, and anything made over it, keeps the guard; or,
+    without one, the memory."""
+    array = _Guarded(shape, _NUMPY[dtype], memory, start)
+    if guard is not None:
+        array.guard = guard
+    tensor = torch.from_numpy(array)
+    return tensor if tensor.dtype is dtype else tensor.view(dtype)
 
 
 class _Unlike(Exception):
@@ -95,7 +102,8 @@ class CollatedBatch(Sequence):
     def collate(self, make: Optional[Make] = None) -> Any:
         """What `default_collate` gives of the samples."""
         batch = self._batch
-        if batch is not None:
+        # Who taught default_collate something of his own gets that.
+        if batch is not None and default_collate_fn_map == _KNOWN:
             try:
                 fields = _Fields(batch)
                 result = fields.collate(make or _output)
@@ -128,6 +136,26 @@ class CollatedBatch(Sequence):
         """The batch itself, from now on the caller's to release."""
         batch, self._batch = self._batch, None
         return batch
+
+
+class ForDefaultCollate:
+    """A batch on its way to `default_collate`, and to nobody else: it is collated from the slot.
+    What stands for its first sample leads there, by the table in which torch lets types have their
+    own way to be collated."""
+
+    def __init__(self, batch: CollatedBatch) -> None:
+        self._batch = batch
+
+    def __getitem__(self, position: int) -> ForDefaultCollate:
+        return self
+
+    @staticmethod
+    def collated(batch: ForDefaultCollate, *, collate_fn_map: Any = None) -> Any:
+        return batch._batch.collate()
+
+
+default_collate_fn_map[ForDefaultCollate] = ForDefaultCollate.collated
+_KNOWN = dict(default_collate_fn_map)
 
 
 class Collate:
@@ -224,11 +252,10 @@ class _Fields:
             k = len(layout.fields) - 1
             length = self._equal_length(k)
             start = self._starts[k]
-            rows = np.frombuffer(self._memory, np.uint8, count * length, start)
-            rows = rows.reshape(count, length)
-            if count > 1 and not (rows[1:] == rows[0]).all():
+            texts = bytes(self._memory[start : start + count * length])
+            if texts[length:] != texts[: (count - 1) * length]:
                 raise _Unlike
-            plan = structure.plan_of(layout, rows[0].tobytes())
+            plan = structure.plan_of(layout, texts[:length])
         if plan.specs is not None:
             raise _Unlike
         return plan
@@ -252,16 +279,13 @@ class _Fields:
             raise _Unlike
         return tuple(int(d) for d in shapes[0]) if shapes.shape[1] else ()
 
-    def _whole(self, k: int) -> torch.Tensor:
-        spec = self._layout.fields[k]
+    def _whole(self, k: int, guard: Optional[Guard] = None) -> torch.Tensor:
+        """All samples' field in one tensor, over the memory."""
         shape = (self._batch.count, *self._shape(k))
-        dtype = _TORCH[spec.dtype.name]
-        elements = int(np.prod(shape, dtype=np.int64))
-        if not elements:
+        dtype = _TORCH[self._layout.fields[k].dtype.name]
+        if 0 in shape:
             return torch.empty(shape, dtype=dtype)
-        return torch.frombuffer(
-            self._memory, dtype=dtype, count=elements, offset=self._starts[k]
-        ).reshape(shape)
+        return guarded(self._memory, self._starts[k], guard, dtype, shape)
 
     def _texts(self, leaf: Leaf) -> list[Any]:
         out = []
@@ -279,15 +303,9 @@ class _Fields:
         return self._build(self.plan.node, iter(self.plan.leaves), tensor)
 
     def views(self, guard: Guard) -> Any:
-        def tensor(k: int) -> torch.Tensor:
-            whole = self._whole(k)
-            if not whole.numel():
-                return whole
-            size = whole.numel() * whole.element_size()
-            array = np.frombuffer(self._memory, np.uint8, size, self._starts[k])
-            return guarded(array, guard, whole.dtype, tuple(whole.shape))
-
-        return self._build(self.plan.node, iter(self.plan.leaves), tensor)
+        return self._build(
+            self.plan.node, iter(self.plan.leaves), lambda k: self._whole(k, guard)
+        )
 
     def _build(
         self,

@@ -11,12 +11,14 @@ from dataclasses import dataclass
 from typing import Any, Callable, Optional, Union
 
 from torch.utils.data import ConcatDataset, Dataset, IterableDataset, Subset
+from torch.utils.data._utils.collate import default_collate
+from torch.utils.data._utils.fetch import _MapDatasetFetcher
 
 from training_day import fingerprints, randomness, shared, structure
 from training_day.attachment import attachment
 from training_day.augment import Augment
 from training_day.client import COLLATED, RAGGED, RECORDS, Batch, NotCollatable, Samples, Spec
-from training_day.collate import Collate, CollatedBatch, sample_at
+from training_day.collate import Collate, CollatedBatch, ForDefaultCollate, sample_at
 from training_day.cut import Cut, cut_random
 from training_day.errors import RandomTransformError
 from training_day.fingerprints import Fingerprint
@@ -187,8 +189,12 @@ class CachedDataset(Dataset):
         if type(self).__getitem__ is not CachedDataset.__getitem__:
             return [self[index] for index in indices]
         wanted = [self._checked_index(operator.index(index)) for index in indices]
-        if self._collating and _is_for_collate(sys._getframe(1)):
+        asking = sys._getframe(1)
+        if self._collating and _is_for_collate(asking):
             return self.collated(wanted)
+        if _is_for_default_collate(asking):
+            batch = self.collated(wanted)
+            return ForDefaultCollate(batch) if isinstance(batch, CollatedBatch) else batch
         return self._fetch(wanted)
 
     def collated(self, indices: Sequence[int]) -> Any:
@@ -352,11 +358,11 @@ class CachedDataset(Dataset):
                 return self._base[index]
         if not check:
             return self._base[index]
-        state = randomness.RngState()
+        watch = randomness.RngWatch()
         sample = self._base[index]
-        drawn = state.changed()
+        drawn = watch.drawn()
         if drawn:
-            state.restore()
+            watch.restore()
             raise RandomTransformError(
                 f"loading sample {index} of {self._name} drew from the generator of"
                 f" {' and '.join(drawn)}, so it is random, and kept it would be the same in every"
@@ -420,6 +426,16 @@ def _is_for_collate(frame: Any) -> bool:
     return False
 
 
+def _is_for_default_collate(frame: Any) -> bool:
+    """Whether a DataLoader asks that hands the batch to `default_collate` at once, with nobody in
+    between who might keep a sample of it."""
+    while frame is not None and frame.f_code in _PASSES_ON:
+        frame = frame.f_back
+    if frame is None or frame.f_code is not _FETCH:
+        return False
+    return frame.f_locals["self"].collate_fn is default_collate
+
+
 def _check_raw(raw: Any) -> None:
     if isinstance(raw, IterableDataset):
         raise TypeError(
@@ -469,6 +485,14 @@ def _items(dataset: Any, indices: Sequence[int]) -> Any:
     if hasattr(dataset, "__getitems__"):
         return dataset.__getitems__(indices)
     return [dataset[index] for index in indices]
+
+
+_FETCH = _MapDatasetFetcher.fetch.__code__
+_PASSES_ON = {
+    one.__code__
+    for one in (_items, _Subset.__getitems__, getattr(Subset, "__getitems__", None))
+    if one is not None
+}
 
 
 def subset(dataset: Dataset, indices: Sequence[int]) -> Subset:

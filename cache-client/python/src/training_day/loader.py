@@ -419,7 +419,7 @@ class _Recycler:
             if len(free) < most:
                 free.append(memory)
 
-        return guarded(memory, Guard(give_back), dtype, shape)
+        return guarded(memory, 0, Guard(give_back), dtype, shape)
 
 
 class _Progress:

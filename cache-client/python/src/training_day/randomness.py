@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import random
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,7 +12,7 @@ from typing import Any, Optional
 import numpy as np
 import torch
 
-__all__ = ["RngState", "kept", "key_of", "random_reason", "seed_all"]
+__all__ = ["RngState", "RngWatch", "kept", "key_of", "random_reason", "seed_all"]
 
 _TORCHVISION = ("torchvision.transforms", "torchvision.prototype.transforms")
 _TORCHVISION_RANDOM = {
@@ -131,6 +132,54 @@ class RngState:
         torch.default_generator.set_state(self.torch)
         random.setstate(self.random)
         np.random.set_state(self.numpy)
+
+
+# numpy's MT19937: 624 words and the position among them.
+_MT_BYTES = 4 * 624 + 4
+
+
+class RngWatch:
+    """Notices draws from the three ordinary generators. Beside each load of a sample, it costs a
+    third of comparing whole RngStates."""
+
+    def __init__(self) -> None:
+        self._seen = self._look()
+
+    @staticmethod
+    def _look() -> tuple[torch.Tensor, Any, Any]:
+        generator = _numpy_generator()
+        if type(generator) is np.random.MT19937:
+            numpy: Any = ctypes.string_at(generator.ctypes.state_address, _MT_BYTES)
+        else:
+            numpy = generator.state
+        return torch.default_generator.get_state(), random.getstate(), numpy
+
+    def drawn(self) -> list[str]:
+        """Which of them have been drawn from since."""
+        (torch_then, *then), (torch_now, *now) = self._seen, self._look()
+        names = [] if torch.equal(torch_then, torch_now) else ["torch"]
+        return names + [
+            name for name, old, new in zip(("random", "numpy"), then, now) if _differ(old, new)
+        ]
+
+    def restore(self) -> None:
+        torch_then, random_then, numpy = self._seen
+        torch.default_generator.set_state(torch_then)
+        random.setstate(random_then)
+        if isinstance(numpy, bytes):
+            words = np.frombuffer(numpy, np.uint32)
+            state = {"key": words[:-1], "pos": int(words[-1])}
+            numpy = {"bit_generator": "MT19937", "state": state}
+        _numpy_generator().state = numpy
+
+
+def _differ(old: Any, new: Any) -> bool:
+    # A dictionary holds arrays, which do not compare as a whole.
+    return repr(old) != repr(new) if isinstance(old, dict) else bool(old != new)
+
+
+def _numpy_generator() -> Any:
+    return np.random.mtrand._rand._bit_generator  # type: ignore[attr-defined]
 
 
 @contextmanager

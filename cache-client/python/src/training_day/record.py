@@ -10,7 +10,7 @@ import struct
 import sys
 import zlib
 from collections import OrderedDict
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import Mapping, Optional, Sequence, Union
 
@@ -59,6 +59,7 @@ _SEAL_AT = 48
 _SEAL_END = 52
 _MAX_INT = 2_147_483_647
 _KEPT_LAYOUTS = 1024
+_KEPT_SIZES = 64
 
 Bytes = Union[bytes, bytearray, memoryview]
 Attribute = Union[int, float, bool, str]
@@ -143,6 +144,9 @@ class Layout:
     body_start: int
     length: int
     schema_hash: int
+    _collated: dict[int, tuple[list[int], int]] = field(
+        default_factory=dict, init=False, repr=False, compare=False
+    )
 
     @property
     def family_hash(self) -> int:
@@ -285,46 +289,58 @@ def decode(record: Bytes) -> Record:
     return Record(fields, layout.attributes, stamp, created)
 
 
-_layouts: OrderedDict[tuple[bytes, int, int], Layout] = OrderedDict()
+_layouts: OrderedDict[tuple[int, bytes], Layout] = OrderedDict()
 
 
 def parse(record: Bytes, length: int) -> Layout:
     """The layout of a record of `length` bytes from its header and descriptor, the only bytes that
     must be there."""
-    view = memoryview(record).cast("B")
-    descriptor_length = _check_header(view, length)
-    body_start = align(HEADER_BYTES + descriptor_length)
-    descriptor = bytes(view[HEADER_BYTES : HEADER_BYTES + descriptor_length])
-    (stated,) = struct.unpack_from("<Q", view, 8)
-    key = (descriptor, length, stated)
+    view = memoryview(record)
+    if view.format != "B" or view.ndim != 1:
+        view = view.cast("B")
+    # All bytes that decide, with the padding: what has been found right once is so again.
+    (stated,) = struct.unpack_from("<I", view, 24) if len(view) >= HEADER_BYTES else (0,)
+    body_start = align(HEADER_BYTES + min(stated, MAX_DESCRIPTOR_BYTES))
+    key = (length, bytes(view[:_CRC_AT]) + bytes(view[_SEAL_END:body_start]))
     layout = _layouts.get(key)
     if layout is None:
-        layout = _Reader(descriptor, body_start, length).read()
-        if stated != layout.schema_hash:
-            raise MalformedRecordError(
-                8,
-                "schemaHash",
-                f"{stated:x}",
-                f"the hash of its fields, {layout.schema_hash:x}",
-            )
+        layout = _parse(view, length)
         _layouts[key] = layout
         while len(_layouts) > _KEPT_LAYOUTS:
             try:
                 _layouts.popitem(last=False)
             except KeyError:  # Another thread was faster.
                 break
+    return layout
+
+
+def _parse(view: memoryview, length: int) -> Layout:
+    descriptor_length = _check_header(view, length)
+    body_start = align(HEADER_BYTES + descriptor_length)
+    descriptor = bytes(view[HEADER_BYTES : HEADER_BYTES + descriptor_length])
+    layout = _Reader(descriptor, body_start, length).read()
+    (stated,) = struct.unpack_from("<Q", view, 8)
+    if stated != layout.schema_hash:
+        raise MalformedRecordError(
+            8, "schemaHash", f"{stated:x}", f"the hash of its fields, {layout.schema_hash:x}"
+        )
     _check_zeros(view, HEADER_BYTES + descriptor_length, body_start, "padding")
     return layout
 
 
 def collated_layout(layout: Layout, count: int) -> tuple[list[int], int]:
     """Where each field of a collated batch begins in its payload, and the payload's bytes."""
-    offsets: list[int] = []
-    end = 0
-    for field in layout.fields:
-        offsets.append(end)
-        end = align(end + count * field.length)
-    return offsets, end
+    known = layout._collated.get(count)
+    if known is None:
+        offsets: list[int] = []
+        end = 0
+        for one in layout.fields:
+            offsets.append(end)
+            end = align(end + count * one.length)
+        if len(layout._collated) >= _KEPT_SIZES:
+            layout._collated.clear()
+        known = layout._collated[count] = offsets, end
+    return known
 
 
 def _name_bytes(name: str, what: str) -> bytes:
