@@ -471,10 +471,12 @@ def busy_augment(sample: torch.Tensor) -> torch.Tensor:
     return sample
 
 
-def _timed(loader: Any) -> float:
+def _timed(loader: Any, at: int = -1, do: Callable[[], None] = lambda: None) -> float:
+    """Seconds of an epoch; something is done when batch `at` has come."""
     started = time.perf_counter()
-    for _ in loader:
-        pass
+    for place, _ in enumerate(loader):
+        if place == at:
+            do()
     return time.perf_counter() - started
 
 
@@ -506,6 +508,13 @@ def _epochs(node: OwnNode, count: int, progress: Callable[[str], None]) -> list[
         ds._augment = None
         add("warm", True, "DataLoader", _timed(DataLoader(ds, **workers)))
         add("warm", True, "BatchLoader", _timed(BatchLoader(ds, batch_size=16)))
+    for attempt in range(3):
+        progress(f"node killed after a quarter of the epoch, 2 workers, {attempt + 1}/3")
+        add("node-killed", False, "DataLoader", _timed(DataLoader(raw, **workers)))
+        with OwnNode() as other:
+            lost = CachedDataset(raw, "lost", address=other.address, pipeline_tag="lost")
+            loader = DataLoader(lost, **workers)
+            add("node-killed", True, "DataLoader", _timed(loader, len(loader) // 4, other.kill))
     return rows
 
 
