@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import pickle
 import time
 from collections.abc import Callable
@@ -497,6 +498,68 @@ def test_random_crop_and_flip_of_torchvision_are_found_at_once(cached: Make) -> 
     assert "torchvision's RandomHorizontalFlip (raw.transform.transforms[2])" in said
     ds = cached(raw, cut="auto")
     assert not torch.equal(ds[0][0], ds[0][0])
+
+
+@pytest.fixture
+def pictures(tmp_path: Path) -> Path:
+    """An ImageFolder whose crops differ wherever they are taken."""
+    from PIL import Image
+
+    for number in range(8):
+        label = tmp_path / f"class{number % 2}"
+        label.mkdir(exist_ok=True)
+        pixels = np.random.RandomState(number).randint(0, 256, (40 + number, 48, 3), np.uint8)
+        Image.fromarray(pixels).save(label / f"{number}.png")
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    "module, context, workers, persistent",
+    [
+        ("torchvision.transforms", "fork", 2, False),
+        ("torchvision.transforms", "fork", 2, True),
+        ("torchvision.transforms", "spawn", 1, False),
+        ("torchvision.transforms", "spawn", 1, True),
+        ("torchvision.transforms.v2", "fork", 2, True),
+    ],
+)
+def test_imagenet_pipeline_of_torchvision_never_trains_on_frozen_crops(
+    cached: Make, pictures: Path, module: str, context: str, workers: int, persistent: bool
+) -> None:
+    torchvision = pytest.importorskip("torchvision")
+    transforms = pytest.importorskip(module)
+    raw = torchvision.datasets.ImageFolder(
+        str(pictures),
+        transforms.Compose(
+            [
+                transforms.RandomResizedCrop(16),
+                transforms.RandomHorizontalFlip(),
+                transforms.ToTensor(),
+                transforms.Normalize([0.485, 0.456, 0.406], [0.229, 0.224, 0.225]),
+            ]
+        ),
+    )
+    with pytest.raises(RandomTransformError, match="RandomResizedCrop"):
+        cached(raw)
+    ds = cached(raw, cut="auto")
+
+    def epochs(dataset: Any, context: str) -> list[torch.Tensor]:
+        torch.manual_seed(5)
+        loader = DataLoader(
+            dataset,
+            batch_size=2,
+            num_workers=workers,
+            multiprocessing_context=context,
+            persistent_workers=persistent,
+        )
+        return [torch.cat([images for images, _ in loader]) for _ in range(3)]
+
+    views = epochs(ds, context)
+    for one, other in itertools.combinations(views, 2):
+        for sample in range(8):
+            assert not torch.equal(one[sample], other[sample])
+    assert_same(views, epochs(raw, "fork"))
+    assert ds.stats().origin_loads == 8 and ds.stats().hits == 16
 
 
 # Source identity.
