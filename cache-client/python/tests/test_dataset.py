@@ -30,6 +30,8 @@ from datasets import (
     Files,
     Images,
     InMemory,
+    Late,
+    Lately,
     Named,
     RandomCrop,
     Transformed,
@@ -280,28 +282,35 @@ def test_one_dataset_serves_loaders_with_and_without_its_collate(
 
 
 @pytest.mark.parametrize("collated", [False, True])
+@pytest.mark.parametrize("workers", [1, 2])
 def test_slow_consumer_of_raw_batches_sees_no_slot_used_again(
-    cached: Make, node: Any, name: str, collated: bool
+    cached: Make, node: Any, name: str, collated: bool, workers: int, monkeypatch: Any
 ) -> None:
-    """A worker's queue pickles late: a view of a slot would hold the next batch by then."""
-    raw = Images(128, (64, 64))
-    ds = cached(raw)
-    ds.__getitems__(list(range(128)))
+    """A worker's queue pickles late: a view of a slot would hold later batches by then."""
+    raw = Lately(512, (16, 16))
+    ds = cached(raw, pipeline_tag="late")
+    ds.__getitems__(list(range(512)))
     stored(node, name)
     if collated:
         _ = ds.collate
+    # Set before the workers are forked.
+    monkeypatch.setattr(Late, "total", 512 // workers)
+    monkeypatch.setattr(Late, "read", 0)
     loader = DataLoader(
-        ds, batch_size=4, num_workers=1, prefetch_factor=8, collate_fn=lambda batch: batch
+        ds,
+        batch_size=4,
+        num_workers=workers,
+        prefetch_factor=8,
+        collate_fn=lambda batch: batch,
+        multiprocessing_context="fork",
+        timeout=60,
     )
-    batches = []
-    for batch in loader:
-        batches.append(batch)
-    index = 0
-    for batch in batches:
-        for sample in batch:
-            assert_same(sample, raw[index])
-            index += 1
-    assert index == 128
+    got = [sample for batch in loader for sample in batch]
+    assert len(got) == 512
+    for (image, label, _), index in zip(got, range(512)):
+        assert_same((image, label), Images.__getitem__(raw, index))
+    # Each worker's first batch tells how large a slot is to be.
+    assert ds.stats().hits == 512 and ds.stats().slot_batches == 128 - workers
 
 
 # Cannot train wrong.
