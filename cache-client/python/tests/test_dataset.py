@@ -595,6 +595,69 @@ def test_halves_of_a_split_never_mix(cached: Make) -> None:
         cached(other)
 
 
+@pytest.mark.parametrize("other", [[0, 1, 3], [0, 2, 1], [2, 1, 0]])
+def test_subset_of_other_indices_is_another_source(cached: Make, other: list[int]) -> None:
+    raw = Images(8)
+    ds = cached(Subset(raw, [0, 1, 2]))
+    assert_same(ds[1], raw[1])
+    with pytest.raises(SourceMismatch, match="indices="):
+        cached(Subset(raw, other))
+    assert_same(cached(Subset(Images(8), [0, 1, 2]))[2], raw[2])
+
+
+class Listed(Dataset):
+    """Says by a list, or a text, which samples it holds."""
+
+    def __init__(self, files: Any) -> None:
+        self.files = files
+
+    def __len__(self) -> int:
+        return 2
+
+    def __getitem__(self, index: int) -> Any:
+        return torch.tensor(index)
+
+
+@pytest.mark.parametrize(
+    "one, other",
+    [
+        (["a''b", "c"], ["a", "b''c"]),
+        ([("a\t0\nb", 1), ("c", 2)], [("a", 0), ("b\t1\nc", 2)]),
+        ([12, 3], [1, 23]),
+        ("x" * 200 + "1", "x" * 200 + "2"),
+    ],
+    ids=["texts", "texts and labels", "numbers", "a long text"],
+)
+def test_lists_that_run_together_alike_are_other_sources(
+    cached: Make, one: Any, other: Any
+) -> None:
+    cached(Listed(one), pipeline_tag="t")
+    with pytest.raises(SourceMismatch):
+        cached(Listed(other), pipeline_tag="t")
+
+
+class Table(Dataset):
+    """As a data set of Hugging Face is: the rows are elsewhere, and a text stands for them."""
+
+    def __init__(self, fingerprint: str, n: int = 4) -> None:
+        self._fingerprint = fingerprint
+        self._rows = n
+
+    def __len__(self) -> int:
+        return self._rows
+
+    def __getitem__(self, index: int) -> Any:
+        return torch.tensor(index)
+
+
+def test_fingerprint_of_a_table_tells_sources_apart(cached: Make) -> None:
+    cached(Table("6c1e"))
+    cached(Table("6c1e"))
+    with pytest.raises(SourceMismatch) as refusal:
+        cached(Table("9f02"))
+    assert "_fingerprint=6c1e" in str(refusal.value) and "9f02" in str(refusal.value)
+
+
 def test_other_files_are_another_source_and_another_place_is_not(
     cached: Make, tmp_path: Path
 ) -> None:
