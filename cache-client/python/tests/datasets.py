@@ -57,6 +57,15 @@ class Slow(Images):
         return super().__getitem__(index)
 
 
+class LargeThenSlow(Images):
+    """A hot set of 128 KiB each, then many small ones that take their time."""
+
+    def __getitem__(self, index: int) -> Any:
+        if index < 32:
+            return torch.full((64, 512), float(index)), 0
+        return Slow.__getitem__(Slow(self.n, 0.003), index)
+
+
 class Varied(Dataset):
     """Images and texts of their own sizes."""
 
