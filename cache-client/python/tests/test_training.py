@@ -23,15 +23,16 @@ import pytest
 import torch
 from torch import nn
 from torch.utils.data import DataLoader
+from torch.utils.data._utils.collate import default_collate
 
 from datasets import Images, LargeThenSlow, Slow, noise
 from local_node import LocalNode
 from same import assert_same
 from test_client import stored
-from training_day import BatchLoader, CachedDataset, CacheWarning
+from training_day import BatchLoader, CachedDataset, CacheWarning, structure
 from training_day.attachment import Attachment
 from training_day.client import RECORDS, Samples, Spec
-from training_day.errors import NodeGoneError
+from training_day.errors import LaneError, MalformedRecordError, NodeGoneError
 from training_day.lane import messages
 from training_day.lane.address import Address
 from training_day.lane.connection import Connection
@@ -282,7 +283,10 @@ class Scripted:
                 made.sendall(answer)
 
 
-HELLO = struct.pack("<HBBIIIIIQ", 1, 0, 0, 1 << 20, 1 << 20, 8, 100, 1_000, 0) + b"\1\0\0\0h"
+def hello(segment_bytes: int = 0) -> bytes:
+    limits = (1 << 20, 1 << 20, 8, 100, 1_000)
+    head = struct.pack("<HBBIIIIIQ", 1, segment_bytes > 0, 0, *limits, segment_bytes)
+    return head + b"\1\0\0\0h"
 
 
 def frame(kind: int, number: int, body: bytes) -> bytes:
@@ -291,7 +295,7 @@ def frame(kind: int, number: int, body: bytes) -> bytes:
 
 def _greets(kind: int, number: int, body: bytes) -> Optional[bytes]:
     if kind == messages.HELLO:
-        return frame(kind, number, HELLO)
+        return frame(kind, number, hello())
     if kind == messages.OPEN:
         return frame(kind, number, struct.pack("<IIqq", 1, 0, 5, 0))
     return None
@@ -332,7 +336,10 @@ READ_ANSWERS = {
 def test_node_that_breaks_the_protocol_leaves_the_batch_to_the_origin(
     directory: Path, name: str, answer: Callable[[int], Optional[bytes]]
 ) -> None:
+    asked = []
+
     def answers(kind: int, number: int, body: bytes) -> Optional[bytes]:
+        asked.append(kind)
         return answer(number) if kind == messages.READ else _greets(kind, number, body)
 
     scripted = Scripted(directory, answers)
@@ -341,11 +348,10 @@ def test_node_that_breaks_the_protocol_leaves_the_batch_to_the_origin(
     started = time.monotonic()
     assert_same(ds.__getitems__([1, 2]), [raw[1], raw[2]])
     assert time.monotonic() - started < 5
+    assert asked == [messages.HELLO, messages.OPEN, messages.READ]
 
 
 def test_record_with_a_wrong_magic_is_a_typed_error(directory: Path, name: str) -> None:
-    from training_day.errors import MalformedRecordError
-
     def answers(kind: int, number: int, body: bytes) -> Optional[bytes]:
         if kind != messages.READ:
             return _greets(kind, number, body)
@@ -358,9 +364,92 @@ def test_record_with_a_wrong_magic_is_a_typed_error(directory: Path, name: str) 
         ds.__getitems__([1])
 
 
+WHOLE = bytes(structure.encode(torch.arange(40)))
+# What stands in the slot, how long the reply says it is, and what comes of it: a typed error, or
+# None for the sample from the origin.
+BROKEN_SLOTS = {
+    "cut": (WHOLE, len(WHOLE) - 64, "bodyLength="),
+    "cut in its header": (WHOLE, 40, "record length=40"),
+    "never written": (bytes(len(WHOLE)), len(WHOLE), "magic=0"),
+    "wrong magic": (b"XXXX" + WHOLE[4:], len(WHOLE), "magic=58585858"),
+    "unknown format": (WHOLE[:4] + b"\2" + WHOLE[5:], len(WHOLE), "formatVersion=2"),
+    "past the slot": (WHOLE, 1 << 20, None),
+}
+
+
+@pytest.mark.parametrize("content, length, error", BROKEN_SLOTS.values(), ids=list(BROKEN_SLOTS))
+@pytest.mark.filterwarnings("ignore::training_day.CacheWarning")
+def test_broken_slot_is_a_typed_error_or_left_to_the_origin(
+    directory: Path, name: str, content: bytes, length: int, error: Optional[str]
+) -> None:
+    shared = Path("/dev/shm") / f"td-test-{os.getpid()}-{name}"
+
+    def answers(kind: int, number: int, body: bytes) -> Optional[bytes]:
+        if kind == messages.HELLO:
+            return frame(kind, number, hello(1 << 20))
+        if kind == messages.SEGMENT:
+            slot_bytes, slots, _ = struct.unpack("<QII", body)
+            shared.write_bytes(content.ljust(slot_bytes * slots, b"\0"))
+            path = str(shared).encode()
+            return frame(kind, number, struct.pack("<III", 1, 0, len(path)) + path)
+        if kind != messages.READ:
+            return _greets(kind, number, body) or frame(kind, number, b"")
+        (slot,) = struct.unpack_from("<I", body, 8)
+        inline = slot == messages.NO_SLOT
+        size = len(WHOLE) if inline else length
+        reply = struct.pack("<qBBHIQ", 0, 0, 1 if inline else 0, 0, 1, size) + bytes(8)
+        reply += struct.pack("<QII", 0, size, 0)
+        if inline:
+            reply += bytes(-len(reply) % 64) + WHOLE
+        return frame(kind, number, reply)
+
+    raw = Images(4)
+    ds = CachedDataset(raw, name, address=Scripted(directory, answers).address)
+    try:
+        assert_same(ds[1], torch.arange(40))
+        assert not shared.exists()
+        if error is None:
+            assert_same(ds[1], raw[1])
+        else:
+            with pytest.raises(MalformedRecordError, match=error):
+                ds[1]
+        assert shared.exists()
+    finally:
+        shared.unlink(missing_ok=True)
+
+
+@pytest.mark.parametrize("collated", [False, True], ids=["records", "collated"])
+def test_node_killed_in_the_middle_of_a_batch_leaves_it_to_the_origin(
+    start_node: Callable[..., LocalNode], name: str, collated: bool
+) -> None:
+    node = start_node()
+    raw = Images(32)
+    loads = []
+
+    class Killing(Images):
+        def __getitem__(self, index: int) -> Any:
+            loads.append(index)
+            if len(loads) == 20:
+                node.kill()
+            return super().__getitem__(index)
+
+    ds = CachedDataset(Killing(32), name, address=node.address, pipeline_tag="killing")
+    ds.__getitems__(list(range(16)))
+    stored(node, name)
+    started = time.monotonic()
+    with pytest.warns(CacheWarning, match="the connection to the cache node is lost"):
+        if collated:
+            batch = ds.collate(ds.collated(range(32)))
+        else:
+            batch = default_collate(ds.__getitems__(list(range(32))))
+    assert time.monotonic() - started < 5
+    assert_same(batch, default_collate([raw[index] for index in range(32)]))
+    assert loads == list(range(32))
+
+
 def test_unknown_protocol_version_is_said(directory: Path, name: str) -> None:
     def answers(kind: int, number: int, body: bytes) -> Optional[bytes]:
-        return frame(kind, number, b"\x09" + HELLO[1:])
+        return frame(kind, number, b"\x09" + hello()[1:])
 
     scripted = Scripted(directory, answers)
     with pytest.raises(NodeGoneError, match="HELLO reply of version 9, expected 1"):
@@ -369,13 +458,26 @@ def test_unknown_protocol_version_is_said(directory: Path, name: str) -> None:
         assert CachedDataset(Images(4), name, address=scripted.address)[1]
 
 
+def test_node_that_knows_only_other_versions_is_said(directory: Path, name: str) -> None:
+    said = b"protocol version 1, allowed: 2 to 3"
+
+    def answers(kind: int, number: int, body: bytes) -> Optional[bytes]:
+        error = struct.pack("<HBBI", messages.UNSUPPORTED_VERSION, 0, 0, len(said)) + said
+        return messages.HEADER.pack(len(error), messages.ERROR, 0, number) + error
+
+    scripted = Scripted(directory, answers)
+    with pytest.raises(LaneError, match="allowed: 2 to 3"):
+        Connection(Address(scripted.address, "test"), "")
+    raw = Images(4)
+    with pytest.warns(CacheWarning, match="allowed: 2 to 3"):
+        assert_same(CachedDataset(raw, name, address=scripted.address)[1], raw[1])
+
+
 def test_truncated_segment_is_read_inline(
     start_node: Callable[..., LocalNode], name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     node = start_node()
     cache = Samples(Attachment(node.address, ""), Spec(name, "p", 10), Shared())
-    from training_day import structure
-
     def load(index: int, together: bool) -> Any:
         return structure.pack(torch.full((64,), index), together)
 
