@@ -396,9 +396,8 @@ def test_broken_slot_is_a_typed_error_or_left_to_the_origin(
             return _greets(kind, number, body) or frame(kind, number, b"")
         (slot,) = struct.unpack_from("<I", body, 8)
         inline = slot == messages.NO_SLOT
-        size = len(WHOLE) if inline else length
-        reply = struct.pack("<qBBHIQ", 0, 0, 1 if inline else 0, 0, 1, size) + bytes(8)
-        reply += struct.pack("<QII", 0, size, 0)
+        reply = struct.pack("<qBBHIQ", 0, 0, 1 if inline else 0, 0, 1, len(WHOLE)) + bytes(8)
+        reply += struct.pack("<QII", 0, len(WHOLE) if inline else length, 0)
         if inline:
             reply += bytes(-len(reply) % 64) + WHOLE
         return frame(kind, number, reply)
