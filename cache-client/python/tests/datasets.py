@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import threading
 import time
 from typing import Any, Callable, NamedTuple, Optional
 
@@ -54,6 +55,15 @@ class Slow(Images):
         while time.perf_counter() < until:
             pass
         return super().__getitem__(index)
+
+
+class LargeThenSlow(Images):
+    """A hot set of 128 KiB each, then many small ones that take their time."""
+
+    def __getitem__(self, index: int) -> Any:
+        if index < 32:
+            return torch.full((64, 512), float(index)), 0
+        return Slow.__getitem__(Slow(self.n, 0.003), index)
 
 
 class Varied(Dataset):
@@ -138,6 +148,34 @@ class Transformed(Images):
     def __getitem__(self, index: int) -> Any:
         image, label = super().__getitem__(index)
         return (self.transform(image) if self.transform else image), label
+
+
+class Late:
+    """Pickled only when its process has read 16 samples more, or all that it will."""
+
+    total = 0
+    read = 0
+    changed = threading.Condition()
+
+    def __init__(self) -> None:
+        with Late.changed:
+            Late.read += 1
+            self._until = min(Late.read + 16, Late.total)
+            Late.changed.notify_all()
+
+    def __reduce__(self) -> Any:
+        with Late.changed:
+            if not Late.changed.wait_for(lambda: Late.read >= self._until, 30):
+                raise TimeoutError(f"{Late.read} samples read, expected {self._until}")
+        return int, ()
+
+
+training_day.register(Late, pack=lambda late: None, unpack=lambda nothing: Late())
+
+
+class Lately(Images):
+    def __getitem__(self, index: int) -> Any:
+        return (*super().__getitem__(index), Late())
 
 
 def noise(sample: Any) -> Any:

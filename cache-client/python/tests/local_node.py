@@ -30,17 +30,26 @@ def _command() -> list[str]:
     """The launcher; within a build, which has just packaged the node, the node itself."""
     if not os.environ.get("TRAINING_DAY_TESTS_OF_BUILD"):
         return [str(LAUNCHER), "serve"]
+    return [
+        *java(
+            f"@{LAUNCHER.parent / 'ignite.jvmargs'}",
+            *["-Xmx1g", "-XX:MaxDirectMemorySize=1g", "-XX:+UseG1GC", "-XX:G1HeapRegionSize=8m"],
+            "-XX:TieredStopAtLevel=1",
+        ),
+        "io.trainingday.cli.Main",
+        "serve",
+    ]
+
+
+def java(*options: str) -> list[str]:
+    """A JVM with the node's classes."""
     home = os.environ.get("JAVA_HOME")
     target = ROOT / "cache-node" / "target"
     return [
         f"{home}/bin/java" if home else "java",
-        f"@{LAUNCHER.parent / 'ignite.jvmargs'}",
-        *["-Xmx1g", "-XX:MaxDirectMemorySize=1g", "-XX:+UseG1GC", "-XX:G1HeapRegionSize=8m"],
-        "-XX:TieredStopAtLevel=1",
+        *options,
         "-cp",
         f"{target}/cache-node.jar:{target}/lib/*",
-        "io.trainingday.cli.Main",
-        "serve",
     ]
 
 

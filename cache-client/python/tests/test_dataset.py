@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import pickle
 import time
 from collections.abc import Callable
@@ -30,6 +31,8 @@ from datasets import (
     Files,
     Images,
     InMemory,
+    Late,
+    Lately,
     Named,
     RandomCrop,
     Transformed,
@@ -280,28 +283,35 @@ def test_one_dataset_serves_loaders_with_and_without_its_collate(
 
 
 @pytest.mark.parametrize("collated", [False, True])
+@pytest.mark.parametrize("workers", [1, 2])
 def test_slow_consumer_of_raw_batches_sees_no_slot_used_again(
-    cached: Make, node: Any, name: str, collated: bool
+    cached: Make, node: Any, name: str, collated: bool, workers: int, monkeypatch: Any
 ) -> None:
-    """A worker's queue pickles late: a view of a slot would hold the next batch by then."""
-    raw = Images(128, (64, 64))
-    ds = cached(raw)
-    ds.__getitems__(list(range(128)))
+    """A worker's queue pickles late: a view of a slot would hold later batches by then."""
+    raw = Lately(512, (16, 16))
+    ds = cached(raw, pipeline_tag="late")
+    ds.__getitems__(list(range(512)))
     stored(node, name)
     if collated:
         _ = ds.collate
+    # Set before the workers are forked.
+    monkeypatch.setattr(Late, "total", 512 // workers)
+    monkeypatch.setattr(Late, "read", 0)
     loader = DataLoader(
-        ds, batch_size=4, num_workers=1, prefetch_factor=8, collate_fn=lambda batch: batch
+        ds,
+        batch_size=4,
+        num_workers=workers,
+        prefetch_factor=8,
+        collate_fn=lambda batch: batch,
+        multiprocessing_context="fork",
+        timeout=60,
     )
-    batches = []
-    for batch in loader:
-        batches.append(batch)
-    index = 0
-    for batch in batches:
-        for sample in batch:
-            assert_same(sample, raw[index])
-            index += 1
-    assert index == 128
+    got = [sample for batch in loader for sample in batch]
+    assert len(got) == 512
+    for (image, label, _), index in zip(got, range(512)):
+        assert_same((image, label), Images.__getitem__(raw, index))
+    # Each worker's first batch tells how large a slot is to be.
+    assert ds.stats().hits == 512 and ds.stats().slot_batches == 128 - workers
 
 
 @pytest.mark.parametrize("workers", [0, 2])
@@ -557,6 +567,68 @@ def test_random_crop_and_flip_of_torchvision_are_found_at_once(cached: Make) -> 
     assert not torch.equal(ds[0][0], ds[0][0])
 
 
+@pytest.fixture
+def pictures(tmp_path: Path) -> Path:
+    """An ImageFolder whose crops differ wherever they are taken."""
+    from PIL import Image
+
+    for number in range(8):
+        label = tmp_path / f"class{number % 2}"
+        label.mkdir(exist_ok=True)
+        pixels = np.random.RandomState(number).randint(0, 256, (40 + number, 48, 3), np.uint8)
+        Image.fromarray(pixels).save(label / f"{number}.png")
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    "module, context, workers, persistent",
+    [
+        ("torchvision.transforms", "fork", 2, False),
+        ("torchvision.transforms", "fork", 2, True),
+        ("torchvision.transforms", "spawn", 1, False),
+        ("torchvision.transforms", "spawn", 1, True),
+        ("torchvision.transforms.v2", "fork", 2, True),
+    ],
+)
+def test_imagenet_pipeline_of_torchvision_never_trains_on_frozen_crops(
+    cached: Make, pictures: Path, module: str, context: str, workers: int, persistent: bool
+) -> None:
+    torchvision = pytest.importorskip("torchvision")
+    transforms = pytest.importorskip(module)
+    raw = torchvision.datasets.ImageFolder(
+        str(pictures),
+        transforms.Compose(
+            [
+                transforms.RandomResizedCrop(16),
+                transforms.RandomHorizontalFlip(),
+                transforms.ToTensor(),
+                transforms.Normalize([0.485, 0.456, 0.406], [0.229, 0.224, 0.225]),
+            ]
+        ),
+    )
+    with pytest.raises(RandomTransformError, match="RandomResizedCrop"):
+        cached(raw)
+    ds = cached(raw, cut="auto")
+
+    def epochs(dataset: Any, context: str) -> list[torch.Tensor]:
+        torch.manual_seed(5)
+        loader = DataLoader(
+            dataset,
+            batch_size=2,
+            num_workers=workers,
+            multiprocessing_context=context,
+            persistent_workers=persistent,
+        )
+        return [torch.cat([images for images, _ in loader]) for _ in range(3)]
+
+    views = epochs(ds, context)
+    for one, other in itertools.combinations(views, 2):
+        for sample in range(8):
+            assert not torch.equal(one[sample], other[sample])
+    assert_same(views, epochs(raw, "fork"))
+    assert ds.stats().origin_loads == 8 and ds.stats().hits == 16
+
+
 # Source identity.
 
 
@@ -579,6 +651,69 @@ def test_halves_of_a_split_never_mix(cached: Make) -> None:
     cached(one)[0]
     with pytest.raises(SourceMismatch, match="indices="):
         cached(other)
+
+
+@pytest.mark.parametrize("other", [[0, 1, 3], [0, 2, 1], [2, 1, 0]])
+def test_subset_of_other_indices_is_another_source(cached: Make, other: list[int]) -> None:
+    raw = Images(8)
+    ds = cached(Subset(raw, [0, 1, 2]))
+    assert_same(ds[1], raw[1])
+    with pytest.raises(SourceMismatch, match="indices="):
+        cached(Subset(raw, other))
+    assert_same(cached(Subset(Images(8), [0, 1, 2]))[2], raw[2])
+
+
+class Listed(Dataset):
+    """Says by a list, or a text, which samples it holds."""
+
+    def __init__(self, files: Any) -> None:
+        self.files = files
+
+    def __len__(self) -> int:
+        return 2
+
+    def __getitem__(self, index: int) -> Any:
+        return torch.tensor(index)
+
+
+@pytest.mark.parametrize(
+    "one, other",
+    [
+        (["a''b", "c"], ["a", "b''c"]),
+        ([("a\t0\nb", 1), ("c", 2)], [("a", 0), ("b\t1\nc", 2)]),
+        ([12, 3], [1, 23]),
+        ("x" * 200 + "1", "x" * 200 + "2"),
+    ],
+    ids=["texts", "texts and labels", "numbers", "a long text"],
+)
+def test_lists_that_run_together_alike_are_other_sources(
+    cached: Make, one: Any, other: Any
+) -> None:
+    cached(Listed(one), pipeline_tag="t")
+    with pytest.raises(SourceMismatch):
+        cached(Listed(other), pipeline_tag="t")
+
+
+class Table(Dataset):
+    """As a data set of Hugging Face is: the rows are elsewhere, and a text stands for them."""
+
+    def __init__(self, fingerprint: str, n: int = 4) -> None:
+        self._fingerprint = fingerprint
+        self._rows = n
+
+    def __len__(self) -> int:
+        return self._rows
+
+    def __getitem__(self, index: int) -> Any:
+        return torch.tensor(index)
+
+
+def test_fingerprint_of_a_table_tells_sources_apart(cached: Make) -> None:
+    cached(Table("6c1e"))
+    cached(Table("6c1e"))
+    with pytest.raises(SourceMismatch) as refusal:
+        cached(Table("9f02"))
+    assert "_fingerprint=6c1e" in str(refusal.value) and "9f02" in str(refusal.value)
 
 
 def test_other_files_are_another_source_and_another_place_is_not(

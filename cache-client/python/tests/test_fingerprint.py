@@ -475,8 +475,13 @@ def _evaluated(loaded: Loaded) -> Any:
     return dataset
 
 
+def _reloaded(loaded: Loaded) -> Any:
+    loaded.dataset()[0]
+    return Loaded(loaded.directory).dataset()
+
+
 OTHER_NO_OPS = [
-    _used, _more_samples, _other_root, _with_path, _renamed_files, _reordered_attributes,
+    _used, _reloaded, _more_samples, _other_root, _with_path, _renamed_files, _reordered_attributes,
     _evaluated,
 ]  # fmt: skip
 

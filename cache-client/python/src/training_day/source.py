@@ -82,8 +82,8 @@ def kind_of(raw: Any) -> str:
 
 
 def _digest(value: Any, root: str) -> str:
-    if isinstance(value, str):
-        return value[:200]
+    if isinstance(value, str) and len(value) <= 200:
+        return value
     return _hash(_canonical(value, root))
 
 
@@ -104,18 +104,13 @@ def _canonical(value: Any, root: str) -> Iterator[Any]:
         elif all(type(one) is tuple and len(one) == 2 for one in value) and all(
             type(path) is str and isinstance(label, int) for path, label in value
         ):
-            start = len(prefix)
-            yield "\n".join(
-                f"{path[start:] if path.startswith(prefix) else path}\t{label}"
-                for path, label in value
-            )
+            yield "\n".join(f"{_text(path, prefix)}\t{label}" for path, label in value)
         else:
             for one in value:
                 yield from _canonical(one, prefix)
         yield "]"
     elif isinstance(value, (str, pathlib.PurePath)):
-        text = str(value)
-        yield f"'{text[len(root) :] if root and text.startswith(root) else text}'"
+        yield _text(str(value), root)
     elif isinstance(value, torch.Tensor):
         flat = value.detach().cpu().contiguous().reshape(-1)
         yield f"tensor {value.dtype} {tuple(value.shape)}"
@@ -145,6 +140,12 @@ def _canonical(value: Any, root: str) -> Iterator[Any]:
             f"a {type(value).__qualname__} among the samples cannot be told from another: give"
             " source=, a text that changes whenever they do"
         )
+
+
+def _text(value: str, root: str) -> str:
+    """With its length: whatever texts hold, two lists of them never run together to the same."""
+    start = len(root) if root and value.startswith(root) else 0
+    return f"'{len(value) - start}:{value[start:]}'"
 
 
 def _prefix(value: Any, root: str) -> str:

@@ -202,7 +202,11 @@ class _Walk:
         if kind in _SCALAR_KIND:
             return self._scalar(value, path)
         if kind is str:
-            self._bytes("utf8", value.encode("utf-8", "surrogatepass"), path)
+            try:
+                self._bytes("utf8", value.encode("utf-8"), path)
+            except UnicodeEncodeError:
+                # Half a surrogate pair has no UTF-8: as a utf8 field, Java would refuse it.
+                self._bytes("bytes", value.encode("utf-8", "surrogatepass"), path)
             return "s"
         if kind is tuple or kind is list:
             return self._sequence(value, kind, path, depth)
@@ -736,18 +740,18 @@ def plan_of(layout: Layout, text: Optional[bytes]) -> Plan:
 
 
 _FITS = {
-    "b": ("bool", 0),
-    "i": ("i64", 0),
-    "f": ("f64", 0),
-    "s": ("utf8", 1),
-    "y": ("bytes", 1),
-    "P": ("u8", 1),
+    "b": {("bool", 0)},
+    "i": {("i64", 0)},
+    "f": {("f64", 0)},
+    "s": {("utf8", 1), ("bytes", 1)},
+    "y": {("bytes", 1)},
+    "P": {("u8", 1)},
 }
 
 
 def _check_leaf(leaf: Leaf, spec: FieldSpec) -> None:
     if leaf.kind in _FITS:
-        ok = (spec.dtype.name, len(spec.shape)) == _FITS[leaf.kind]
+        ok = (spec.dtype.name, len(spec.shape)) in _FITS[leaf.kind]
     elif leaf.kind in ("li", "ti"):
         ok = spec.dtype is _SCALARS[leaf.extra][1] and len(spec.shape) == 1
     else:
