@@ -11,7 +11,7 @@ import pytest
 import torch
 from torch.utils.data import DataLoader, Dataset
 
-from datasets import Everything
+from sets import Everything
 from local_node import ROOT, LocalNode, java
 from same import assert_same
 from test_client import stored

@@ -22,7 +22,7 @@ from torch.utils.data import (
     random_split,
 )
 
-from datasets import (
+from sets import (
     Captioned,
     Compose,
     Double,

@@ -25,7 +25,7 @@ from torch import nn
 from torch.utils.data import DataLoader
 from torch.utils.data._utils.collate import default_collate
 
-from datasets import Images, LargeThenSlow, Slow, noise
+from sets import Images, LargeThenSlow, Slow, noise
 from local_node import LocalNode
 from same import assert_same
 from test_client import stored
