@@ -39,7 +39,8 @@ class Held(Dataset):
 def assert_same_metadata(got: Any, expected: Any) -> None:
     assert_same(got, expected)
     assert vars(got) == vars(expected)
-    assert [type(one) for one in vars(got).values()] == [type(one) for one in vars(expected).values()]
+    for name, one in vars(expected).items():
+        assert type(vars(got)[name]) is type(one), name
 
 
 def _tensors() -> dict[str, Any]:
