@@ -11,7 +11,7 @@ import pytest
 import torch
 from torch.utils.data import DataLoader, Dataset
 
-from datasets import Everything
+from sets import Everything
 from local_node import ROOT, LocalNode, java
 from same import assert_same
 from test_client import stored
@@ -97,7 +97,9 @@ def test_golden_record_comes_back_from_java_byte_for_byte(
 
 
 @pytest.mark.parametrize("k", range(len(SAMPLES)), ids=list(SAMPLES))
-def test_sample_of_any_structure_comes_back_from_java(node: LocalNode, relayed: str, k: int) -> None:
+def test_sample_of_any_structure_comes_back_from_java(
+    node: LocalNode, relayed: str, k: int
+) -> None:
     sample = list(SAMPLES.values())[k]
     (one,) = of_java(node, f"{relayed}-sample-{k}", 1)
     assert one == structure.encode(sample)

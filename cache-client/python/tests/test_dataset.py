@@ -23,7 +23,7 @@ from torch.utils.data import (
 )
 from torch.utils.data._utils.collate import default_collate_fn_map
 
-from datasets import (
+from sets import (
     Captioned,
     Compose,
     Double,

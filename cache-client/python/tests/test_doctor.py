@@ -15,7 +15,7 @@ import torch
 from torch.utils.data import DataLoader
 
 import training_day
-from datasets import Images, RandomCrop, Slow, Transformed
+from sets import Images, RandomCrop, Slow, Transformed
 from training_day import node as nodes
 from training_day.errors import TrainingDayError
 

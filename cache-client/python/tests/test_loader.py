@@ -14,7 +14,7 @@ import pytest
 import torch
 from torch.utils.data import DataLoader, Subset, WeightedRandomSampler
 
-from datasets import Captioned, Everything, Images, Named, Slow, noise
+from sets import Captioned, Everything, Images, Named, Slow, noise
 from local_node import LocalNode
 from same import assert_same
 from test_client import stored

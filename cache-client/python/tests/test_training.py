@@ -25,7 +25,7 @@ from torch import nn
 from torch.utils.data import DataLoader
 from torch.utils.data._utils.collate import default_collate
 
-from datasets import Images, LargeThenSlow, Slow, noise
+from sets import Images, LargeThenSlow, Slow, noise
 from local_node import LocalNode
 from same import assert_same
 from test_client import stored
@@ -249,8 +249,9 @@ def test_workers_hold_no_copy_of_the_data(
     after = [_private_bytes(worker.pid) for worker in workers]
     more = [(now - then) / 2**20 for now, then in zip(after, before)]
     print("MiB more in each worker:", [round(one, 1) for one in more])
-    # Each: a slot of 1 MiB, a batch being made, what torch's allocator keeps, and pages of the parent
-    # that it wrote to (with torch 2.15 some 30 MiB). Keeping what it read would be a quarter of all.
+    # Each: a slot of 1 MiB, a batch being made, what torch's allocator keeps, and pages of the
+    # parent that it wrote to (with torch 2.15 some 30 MiB). Keeping what it read would be a quarter
+    # of all.
     assert sum(more) < 8 * 40
     assert ds.stats().origin_loads == samples and ds.stats().hits > 2 * samples
 

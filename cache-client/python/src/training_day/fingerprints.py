@@ -208,10 +208,14 @@ class Walk:
         kind = type(raw)
         self._remember(path, raw)
         length = _length(raw)
-        self._owner(path, raw, {"__getitem__", "__getitems__", "__call__", "forward"}, True, length)
         if kind.__module__.startswith("datasets.") and hasattr(raw, "format"):
+            # Its rows and their features are the source, which has a fingerprint of its own.
+            self._add(path, _class_name(kind))
+            self._libraries.add(library_of(kind.__module__))
             self.value(f"{path}.format", {k: v for k, v in raw.format.items() if k != "columns"})
             self.value(f"{path}.columns", list(raw.format.get("columns") or ()))
+            return
+        self._owner(path, raw, {"__getitem__", "__getitems__", "__call__", "forward"}, True, length)
 
     def _owner(
         self,

@@ -389,8 +389,10 @@ def _is_image(value: Any) -> bool:
 
 def _meta(given: Any, kind: type) -> Any:
     value: Any = given
-    if isinstance(value, (tuple, list)):
+    if isinstance(value, tuple):
         return [_meta(one, kind) for one in value]
+    if isinstance(value, list):
+        return {"list": [_meta(one, kind) for one in value]}
     if not isinstance(value, enum.Enum):
         if isinstance(value, (bool, int, float, str, type(None))):
             return value
@@ -683,6 +685,8 @@ class _Planner:
 
         def value(one: Any) -> Any:
             if isinstance(one, dict):
+                if "list" in one:
+                    return [value(x) for x in one["list"]]
                 return getattr(module, one["enum"])[one["name"]]
             return tuple(value(x) for x in one) if isinstance(one, list) else one
 
