@@ -19,7 +19,7 @@ final class Cleaner {
   private static final int LEAST_DEAD_SHARE = 8;
 
   /** With this part dead, a segment is copied though nobody wants room. */
-  private static final int IDLE_DEAD_SHARE = 2;
+  private static final int IDLE_DEAD_SHARE = 3;
 
   /** What the evictor is asked for at a time. */
   private static final int EVICTED_SHARE = 16;
@@ -57,6 +57,7 @@ final class Cleaner {
 
   /** Does one piece of work at most. */
   Step step() throws IOException {
+    records.finishDying(IDLE_DEAD_SHARE);
     records.deleteDead();
     boolean roomWanted = records.usedBytes() > sizes.highWater(records.indexTableBytes());
     Optional<Segment> emptiest =

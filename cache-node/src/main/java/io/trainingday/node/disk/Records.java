@@ -397,6 +397,16 @@ final class Records {
     }
   }
 
+  /** Takes the newest segment for full when such a part of it is dead. */
+  void finishDying(int deadShare) {
+    synchronized (writing) {
+      Segment newest = segments.newest();
+      if (newest != null && newest.deadBytes() * deadShare > newest.size()) {
+        segments.finish();
+      }
+    }
+  }
+
   /** Deletes the segments that the index names nothing of. */
   void deleteDead() throws IOException {
     synchronized (writing) {

@@ -143,6 +143,16 @@ final class Segments implements AutoCloseable {
     }
   }
 
+  /** The one that is added to; null when the next entry begins one. */
+  @Nullable Segment newest() {
+    return active;
+  }
+
+  /** Adds no more to the newest. */
+  void finish() {
+    active = null;
+  }
+
   private Segment writable() {
     Segment current = active;
     if (current == null || current.size() >= sizes.segment()) {
