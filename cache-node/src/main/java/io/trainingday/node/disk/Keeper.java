@@ -84,13 +84,13 @@ final class Keeper implements Runnable, AutoCloseable {
   }
 
   private void work() throws IOException {
-    if (records.isIndexDamaged()) {
+    if (records.isIndexDamaged() || (records.isIndexRestoring() && records.hasSpace(0))) {
       restoreIndex();
     } else if (records.isIndexFailed() && records.hasSpace(0)) {
       alone(records::reopenIndex);
       LOG.info("the index in {} works again", directory);
     }
-    if (records.isIndexDamaged() || records.isIndexFailed()) {
+    if (records.isIndexDamaged() || records.isIndexFailed() || records.isIndexRestoring()) {
       return; // What it says of dead entries is not to be relied on.
     }
     if (System.nanoTime() - syncedNanos >= SYNC_NANOS) {
@@ -117,10 +117,12 @@ final class Keeper implements Runnable, AutoCloseable {
   }
 
   private void restoreIndex() throws IOException {
-    LOG.warn(
-        "the index in {} is damaged: it is made anew from the records; until then many of them are"
-            + " missed",
-        directory);
+    if (records.isIndexDamaged()) {
+      LOG.warn(
+          "the index in {} is damaged: it is made anew from the records; until then many of them"
+              + " are missed",
+          directory);
+    }
     alone(records::renewIndex);
     among(cleaner::restoreIndex);
     if (!closing) {

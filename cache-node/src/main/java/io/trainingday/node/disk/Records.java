@@ -39,9 +39,14 @@ final class Records {
   private final AtomicLong writesSinceMeasured = new AtomicLong();
 
   private @Nullable Index index;
+
+  /** Whether the live bytes of the segments are known. */
+  private boolean counted;
+
   private volatile Index.FileBytes indexBytes = new Index.FileBytes(0, 0);
   private volatile boolean indexFailed;
   private volatile boolean indexDamaged;
+  private volatile boolean restoringIndex;
   private volatile boolean full;
 
   Records(Path directory, Sizes sizes, IndexKeys keys, Staging staging, Usage usage)
@@ -74,9 +79,7 @@ final class Records {
       return;
     }
     try {
-      index = Index.open(indexDirectory, sizes);
-      count(index);
-      measure();
+      open();
     } catch (IOException failure) {
       if (hasSpace(0)) {
         damaged(failure); // Not for want of space: files that are not what they should be.
@@ -91,13 +94,11 @@ final class Records {
     closeIndex();
     Files.write(restoring, new byte[0]);
     Directories.delete(indexDirectory);
-    usage.records.reset();
-    usage.recordBytes.reset();
-    segments.all().forEach(segment -> segment.addLive(-segment.liveBytes()));
-    index = Index.open(indexDirectory, sizes);
+    counted = false;
+    restoringIndex = true;
+    open();
     indexDamaged = false;
     indexFailed = false;
-    measure();
   }
 
   /** All entries have been restored: from now on what the index does not name is dead. */
@@ -106,14 +107,27 @@ final class Records {
     if (open != null) {
       open.sync();
       Files.delete(restoring);
+      restoringIndex = false;
     }
   }
 
   /** Opens the index again, after an error that it does not get over by itself. */
   void reopenIndex() throws IOException {
     closeIndex();
-    index = Index.open(indexDirectory, sizes);
+    open();
     indexFailed = false;
+  }
+
+  private void open() throws IOException {
+    Index opened = Index.open(indexDirectory, sizes);
+    index = opened;
+    if (!counted) {
+      usage.records.reset();
+      usage.recordBytes.reset();
+      segments.all().forEach(segment -> segment.addLive(-segment.liveBytes()));
+      count(opened);
+      counted = true;
+    }
     measure();
   }
 
@@ -160,6 +174,11 @@ final class Records {
   /** Whether the index must be made anew. */
   boolean isIndexDamaged() {
     return indexDamaged;
+  }
+
+  /** Whether the index was begun anew and does not name all entries yet. */
+  boolean isIndexRestoring() {
+    return restoringIndex;
   }
 
   private void damaged(IOException failure) {

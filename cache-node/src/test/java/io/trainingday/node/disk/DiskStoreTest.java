@@ -233,9 +233,10 @@ final class DiskStoreTest {
   /** Writes until it is refused; looks that the budget is kept all the time. */
   private long fill(DiskStore store, int bodyBytes) {
     long index = 0;
+    long looks = 3_000_000 / bodyBytes;
     while (true) {
       WriteResult result = store.write(key(index), record(index, bodyBytes));
-      if (index % 100 == 0) {
+      if (index % looks == 0) {
         assertThat(bytesOf(directory)).isLessThan((long) (SLACK * (64 << 20)));
       }
       if (result != WriteResult.STORED) {
@@ -269,9 +270,11 @@ final class DiskStoreTest {
       for (long index = 0; index < written; index++) {
         SampleKey key = key(index);
         byte[] record = record(index, 30_000);
-        await()
-            .pollInterval(Duration.ofMillis(5))
-            .until(() -> store.write(key, record) == WriteResult.STORED);
+        if (store.write(key, record) != WriteResult.STORED) {
+          await()
+              .pollInterval(Duration.ofMillis(1))
+              .until(() -> store.write(key, record) == WriteResult.STORED);
+        }
         if (index % 100 == 0) {
           assertThat(bytesOf(directory)).isLessThan((long) (SLACK * (64 << 20)));
         }
