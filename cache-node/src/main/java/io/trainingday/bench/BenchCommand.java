@@ -1,5 +1,6 @@
 package io.trainingday.bench;
 
+import io.trainingday.bench.disk.DiskBenchCommand;
 import io.trainingday.bench.local.LocalBenchCommand;
 import io.trainingday.bench.peer.PeerBenchCommand;
 import io.trainingday.bench.publish.PublishBenchCommand;
@@ -10,7 +11,12 @@ import picocli.CommandLine.Command;
     name = "bench",
     description = "Measure this machine.",
     mixinStandardHelpOptions = true,
-    subcommands = {LocalBenchCommand.class, PeerBenchCommand.class, PublishBenchCommand.class},
+    subcommands = {
+      LocalBenchCommand.class,
+      PeerBenchCommand.class,
+      PublishBenchCommand.class,
+      DiskBenchCommand.class
+    },
     synopsisSubcommandLabel = "COMMAND")
 public final class BenchCommand {
   /** Made by picocli. */

@@ -49,7 +49,14 @@ final class PackagedIT {
             .noneMatch(
                 entry ->
                     Stream.of(
-                            "ai/djl/", "redis/", "com/sun/jna/", "org/HdrHistogram/", "me/tongfei/")
+                            "ai/djl/",
+                            "redis/",
+                            "com/sun/jna/",
+                            "org/HdrHistogram/",
+                            "me/tongfei/",
+                            "org/lmdbjava/",
+                            "jnr/",
+                            "org/objectweb/")
                         .anyMatch(entry.getName()::startsWith));
       }
     }
@@ -59,7 +66,7 @@ final class PackagedIT {
   void libraries_areThereOnceEach() throws IOException {
     List<String> names =
         Stream.concat(jars(LIB).stream(), jars(LIB_DEMO).stream())
-            .map(jar -> jar.getFileName().toString().replaceFirst("-\\d.*", ""))
+            .map(jar -> jar.getFileName().toString().replaceFirst("-\\d.*?(-native)?\\.jar", "$1"))
             .toList();
 
     assertThat(names).doesNotHaveDuplicates();

@@ -4,6 +4,7 @@ import io.trainingday.bench.client.LanePath;
 import io.trainingday.bench.client.RedisPath;
 import io.trainingday.bench.measure.OpenPaths;
 import io.trainingday.bench.path.BufferedPath.Target;
+import io.trainingday.bench.path.MemcpyPath;
 import io.trainingday.bench.path.ReadPath;
 import io.trainingday.bench.path.Workload;
 import io.trainingday.client.ReadShape;

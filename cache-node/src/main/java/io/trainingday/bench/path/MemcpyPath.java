@@ -1,15 +1,14 @@
-package io.trainingday.bench.local;
+package io.trainingday.bench.path;
 
-import io.trainingday.bench.path.BufferedPath;
-import io.trainingday.bench.path.Workload;
 import java.nio.ByteBuffer;
 
 /** Copies from a direct buffer that holds all samples. */
-final class MemcpyPath extends BufferedPath {
+public final class MemcpyPath extends BufferedPath {
   private final ByteBuffer source;
   private final int sampleBytes;
 
-  MemcpyPath(Workload workload, Target target) {
+  /** Loads all samples. */
+  public MemcpyPath(Workload workload, Target target) {
     super(target);
     sampleBytes = workload.sampleBytes();
     source = ByteBuffer.allocateDirect(Math.toIntExact(workload.bytes()));
