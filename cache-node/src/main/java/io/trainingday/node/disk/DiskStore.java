@@ -218,21 +218,23 @@ public final class DiskStore implements AutoCloseable {
     }
   }
 
-  private long drop(byte[] from, byte[] to) {
+  private long drop(byte[] start, byte[] to) {
     long dropped = 0;
+    byte[] from = start;
     while (true) {
-      int some;
+      List<Index.Named> chunk;
       inside.readLock().lock();
       try {
-        some = records.drop(from, to);
+        chunk = records.drop(from, to);
       } finally {
         inside.readLock().unlock();
       }
-      if (some == 0) {
+      if (chunk.isEmpty()) {
         keeper.wake();
         return dropped;
       }
-      dropped += some;
+      dropped += chunk.size();
+      from = IndexKeys.behind(chunk.get(chunk.size() - 1).key());
     }
   }
 

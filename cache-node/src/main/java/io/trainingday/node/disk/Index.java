@@ -11,6 +11,7 @@ import org.rocksdb.BlockBasedTableConfig;
 import org.rocksdb.BloomFilter;
 import org.rocksdb.Cache;
 import org.rocksdb.CompressionType;
+import org.rocksdb.IndexType;
 import org.rocksdb.InfoLogLevel;
 import org.rocksdb.LRUCache;
 import org.rocksdb.Options;
@@ -42,6 +43,7 @@ import org.rocksdb.WriteOptions;
  */
 final class Index implements AutoCloseable {
   private static final int FILTER_BITS = 10;
+  private static final int CACHE_SHARD_BITS = 2;
   private static final int WRITE_BUFFERS = 3;
   private static final int BACKGROUND_JOBS = 2;
   private static final int MANIFEST_SHARE = 8;
@@ -104,7 +106,7 @@ final class Index implements AutoCloseable {
    */
   static Index open(Path directory, Sizes sizes) throws IOException {
     Files.createDirectories(directory);
-    Cache cache = new LRUCache(sizes.indexCache());
+    Cache cache = new LRUCache(sizes.indexCache(), CACHE_SHARD_BITS);
     BloomFilter filter = new BloomFilter(FILTER_BITS);
     Options options = options(sizes, cache, filter);
     WriteOptions writeOptions = new WriteOptions();
@@ -139,6 +141,8 @@ final class Index implements AutoCloseable {
             new BlockBasedTableConfig()
                 .setBlockCache(cache)
                 .setCacheIndexAndFilterBlocks(true)
+                .setIndexType(IndexType.kTwoLevelIndexSearch)
+                .setPartitionFilters(true)
                 .setPinL0FilterAndIndexBlocksInCache(true)
                 .setFilterPolicy(filter));
   }

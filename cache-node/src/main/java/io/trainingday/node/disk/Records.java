@@ -347,11 +347,11 @@ final class Records {
     }
   }
 
-  /** Drops some keys of a range. Returns how many, 0 when there are none or no more. */
-  int drop(byte[] from, byte[] to) {
+  /** Drops the first keys of a range, and returns them: none when there are none. */
+  List<Index.Named> drop(byte[] from, byte[] to) {
     Index open = index;
     if (open == null) {
-      return 0;
+      return List.of();
     }
     synchronized (writing) {
       try {
@@ -361,10 +361,10 @@ final class Records {
           writesSinceMeasured.incrementAndGet();
           chunk.forEach(named -> account(named.location(), -1));
         }
-        return chunk.size();
+        return chunk;
       } catch (IOException failure) {
         failed(failure);
-        return 0;
+        return List.of();
       }
     }
   }

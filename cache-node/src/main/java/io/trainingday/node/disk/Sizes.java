@@ -20,7 +20,7 @@ final class Sizes {
   private static final long MIN_INDEX_BUFFER = 256L << 10;
   private static final long MAX_INDEX_BUFFER = 16L << 20;
   private static final int INDEX_BUFFER_SHARE = 256;
-  private static final long MIN_INDEX_CACHE = 8L << 20;
+  private static final long MIN_INDEX_CACHE = 16L << 20;
   private static final long MAX_INDEX_CACHE = 256L << 20;
   private static final int INDEX_CACHE_SHARE = 2_000;
   private static final int INDEX_BUFFERS_AT_ONCE = 4;

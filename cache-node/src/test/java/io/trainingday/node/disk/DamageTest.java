@@ -8,14 +8,13 @@ import static io.trainingday.node.disk.TestRecords.record;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.awaitility.Awaitility.await;
 
-import ch.qos.logback.classic.Level;
-import ch.qos.logback.classic.Logger;
-import ch.qos.logback.classic.spi.ILoggingEvent;
-import ch.qos.logback.core.read.ListAppender;
 import io.trainingday.node.disk.DiskStore.WriteResult;
+import java.io.ByteArrayOutputStream;
 import java.io.IOException;
+import java.io.PrintStream;
 import java.nio.ByteBuffer;
 import java.nio.channels.FileChannel;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
@@ -25,11 +24,11 @@ import java.util.List;
 import java.util.Map;
 import java.util.SplittableRandom;
 import java.util.stream.Stream;
+import org.assertj.core.api.InstanceOfAssertFactories;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
-import org.slf4j.LoggerFactory;
 
 final class DamageTest {
   private static final int RECORDS = 1_000;
@@ -170,10 +169,9 @@ final class DamageTest {
     filled().close();
     DiskStore.open(options(directory)).close(); // Makes tables of the index's log.
     harm.to(directory.resolve("index"));
-    ListAppender<ILoggingEvent> log = new ListAppender<>();
-    log.start();
-    Logger logger = (Logger) LoggerFactory.getLogger(Keeper.class.getPackageName());
-    logger.addAppender(log);
+    PrintStream console = System.err;
+    ByteArrayOutputStream printed = new ByteArrayOutputStream();
+    System.setErr(new PrintStream(printed, true, StandardCharsets.UTF_8));
 
     try (DiskStore store = DiskStore.open(options(directory))) {
       await().until(() -> store.stats().records() == RECORDS);
@@ -183,15 +181,14 @@ final class DamageTest {
       await().until(() -> !Files.exists(directory.resolve("restoring-index")));
       assertThat(store.write(key(RECORDS), record(RECORDS, BODY))).isEqualTo(WriteResult.STORED);
     } finally {
-      logger.detachAppender(log);
+      System.setErr(console);
     }
-    assertThat(List.copyOf(log.list))
-        .filteredOn(event -> event.getLevel().isGreaterOrEqual(Level.WARN))
-        .extracting(ILoggingEvent::getFormattedMessage)
-        .containsExactly(
-            "the index in %s is damaged: it is made anew from the records; until then many of them"
+    assertThat(printed.toString(StandardCharsets.UTF_8).lines())
+        .singleElement(InstanceOfAssertFactories.STRING)
+        .endsWith(
+            "WARN  Keeper: the index in %s is damaged: it is made anew from the records; until then"
                     .formatted(directory)
-                + " are missed");
+                + " many of them are missed");
     try (DiskStore store = DiskStore.open(options(directory))) {
       assertThat(store.stats().records()).isEqualTo(RECORDS + 1);
     }
