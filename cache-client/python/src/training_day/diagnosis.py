@@ -186,11 +186,11 @@ def _find_random(dataset: Any, found: Diagnosis) -> None:
     raw = dataset.raw if isinstance(dataset, CachedDataset) else dataset
     walk = fingerprints.walked(raw, tolerant=True)
     found.random = list(dict.fromkeys(f"{why} ({path})" for path, why in walk.random))
-    state = randomness.RngState()
     if len(raw):
-        raw[0]
-        drawn = state.changed()
-        state.restore()
+        with randomness.kept():
+            watch = randomness.RngWatch()
+            raw[0]
+            drawn = watch.drawn()
         if drawn:
             found.random.append(f"loading a sample draws from {' and '.join(drawn)}")
 

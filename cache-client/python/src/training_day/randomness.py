@@ -105,28 +105,12 @@ def _is_random_albumentation(value: Any, kind: type) -> bool:
 
 
 class RngState:
-    """The states of the three ordinary generators, to compare and to go back to."""
+    """The states of the three ordinary generators, to go back to."""
 
     def __init__(self) -> None:
         self.torch = torch.default_generator.get_state()
         self.random = random.getstate()
         self.numpy = np.random.get_state(legacy=False)
-
-    def changed(self) -> list[str]:
-        """Which of them have been drawn from since."""
-        drawn = []
-        if not torch.equal(self.torch, torch.default_generator.get_state()):
-            drawn.append("torch")
-        if self.random != random.getstate():
-            drawn.append("random")
-        now, then = np.random.get_state(legacy=False), self.numpy
-        if (
-            now["state"]["pos"] != then["state"]["pos"]
-            or not np.array_equal(now["state"]["key"], then["state"]["key"])
-            or now["has_gauss"] != then["has_gauss"]
-        ):
-            drawn.append("numpy")
-        return drawn
 
     def restore(self) -> None:
         torch.default_generator.set_state(self.torch)

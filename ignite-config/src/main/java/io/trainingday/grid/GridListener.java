@@ -2,6 +2,19 @@ package io.trainingday.grid;
 
 /** Hears what happens to a grid node that its owner must act on. */
 public interface GridListener {
+  /** Hears nothing: for a node whose reads and writes say by themselves what failed. */
+  GridListener NONE =
+      new GridListener() {
+        @Override
+        public void memoryFull(String cause) {}
+
+        @Override
+        public void failed(String cause) {}
+
+        @Override
+        public void stopping() {}
+      };
+
   /**
    * A data region is full although admission should prevent it. The node goes on serving; nothing
    * more may be admitted. Called on a thread of Ignite's, possibly often: it must return at once.

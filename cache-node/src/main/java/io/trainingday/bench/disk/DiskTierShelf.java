@@ -1,12 +1,11 @@
 package io.trainingday.bench.disk;
 
 import io.trainingday.bench.path.BenchException;
+import io.trainingday.bench.path.SampleSink;
 import io.trainingday.config.DataSize;
 import io.trainingday.grid.SampleKey;
 import io.trainingday.node.disk.DiskOptions;
 import io.trainingday.node.disk.DiskStore;
-import io.trainingday.node.store.NativeMemory;
-import io.trainingday.node.store.RecordSink;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.file.Path;
@@ -16,7 +15,8 @@ final class DiskTierShelf implements Shelf {
   private static final int PARTITIONS = 1_024;
 
   private final DiskStore store;
-  private final Sink sink;
+  private final int sampleBytes;
+  private final SampleSink sink;
 
   /**
    * @param bytes of all samples that will be put
@@ -27,7 +27,8 @@ final class DiskTierShelf implements Shelf {
     store =
         DiskStore.open(
             new DiskOptions(directory, budget, "bench", PARTITIONS, DiskOptions.Evictor.none()));
-    sink = new Sink(sampleBytes);
+    this.sampleBytes = sampleBytes;
+    sink = new SampleSink(sampleBytes);
   }
 
   private static SampleKey key(long index) {
@@ -53,8 +54,7 @@ final class DiskTierShelf implements Shelf {
 
   @Override
   public void read(long index, ByteBuffer target, int offset) {
-    sink.next = NativeMemory.address(target) + offset;
-    if (store.read(key(index), sink) != sink.sampleBytes) {
+    if (store.read(key(index), sink.at(target, offset)) != sampleBytes) {
       throw new BenchException("sample " + index + " is missing");
     }
   }
@@ -62,31 +62,5 @@ final class DiskTierShelf implements Shelf {
   @Override
   public void close() {
     store.close();
-  }
-
-  private static final class Sink implements RecordSink {
-    private final int sampleBytes;
-    private long next;
-
-    Sink(int sampleBytes) {
-      this.sampleBytes = sampleBytes;
-    }
-
-    @Override
-    public boolean begin(int recordLength) {
-      return recordLength == sampleBytes;
-    }
-
-    @Override
-    public void copy(long address, int length) {
-      NativeMemory.copy(address, next, length);
-      next += length;
-    }
-
-    @Override
-    public void copy(byte[] bytes, int offset, int length) {
-      NativeMemory.copy(bytes, offset, next, length);
-      next += length;
-    }
   }
 }

@@ -46,7 +46,7 @@ final class IgniteShelf implements Shelf {
             // Room for all of it in memory too, as the OS cache has for the others.
             .setMaxSize((long) (bytes * 1.3) + OTHER_BYTES);
     IgniteConfiguration configuration =
-        IgniteConfigurations.create(settings, new Listener(), Optional.empty())
+        IgniteConfigurations.create(settings, GridListener.NONE, Optional.empty())
             .setWorkDirectory(directory.toAbsolutePath().toString())
             .setConsistentId("bench")
             .setDataStorageConfiguration(
@@ -93,17 +93,5 @@ final class IgniteShelf implements Shelf {
   @Override
   public void close() {
     Ignition.stop(ignite.name(), true);
-  }
-
-  /** A read or write that misses what failed says so by itself. */
-  private static final class Listener implements GridListener {
-    @Override
-    public void memoryFull(String cause) {}
-
-    @Override
-    public void failed(String cause) {}
-
-    @Override
-    public void stopping() {}
   }
 }

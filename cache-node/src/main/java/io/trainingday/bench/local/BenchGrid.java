@@ -58,7 +58,7 @@ final class BenchGrid implements AutoCloseable {
             .build();
     int thinPort = FreePort.find();
     IgniteConfiguration configuration =
-        IgniteConfigurations.create(settings, new Listener(), Optional.empty())
+        IgniteConfigurations.create(settings, GridListener.NONE, Optional.empty())
             .setClientConnectorConfiguration(
                 new ClientConnectorConfiguration()
                     .setHost(LOOPBACK)
@@ -128,17 +128,5 @@ final class BenchGrid implements AutoCloseable {
   @Override
   public void close() {
     Ignition.stop(ignite.name(), true);
-  }
-
-  /** A read or write that misses what failed says so by itself. */
-  private static final class Listener implements GridListener {
-    @Override
-    public void memoryFull(String cause) {}
-
-    @Override
-    public void failed(String cause) {}
-
-    @Override
-    public void stopping() {}
   }
 }

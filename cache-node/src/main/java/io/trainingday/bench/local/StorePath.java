@@ -2,9 +2,9 @@ package io.trainingday.bench.local;
 
 import io.trainingday.bench.path.BenchException;
 import io.trainingday.bench.path.BufferedPath;
+import io.trainingday.bench.path.SampleSink;
 import io.trainingday.bench.path.Workload;
 import io.trainingday.grid.SampleKey;
-import io.trainingday.node.store.NativeMemory;
 import io.trainingday.node.store.RecordSink;
 import io.trainingday.node.store.RecordStore;
 
@@ -12,13 +12,13 @@ import io.trainingday.node.store.RecordStore;
 final class StorePath extends BufferedPath {
   private final RecordStore store;
   private final int sampleBytes;
-  private final Sink sink;
+  private final SampleSink sink;
 
   StorePath(RecordStore store, Workload workload, Target target) {
     super(target);
     this.store = store;
     this.sampleBytes = workload.sampleBytes();
-    this.sink = new Sink(NativeMemory.address(target.bytes()), sampleBytes);
+    this.sink = new SampleSink(sampleBytes);
   }
 
   static SampleKey key(long index) {
@@ -28,8 +28,8 @@ final class StorePath extends BufferedPath {
   @Override
   public void read(long[] indices) {
     for (int i = 0; i < indices.length; i++) {
-      sink.next = sink.start + target().offset(i);
-      if (store.read(key(indices[i]), sink) != sampleBytes) {
+      RecordSink place = sink.at(target().bytes(), target().offset(i));
+      if (store.read(key(indices[i]), place) != sampleBytes) {
         throw new BenchException("sample " + indices[i] + " is missing");
       }
     }
@@ -38,33 +38,5 @@ final class StorePath extends BufferedPath {
   @Override
   public void close() {
     store.drain();
-  }
-
-  private static final class Sink implements RecordSink {
-    private final long start;
-    private final int sampleBytes;
-    private long next;
-
-    Sink(long start, int sampleBytes) {
-      this.start = start;
-      this.sampleBytes = sampleBytes;
-    }
-
-    @Override
-    public boolean begin(int recordLength) {
-      return recordLength == sampleBytes;
-    }
-
-    @Override
-    public void copy(long address, int length) {
-      NativeMemory.copy(address, next, length);
-      next += length;
-    }
-
-    @Override
-    public void copy(byte[] bytes, int offset, int length) {
-      NativeMemory.copy(bytes, offset, next, length);
-      next += length;
-    }
   }
 }

@@ -63,7 +63,7 @@ final class PeerIgnite implements AutoCloseable {
             .set(SettingKey.MEMORY_MAX_SIZE, memory)
             .build();
     IgniteConfiguration configuration =
-        IgniteConfigurations.create(settings, new Listener(), Optional.empty());
+        IgniteConfigurations.create(settings, GridListener.NONE, Optional.empty());
     Map<String, Object> attributes = new HashMap<>(configuration.getUserAttributes());
     attributes.put(HOLDS_SAMPLES, holdsSamples);
     return new PeerIgnite(Ignition.start(configuration.setUserAttributes(attributes)), gridPort);
@@ -91,17 +91,5 @@ final class PeerIgnite implements AutoCloseable {
   @Override
   public void close() {
     Ignition.stop(ignite.name(), true);
-  }
-
-  /** A read or write that misses what failed says so by itself. */
-  private static final class Listener implements GridListener {
-    @Override
-    public void memoryFull(String cause) {}
-
-    @Override
-    public void failed(String cause) {}
-
-    @Override
-    public void stopping() {}
   }
 }
