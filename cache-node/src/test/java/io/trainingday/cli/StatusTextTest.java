@@ -28,7 +28,7 @@ final class StatusTextTest {
                 1_600_000_000L,
                 2,
                 Map.of("token", 3L, "too_many", 4L, "tls", 0L)),
-            new NodeStats.Peers(0, 0, 0, 0),
+            new NodeStats.Peers(0, 0, 0, 0, 0),
             new NodeStats.Fills(
                 Map.of("written", 1_437L, "already_stored", 4L, "busy", 0L),
                 5_885_952,
@@ -44,7 +44,8 @@ final class StatusTextTest {
                     new NodeStats.Source(2_933, 12_013_568, 437),
                     1_437,
                     0,
-                    1)));
+                    1,
+                    0)));
 
     assertThat(text(stats).lines())
         .containsExactly(
@@ -75,7 +76,7 @@ final class StatusTextTest {
             new NodeStats.Grid(1, List.of("a"), 64, 64, 0, 0, 0, 0, 0, 0),
             new NodeStats.Memory(0, 0, 0, "out of memory"),
             new NodeStats.Lane(0, 0, 0, 0, 0, 0, 0, Map.of()),
-            new NodeStats.Peers(0, 0, 0, 0),
+            new NodeStats.Peers(0, 0, 0, 0, 0),
             new NodeStats.Fills(Map.of(), 0, 0, 0, 0, Map.of()),
             List.of());
 

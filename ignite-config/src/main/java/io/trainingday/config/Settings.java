@@ -222,13 +222,15 @@ public record Settings(
   }
 
   /** What is set for one data set. */
-  public record Dataset(Validation validation, int backups) {
+  public record Dataset(Validation validation, Optional<Duration> maxAge, int backups) {
     private static final Dataset DEFAULTS = new Values().toDataset("");
   }
 
   /** What is checked of every record read. */
   public enum Validation {
     CHECKSUM,
+    /** The checksum, and that the source still looks as it did when the record was made. */
+    STAMP,
     NONE
   }
 

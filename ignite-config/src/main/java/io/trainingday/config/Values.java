@@ -133,7 +133,9 @@ final class Values {
   Settings.Dataset toDataset(String name) {
     Map<SettingKey<?, ?>, Object> values = datasets.getOrDefault(name, Map.of());
     return new Settings.Dataset(
-        get(values, SettingKey.DATASET_VALIDATION), get(values, SettingKey.DATASET_BACKUPS));
+        get(values, SettingKey.DATASET_VALIDATION),
+        find(values, SettingKey.DATASET_MAX_AGE),
+        get(values, SettingKey.DATASET_BACKUPS));
   }
 
   private Map<SettingKey<?, ?>, Object> dataset(String name) {

@@ -18,6 +18,7 @@ import java.nio.file.StandardOpenOption;
 import java.time.Duration;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
@@ -89,6 +90,7 @@ abstract class FormatKit {
             .set(SettingKey.METRICS_PORT, 0)
             .set(SettingKey.LOG_LEVEL, Settings.LogLevel.DEBUG)
             .setDataset("imagenet", SettingKey.DATASET_VALIDATION, Settings.Validation.NONE)
+            .setDataset("imagenet", SettingKey.DATASET_MAX_AGE, Duration.ofHours(12))
             .setDataset("imagenet", SettingKey.DATASET_BACKUPS, 1)
             .setDataset("a b/c.d", SettingKey.DATASET_VALIDATION, Settings.Validation.CHECKSUM)
             .build();
@@ -111,7 +113,9 @@ abstract class FormatKit {
   @Test
   void dataset_withNothingSet_hasTheDefaults() {
     assertThat(SettingsReader.read(valid("dataset-with-defaults")).datasets())
-        .isEqualTo(Map.of("mnist", new Settings.Dataset(Settings.Validation.CHECKSUM, 0)));
+        .isEqualTo(
+            Map.of(
+                "mnist", new Settings.Dataset(Settings.Validation.CHECKSUM, Optional.empty(), 0)));
   }
 
   @Test
