@@ -19,6 +19,7 @@ final class StatusTextTest {
             "",
             new NodeStats.Grid(77, List.of("a", "b"), 1_024, 512, 3, 0, 0, 0, 0, 0),
             new NodeStats.Memory(1 << 30, 2L << 30, 64 << 20, ""),
+            NodeStats.Disk.NONE,
             new NodeStats.Lane(
                 3,
                 1_024,
@@ -74,6 +75,7 @@ final class StatusTextTest {
             "the node is stopping",
             new NodeStats.Grid(1, List.of("a"), 64, 64, 0, 0, 0, 0, 0, 0),
             new NodeStats.Memory(0, 0, 0, "out of memory"),
+            NodeStats.Disk.NONE,
             new NodeStats.Lane(0, 0, 0, 0, 0, 0, 0, Map.of()),
             new NodeStats.Peers(0, 0, 0, 0),
             new NodeStats.Fills(Map.of(), 0, 0, 0, 0, Map.of()),

@@ -1,6 +1,7 @@
 package io.trainingday.node.lane;
 
 import io.trainingday.config.Settings;
+import io.trainingday.config.Settings.Tier;
 import io.trainingday.grid.SampleKey;
 import io.trainingday.lane.LaneException;
 import io.trainingday.lane.LaneException.Code;
@@ -27,6 +28,9 @@ final class ServedDataset {
 
   /** The name under which the number of backups is kept. */
   static final String BACKUPS = "backups";
+
+  /** The name under which the tier is kept. */
+  static final String TIER = "tier";
 
   private final OpenDataset dataset;
   private final RecordStore store;
@@ -60,6 +64,8 @@ final class ServedDataset {
       Settings settings,
       LaneServices services,
       ReadCounters counters) {
+    Map<String, String> stated = stated(request, settings);
+    requireDisk(request.name(), tier(stated), services);
     try {
       OpenDataset dataset =
           services
@@ -69,12 +75,27 @@ final class ServedDataset {
                   request.name(),
                   new SourceIdentity(request.sourceLength(), request.sourceDigest()),
                   request.pipeline(),
-                  stated(request, settings));
+                  stated);
       String backups = dataset.settings().getOrDefault(BACKUPS, "0");
-      RecordStore store = services.stores().of(Integer.parseInt(backups));
+      Tier tier = tier(dataset.settings());
+      requireDisk(request.name(), tier, services);
+      RecordStore store = services.stores().of(Integer.parseInt(backups), tier);
       return new ServedDataset(dataset, store, counters);
     } catch (DatasetRefusedException e) {
       throw refusal(e);
+    }
+  }
+
+  private static Tier tier(Map<String, String> settings) {
+    return Tier.valueOf(settings.getOrDefault(TIER, text(Tier.MEMORY)).toUpperCase(Locale.ROOT));
+  }
+
+  private static void requireDisk(String name, Tier tier, LaneServices services) {
+    if (tier.onDisk() && !services.stores().onDisk()) {
+      throw new LaneException(
+          Code.REFUSED,
+          "data set \"%s\" has tier=%s, but this node has no disk tier, allowed: memory; set disk.path on every node, or datasets.%s.tier=memory"
+              .formatted(name, text(tier), name));
     }
   }
 
@@ -92,7 +113,13 @@ final class ServedDataset {
       return asked;
     }
     Map<String, String> set =
-        Map.of(VALIDATION, text(own.validation()), BACKUPS, Integer.toString(own.backups()));
+        Map.of(
+            VALIDATION,
+            text(own.validation()),
+            BACKUPS,
+            Integer.toString(own.backups()),
+            TIER,
+            text(own.tier()));
     asked.forEach(
         (setting, value) -> {
           if (!value.equals(set.get(setting))) {
@@ -106,8 +133,8 @@ final class ServedDataset {
     return set;
   }
 
-  static String text(Settings.Validation validation) {
-    return validation.name().toLowerCase(Locale.ROOT);
+  static String text(Enum<?> choice) {
+    return choice.name().toLowerCase(Locale.ROOT);
   }
 
   RecordStore store() {

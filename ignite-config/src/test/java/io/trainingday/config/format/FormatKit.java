@@ -59,6 +59,8 @@ abstract class FormatKit {
             .set(SettingKey.MEMORY_MAX_SIZE, DataSize.ofGiB(64))
             .set(SettingKey.MEMORY_META_MAX_SIZE, DataSize.ofMiB(256))
             .set(SettingKey.MEMORY_HEADROOM, DataSize.ofGiB(2))
+            .set(SettingKey.DISK_PATH, Path.of("/var/lib/training-day"))
+            .set(SettingKey.DISK_MAX_SIZE, DataSize.ofGiB(500))
             .set(SettingKey.LANE_SOCKET, Path.of("/run/other/lane.sock"))
             .set(SettingKey.LANE_SEGMENT_DIRECTORY, Path.of("/mnt/shm"))
             .set(SettingKey.LANE_READER, Settings.Reader.PUBLIC)
@@ -90,6 +92,7 @@ abstract class FormatKit {
             .set(SettingKey.LOG_LEVEL, Settings.LogLevel.DEBUG)
             .setDataset("imagenet", SettingKey.DATASET_VALIDATION, Settings.Validation.NONE)
             .setDataset("imagenet", SettingKey.DATASET_BACKUPS, 1)
+            .setDataset("imagenet", SettingKey.DATASET_TIER, Settings.Tier.HYBRID)
             .setDataset("a b/c.d", SettingKey.DATASET_VALIDATION, Settings.Validation.CHECKSUM)
             .build();
     Settings read = SettingsReader.read(valid("everything"));
@@ -111,7 +114,10 @@ abstract class FormatKit {
   @Test
   void dataset_withNothingSet_hasTheDefaults() {
     assertThat(SettingsReader.read(valid("dataset-with-defaults")).datasets())
-        .isEqualTo(Map.of("mnist", new Settings.Dataset(Settings.Validation.CHECKSUM, 0)));
+        .isEqualTo(
+            Map.of(
+                "mnist",
+                new Settings.Dataset(Settings.Validation.CHECKSUM, 0, Settings.Tier.MEMORY)));
   }
 
   @Test

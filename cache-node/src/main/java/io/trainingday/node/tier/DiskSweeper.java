@@ -1,0 +1,277 @@
+package io.trainingday.node.tier;
+
+import io.trainingday.grid.BoundedLoadAffinity;
+import io.trainingday.grid.GridCaches;
+import io.trainingday.grid.SampleKey;
+import io.trainingday.node.disk.DiskStore;
+import io.trainingday.node.ownership.Ownership;
+import io.trainingday.node.versions.VersionKeys.Reach;
+import java.util.BitSet;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.LongAdder;
+import java.util.concurrent.locks.Condition;
+import java.util.concurrent.locks.LockSupport;
+import java.util.concurrent.locks.ReentrantLock;
+import java.util.function.Function;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * Goes through the keys on this node's disk in the background, again and again, and drops what is
+ * of no use.
+ *
+ * <h2>What is of no use</h2>
+ *
+ * <ul>
+ *   <li><b>Versions, incarnations and indices that nobody asks for any more</b>, at once: the grid
+ *       has a version key of that data set, and it says so. A data set without a version key is
+ *       another matter: after a restart it may be that its key has yet to come, or that nobody has
+ *       opened it yet. When somebody does, it has its old incarnation again, or a new one and the
+ *       records here are seen to be of no use.
+ *   <li><b>Records of partitions that are other nodes' now</b>, when they have been for {@link
+ *       #FOREIGN_TERM_NANOS}: until then the new owners ask for them.
+ * </ul>
+ *
+ * <p>When room is wanted, foreign records go after a few minutes, and those of data sets that
+ * nobody has opened since this node's start after an hour.
+ */
+final class DiskSweeper implements AutoCloseable {
+  private static final Logger LOG = LoggerFactory.getLogger(DiskSweeper.class);
+
+  private static final int KEYS_BETWEEN_PAUSES = 128;
+  private static final int PAUSE_PER_WORK = 19;
+  private static final int PAUSE_PER_WORK_WHEN_WOKEN = 4;
+  private static final long NANOS_BETWEEN_PASSES = TimeUnit.SECONDS.toNanos(30);
+  private static final long NANOS_BETWEEN_SEARCHES_FOR_ROOM = TimeUnit.SECONDS.toNanos(10);
+
+  /** As long as a longer epoch: by then whoever owns them has asked for them. */
+  private static final long FOREIGN_TERM_NANOS = TimeUnit.HOURS.toNanos(4);
+
+  private static final long FOREIGN_TERM_FOR_ROOM_NANOS = TimeUnit.MINUTES.toNanos(10);
+  private static final long UNKNOWN_TERM_FOR_ROOM_NANOS = TimeUnit.HOURS.toNanos(1);
+
+  private final DiskStore store;
+  private final Ownership ownership;
+  private final Holdings holdings;
+  private final Function<SampleKey, Reach> reach;
+  private final long[] foreignSince;
+  private final long startNanos = System.nanoTime();
+  private final LongAdder reclaimed = new LongAdder();
+  private final Thread thread = new Thread(this::run, "disk-sweeper");
+  private final ReentrantLock lock = new ReentrantLock();
+  private final Condition changed = lock.newCondition();
+  private boolean woken;
+  private volatile boolean closed;
+  private volatile long searchedForRoomNanos;
+  private volatile boolean foundNoRoom;
+
+  DiskSweeper(
+      DiskStore store, Ownership ownership, Holdings holdings, Function<SampleKey, Reach> reach) {
+    this.store = store;
+    this.ownership = ownership;
+    this.holdings = holdings;
+    this.reach = reach;
+    this.foreignSince = new long[ownership.table(0).partitions()];
+    thread.setDaemon(true);
+  }
+
+  void start() {
+    lookAtOwners();
+    ownership.onChange(this::lookAtOwners);
+    thread.start();
+  }
+
+  /** Says that records may have become unreachable. */
+  void wake() {
+    foundNoRoom = false;
+    lock.lock();
+    try {
+      woken = true;
+      changed.signalAll();
+    } finally {
+      lock.unlock();
+    }
+  }
+
+  /** Records dropped since the start. */
+  long reclaimed() {
+    return reclaimed.sum();
+  }
+
+  /** Notes since when each partition is held by other nodes alone; 0: it is held here. */
+  private synchronized void lookAtOwners() {
+    long now = Math.max(1, System.nanoTime() - startNanos);
+    for (int partition = 0; partition < foreignSince.length; partition++) {
+      boolean here = false;
+      for (int backups = 0; backups <= GridCaches.MAX_BACKUPS; backups++) {
+        here |= ownership.table(backups).isLocal(partition);
+      }
+      if (here) {
+        foreignSince[partition] = 0;
+      } else if (foreignSince[partition] == 0) {
+        foreignSince[partition] = now;
+      }
+    }
+  }
+
+  private synchronized boolean isForeignFor(int partition, long nanos) {
+    long since = foreignSince[partition];
+    return since != 0 && System.nanoTime() - startNanos - since > nanos;
+  }
+
+  private void run() {
+    try {
+      count();
+    } catch (RuntimeException failure) {
+      LOG.warn("What is on disk is not known to the other nodes yet", failure);
+    }
+    while (!closed) {
+      boolean urgent = awaitTurn();
+      if (!closed) {
+        sweep(urgent ? PAUSE_PER_WORK_WHEN_WOKEN : PAUSE_PER_WORK);
+      }
+    }
+  }
+
+  /** Tells at once what is there after a start: other nodes may lack it. */
+  private void count() {
+    holdings.countingBegins();
+    BitSet found = new BitSet();
+    boolean all =
+        store.forEachKey(
+            (key, recordBytes) -> {
+              found.set(partition(key));
+              return !closed;
+            });
+    if (all) {
+      holdings.counted(found);
+    }
+  }
+
+  /** Waits until it is time for a pass; true when there is a reason for it. */
+  private boolean awaitTurn() {
+    lock.lock();
+    try {
+      long left = NANOS_BETWEEN_PASSES;
+      while (!woken && !closed && left > 0) {
+        left = changed.awaitNanos(left);
+      }
+      boolean urgent = woken;
+      woken = false;
+      return urgent;
+    } catch (InterruptedException closing) {
+      return false;
+    } finally {
+      lock.unlock();
+    }
+  }
+
+  private void sweep(int pausePerWork) {
+    try {
+      holdings.countingBegins();
+      BitSet found = new BitSet();
+      Pauses pauses = new Pauses(pausePerWork);
+      boolean all =
+          store.forEachKey(
+              (key, recordBytes) -> {
+                if (isOfNoUse(key)) {
+                  reclaim(key);
+                } else {
+                  found.set(partition(key));
+                }
+                pauses.pause();
+                return !closed;
+              });
+      if (all) {
+        holdings.counted(found);
+      }
+    } catch (RuntimeException failure) {
+      // The versions cannot be asked just now. What was not swept is swept the next time.
+      LOG.warn("Sweeping the disk ended early", failure);
+    }
+  }
+
+  private boolean isOfNoUse(SampleKey key) {
+    return reach.apply(key) == Reach.UNREACHABLE
+        || isForeignFor(partition(key), FOREIGN_TERM_NANOS);
+  }
+
+  private boolean isOfLittleUse(SampleKey key) {
+    Reach now = reach.apply(key);
+    return now == Reach.UNREACHABLE
+        || (now == Reach.UNKNOWN && System.nanoTime() - startNanos > UNKNOWN_TERM_FOR_ROOM_NANOS)
+        || isForeignFor(partition(key), FOREIGN_TERM_FOR_ROOM_NANOS);
+  }
+
+  private boolean reclaim(SampleKey key) {
+    boolean removed = store.remove(key);
+    if (removed) {
+      reclaimed.increment();
+    }
+    return removed;
+  }
+
+  private int partition(SampleKey key) {
+    return BoundedLoadAffinity.partition(key.index(), foreignSince.length);
+  }
+
+  /**
+   * Drops what is of little use until so many bytes are gone.
+   *
+   * @return bytes dropped
+   */
+  long makeRoom(long bytes) {
+    long now = System.nanoTime();
+    if (closed || (foundNoRoom && now - searchedForRoomNanos < NANOS_BETWEEN_SEARCHES_FOR_ROOM)) {
+      return 0;
+    }
+    long[] freed = {0};
+    store.forEachKey(
+        (key, recordBytes) -> {
+          if (isOfLittleUse(key) && reclaim(key)) {
+            freed[0] += recordBytes;
+          }
+          return !closed && freed[0] < bytes;
+        });
+    foundNoRoom = freed[0] == 0;
+    searchedForRoomNanos = System.nanoTime();
+    return freed[0];
+  }
+
+  @Override
+  public void close() {
+    closed = true;
+    wake();
+    LockSupport.unpark(thread);
+    boolean interrupted = false;
+    while (thread.isAlive() && !interrupted) {
+      try {
+        thread.join();
+      } catch (InterruptedException e) {
+        interrupted = true;
+        Thread.currentThread().interrupt();
+      }
+    }
+  }
+
+  /** Leaves the processor to others most of the time. */
+  private final class Pauses {
+    private final int pausePerWork;
+    private int keys;
+    private long workBegan = System.nanoTime();
+
+    Pauses(int pausePerWork) {
+      this.pausePerWork = pausePerWork;
+    }
+
+    void pause() {
+      if (++keys == KEYS_BETWEEN_PAUSES) {
+        keys = 0;
+        if (!closed) {
+          LockSupport.parkNanos(DiskSweeper.this, (System.nanoTime() - workBegan) * pausePerWork);
+        }
+        workBegan = System.nanoTime();
+      }
+    }
+  }
+}
