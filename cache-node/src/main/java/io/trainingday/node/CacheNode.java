@@ -159,8 +159,9 @@ public final class CacheNode implements AutoCloseable {
               lease::isHeld,
               patience(settings));
       capacity = Capacity.start(ignite, stores, ownership, settings, versions::isReachable);
+      disk.ifPresent(tier -> capacity.countDisk(tier::uses));
       disk.ifPresent(
-          tier -> tier.start(ignite, ownership, peers, capacity.admission(), versions::reach));
+          tier -> tier.start(ignite, stores, ownership, peers, capacity.admission(), versions));
       versions.onPublish(
           () -> {
             capacity.versionsChanged();

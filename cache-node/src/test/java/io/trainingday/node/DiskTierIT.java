@@ -94,6 +94,33 @@ class DiskTierIT {
   }
 
   @Test
+  void recordsInMemory_thatMovedWithTheirPartition_areOnTheNewOwnersDiskSoon() throws Exception {
+    int count = 600;
+    Pictures pictures = new Pictures(20_000);
+    DatasetSpec spec = Pictures.spec("down", count);
+    try (LocalGrid grid = grid(2, "down", Tier.HYBRID, 0)) {
+      NodeProcess again = grid.node(1);
+      grid.stop(again);
+      grid.awaitSettled();
+      try (TrainingCache cache = grid.connect(grid.node(0));
+          CachedSamples samples = cache.open(spec)) {
+        assertThat(epoch(grid, samples, pictures, count)).isEqualTo(count);
+        awaitWritten(grid);
+      }
+      NodeProcess back = grid.restart(again);
+      grid.awaitSettled();
+      awaitShares(grid, 2);
+      grid.awaitThat(
+          "what moved is on disk",
+          SOON,
+          () -> {
+            double records = grid.metric(back, "training_day_disk_records");
+            return records < count / 4.0 ? "only " + records : "";
+          });
+    }
+  }
+
+  @Test
   void backups_haveTheirCopiesOnDisk() throws Exception {
     int count = 600;
     Pictures pictures = new Pictures(20_000);

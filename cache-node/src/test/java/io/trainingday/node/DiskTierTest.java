@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.awaitility.Awaitility.await;
 
+import io.trainingday.client.CacheAdmin;
 import io.trainingday.client.CacheException;
 import io.trainingday.client.CachedSamples;
 import io.trainingday.client.DatasetSpec;
@@ -174,6 +175,11 @@ class DiskTierTest {
       awaitWritten(node);
       await().atMost(SOON).until(() -> node.stats().disk().reclaimed() == 100);
       assertThat(node.stats().disk().records()).isEqualTo(count);
+      try (CacheAdmin admin =
+          CacheAdmin.connect(
+              TrainingCache.Config.builder().address("unix:" + node.socket()).build())) {
+        await().atMost(SOON).until(() -> admin.datasets().contains("\"entries\":" + count));
+      }
     }
   }
 

@@ -3,10 +3,15 @@ package io.trainingday.node.tier;
 import io.trainingday.grid.BoundedLoadAffinity;
 import io.trainingday.grid.GridCaches;
 import io.trainingday.grid.SampleKey;
+import io.trainingday.node.capacity.Capacity;
 import io.trainingday.node.disk.DiskStore;
 import io.trainingday.node.ownership.Ownership;
 import io.trainingday.node.versions.VersionKeys.Reach;
+import java.util.ArrayList;
 import java.util.BitSet;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.LongAdder;
 import java.util.concurrent.locks.Condition;
@@ -18,7 +23,8 @@ import org.slf4j.LoggerFactory;
 
 /**
  * Goes through the keys on this node's disk in the background, again and again, and drops what is
- * of no use.
+ * of no use. After partitions have moved it sees to it first that what came to memory is on disk,
+ * too.
  *
  * <h2>What is of no use</h2>
  *
@@ -54,6 +60,7 @@ final class DiskSweeper implements AutoCloseable {
   private final Ownership ownership;
   private final Holdings holdings;
   private final Function<SampleKey, Reach> reach;
+  private final Backfill backfill;
   private final long[] foreignSince;
   private final long startNanos = System.nanoTime();
   private final LongAdder reclaimed = new LongAdder();
@@ -61,23 +68,35 @@ final class DiskSweeper implements AutoCloseable {
   private final ReentrantLock lock = new ReentrantLock();
   private final Condition changed = lock.newCondition();
   private boolean woken;
+  private volatile boolean moved = true;
   private volatile boolean closed;
   private volatile long searchedForRoomNanos;
   private volatile boolean foundNoRoom;
+  private volatile List<Capacity.Use> uses = List.of();
 
   DiskSweeper(
-      DiskStore store, Ownership ownership, Holdings holdings, Function<SampleKey, Reach> reach) {
+      DiskStore store,
+      Ownership ownership,
+      Holdings holdings,
+      Function<SampleKey, Reach> reach,
+      Backfill backfill) {
     this.store = store;
     this.ownership = ownership;
     this.holdings = holdings;
     this.reach = reach;
+    this.backfill = backfill;
     this.foreignSince = new long[ownership.table(0).partitions()];
     thread.setDaemon(true);
   }
 
   void start() {
     lookAtOwners();
-    ownership.onChange(this::lookAtOwners);
+    ownership.onChange(
+        () -> {
+          lookAtOwners();
+          moved = true;
+          wake();
+        });
     thread.start();
   }
 
@@ -96,6 +115,11 @@ final class DiskSweeper implements AutoCloseable {
   /** Records dropped since the start. */
   long reclaimed() {
     return reclaimed.sum();
+  }
+
+  /** What the last walk over all keys counted, by data set and pipeline. */
+  List<Capacity.Use> uses() {
+    return uses;
   }
 
   /** Notes since when each partition is held by other nodes alone; 0: it is held here. */
@@ -128,23 +152,44 @@ final class DiskSweeper implements AutoCloseable {
     while (!closed) {
       boolean urgent = awaitTurn();
       if (!closed) {
-        sweep(urgent ? PAUSE_PER_WORK_WHEN_WOKEN : PAUSE_PER_WORK);
+        int pausePerWork = urgent ? PAUSE_PER_WORK_WHEN_WOKEN : PAUSE_PER_WORK;
+        fillUp(pausePerWork);
+        sweep(pausePerWork);
       }
+    }
+  }
+
+  /** What came to memory with its partition is to be on disk as well. */
+  private void fillUp(int pausePerWork) {
+    if (!moved) {
+      return;
+    }
+    moved = false;
+    try {
+      Pauses pauses = new Pauses(pausePerWork);
+      backfill.run(
+          () -> {
+            pauses.pause();
+            return !closed;
+          });
+    } catch (RuntimeException failure) {
+      // What was not written is written after the next move.
+      LOG.warn("Writing down what is in memory ended early", failure);
     }
   }
 
   /** Tells at once what is there after a start: other nodes may lack it. */
   private void count() {
     holdings.countingBegins();
-    BitSet found = new BitSet();
+    Count count = new Count();
     boolean all =
         store.forEachKey(
             (key, recordBytes) -> {
-              found.set(partition(key));
+              count.add(key, recordBytes);
               return !closed;
             });
     if (all) {
-      holdings.counted(found);
+      count.tell();
     }
   }
 
@@ -169,7 +214,7 @@ final class DiskSweeper implements AutoCloseable {
   private void sweep(int pausePerWork) {
     try {
       holdings.countingBegins();
-      BitSet found = new BitSet();
+      Count count = new Count();
       Pauses pauses = new Pauses(pausePerWork);
       boolean all =
           store.forEachKey(
@@ -177,13 +222,13 @@ final class DiskSweeper implements AutoCloseable {
                 if (isOfNoUse(key)) {
                   reclaim(key);
                 } else {
-                  found.set(partition(key));
+                  count.add(key, recordBytes);
                 }
                 pauses.pause();
                 return !closed;
               });
       if (all) {
-        holdings.counted(found);
+        count.tell();
       }
     } catch (RuntimeException failure) {
       // The versions cannot be asked just now. What was not swept is swept the next time.
@@ -251,6 +296,32 @@ final class DiskSweeper implements AutoCloseable {
         interrupted = true;
         Thread.currentThread().interrupt();
       }
+    }
+  }
+
+  private record Pair(long dataset, long pipeline) {}
+
+  /** What one walk finds. */
+  private final class Count {
+    private final BitSet partitions = new BitSet();
+    private final Map<Pair, long[]> recordsAndBytes = new HashMap<>();
+
+    void add(SampleKey key, int recordBytes) {
+      partitions.set(partition(key));
+      long[] sums =
+          recordsAndBytes.computeIfAbsent(
+              new Pair(key.dataset(), key.pipeline()), unused -> new long[2]);
+      sums[0]++;
+      sums[1] += recordBytes;
+    }
+
+    void tell() {
+      holdings.counted(partitions);
+      List<Capacity.Use> counted = new ArrayList<>();
+      recordsAndBytes.forEach(
+          (pair, sums) ->
+              counted.add(new Capacity.Use(pair.dataset, pair.pipeline, sums[0], sums[1])));
+      uses = List.copyOf(counted);
     }
   }
 

@@ -4,6 +4,7 @@ import io.trainingday.config.Settings;
 import io.trainingday.grid.BoundedLoadAffinity;
 import io.trainingday.grid.SampleKey;
 import io.trainingday.node.capacity.Admission;
+import io.trainingday.node.capacity.Capacity;
 import io.trainingday.node.disk.DiskOptions;
 import io.trainingday.node.disk.DiskStats;
 import io.trainingday.node.disk.DiskStore;
@@ -13,11 +14,12 @@ import io.trainingday.node.peer.Peers;
 import io.trainingday.node.store.RecordSink;
 import io.trainingday.node.store.RecordStore;
 import io.trainingday.node.store.RecordStore.Kept;
-import io.trainingday.node.versions.VersionKeys.Reach;
+import io.trainingday.node.store.RecordStores;
+import io.trainingday.node.versions.VersionKeys;
+import java.util.List;
 import java.util.Optional;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.LongAdder;
-import java.util.function.Function;
 import org.apache.ignite.Ignite;
 import org.jspecify.annotations.Nullable;
 
@@ -120,16 +122,23 @@ public final class DiskTier implements AutoCloseable {
    * Begins to work with the other nodes and to drop what is of no use.
    *
    * @param admission of this node's memory
-   * @param reach whether a record may ever be asked for again
+   * @param versions say what may ever be asked for again
    */
   public void start(
       Ignite ignite,
+      RecordStores memory,
       Ownership ownership,
       Peers peers,
       Admission admission,
-      Function<SampleKey, Reach> reach) {
+      VersionKeys versions) {
     Holdings holdings = new Holdings(ignite, ownership, partitions);
-    DiskSweeper sweeper = new DiskSweeper(store, ownership, holdings, reach);
+    Backfill backfill =
+        new Backfill(
+            memory,
+            store,
+            dataset -> versions.settings(dataset).getOrDefault("tier", "").equals("hybrid"),
+            maxRecordBytes);
+    DiskSweeper sweeper = new DiskSweeper(store, ownership, holdings, versions::reach, backfill);
     Parts made =
         new Parts(
             holdings,
@@ -154,6 +163,12 @@ public final class DiskTier implements AutoCloseable {
       throw new IllegalStateException("the disk tier was not started");
     }
     return now;
+  }
+
+  /** What is on disk, as {@link Capacity#uses} has it. */
+  public List<Capacity.Use> uses() {
+    Parts now = parts;
+    return now == null ? List.of() : now.sweeper.uses();
   }
 
   /** Says that versions have changed, so that there may be records nobody can reach any more. */

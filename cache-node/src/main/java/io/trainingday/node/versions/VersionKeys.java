@@ -265,6 +265,22 @@ public final class VersionKeys implements AutoCloseable {
   }
 
   /**
+   * The settings kept for a data set, defaults filled in; empty where this node knows of no such
+   * data set. Decodes the version key, so do not ask often.
+   *
+   * @param dataset hash of its name
+   */
+  public Map<String, String> settings(long dataset) {
+    try {
+      VersionKey key = replica.key(dataset);
+      return key == null ? Map.of() : withDefaults(key.settings());
+    } catch (GridUnavailableException | DatasetRefusedException unknown) {
+      LOG.debug("Cannot tell the settings of data set {}.", dataset, unknown);
+      return Map.of();
+    }
+  }
+
+  /**
    * Publishes that the source changed: every sample's version is new. Handles opened with another
    * source are refused from now on.
    *
