@@ -28,18 +28,15 @@ final class CopyWriter implements AutoCloseable {
           });
 
   /**
-   * @param maxBytes of copies taken and not written yet
+   * @param maxBytes of copies taken and not written yet, unless it is one larger than that
    */
   CopyWriter(long maxBytes, Counters counters) {
-    this.inFlight = new InFlightBytes(maxBytes);
+    this.inFlight = InFlightBytes.orOneRecord(maxBytes);
     this.counters = counters;
   }
 
   /** Takes a copy, or says why not. Never blocks. */
   Submitted offer(RecordStore store, SampleKey key, byte[] record) {
-    if (!inFlight.couldTake(record.length)) {
-      return Submitted.TOO_LARGE;
-    }
     if (!inFlight.tryTake(record.length)) {
       return Submitted.BUSY;
     }

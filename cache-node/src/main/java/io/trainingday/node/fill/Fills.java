@@ -92,6 +92,10 @@ public final class Fills implements AutoCloseable {
 
   private static final Logger LOG = LoggerFactory.getLogger(Fills.class);
   private static final int STRIPES = 64;
+
+  /** Copies that wait for the disk may take such a part of what fills may. */
+  private static final int COPIES_SHARE = 4;
+
   private static final Duration CLOSE_TIMEOUT = Duration.ofSeconds(5);
 
   private final FillLimits limits;
@@ -154,7 +158,7 @@ public final class Fills implements AutoCloseable {
     inFlight = new InFlightBytes(limits.maxInFlightBytes());
     writeBehind =
         new WriteBehind(admission, inFlight, limits.writers(), counters, this::removePending);
-    copies = new CopyWriter(limits.maxInFlightBytes(), counters);
+    copies = new CopyWriter(Math.max(1, limits.maxInFlightBytes() / COPIES_SHARE), counters);
     searcher = new Holder(limits.maxLeasesPerHolder(), limits.maxLeases(), liveLeases);
     timer = withTimer ? startTimer(limits.leaseTimeoutNanos()) : null;
   }

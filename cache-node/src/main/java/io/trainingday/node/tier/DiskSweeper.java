@@ -1,11 +1,13 @@
 package io.trainingday.node.tier;
 
-import io.trainingday.grid.BoundedLoadAffinity;
 import io.trainingday.grid.GridCaches;
 import io.trainingday.grid.SampleKey;
 import io.trainingday.node.capacity.Capacity;
 import io.trainingday.node.disk.DiskStore;
 import io.trainingday.node.ownership.Ownership;
+import io.trainingday.node.ownership.OwnershipTable;
+import io.trainingday.node.store.RecordStores;
+import io.trainingday.node.store.RecordStores.Held;
 import io.trainingday.node.versions.VersionKeys.Reach;
 import java.util.ArrayList;
 import java.util.BitSet;
@@ -26,20 +28,7 @@ import org.slf4j.LoggerFactory;
  * of no use. After partitions have moved it sees to it first that what came to memory is on disk,
  * too.
  *
- * <h2>What is of no use</h2>
- *
- * <ul>
- *   <li><b>Versions, incarnations and indices that nobody asks for any more</b>, at once: the grid
- *       has a version key of that data set, and it says so. A data set without a version key is
- *       another matter: after a restart it may be that its key has yet to come, or that nobody has
- *       opened it yet. When somebody does, it has its old incarnation again, or a new one and the
- *       records here are seen to be of no use.
- *   <li><b>Records of partitions that are other nodes' now</b>, when they have been for {@link
- *       #FOREIGN_TERM_NANOS}: until then the new owners ask for them.
- * </ul>
- *
- * <p>When room is wanted, foreign records go after a few minutes, and those of data sets that
- * nobody has opened since this node's start after an hour.
+ * <p>What is of no use, {@link Usefulness} says.
  */
 final class DiskSweeper implements AutoCloseable {
   private static final Logger LOG = LoggerFactory.getLogger(DiskSweeper.class);
@@ -50,19 +39,12 @@ final class DiskSweeper implements AutoCloseable {
   private static final long NANOS_BETWEEN_PASSES = TimeUnit.SECONDS.toNanos(30);
   private static final long NANOS_BETWEEN_SEARCHES_FOR_ROOM = TimeUnit.SECONDS.toNanos(10);
 
-  /** As long as a longer epoch: by then whoever owns them has asked for them. */
-  private static final long FOREIGN_TERM_NANOS = TimeUnit.HOURS.toNanos(4);
-
-  private static final long FOREIGN_TERM_FOR_ROOM_NANOS = TimeUnit.MINUTES.toNanos(10);
-  private static final long UNKNOWN_TERM_FOR_ROOM_NANOS = TimeUnit.HOURS.toNanos(1);
-
   private final DiskStore store;
+  private final RecordStores memory;
   private final Ownership ownership;
+  private final Usefulness usefulness;
   private final Holdings holdings;
-  private final Function<SampleKey, Reach> reach;
   private final Backfill backfill;
-  private final long[] foreignSince;
-  private final long startNanos = System.nanoTime();
   private final LongAdder reclaimed = new LongAdder();
   private final Thread thread = new Thread(this::run, "disk-sweeper");
   private final ReentrantLock lock = new ReentrantLock();
@@ -76,24 +58,38 @@ final class DiskSweeper implements AutoCloseable {
 
   DiskSweeper(
       DiskStore store,
+      RecordStores memory,
       Ownership ownership,
       Holdings holdings,
       Function<SampleKey, Reach> reach,
       Backfill backfill) {
     this.store = store;
+    this.memory = memory;
     this.ownership = ownership;
     this.holdings = holdings;
-    this.reach = reach;
     this.backfill = backfill;
-    this.foreignSince = new long[ownership.table(0).partitions()];
+    this.usefulness =
+        new Usefulness(reach, ownership.table(0).partitions(), this::held, System::nanoTime);
     thread.setDaemon(true);
   }
 
+  /** The partitions that are this node's, or will be once they have arrived. */
+  private BitSet held() {
+    BitSet held = new BitSet();
+    for (int backups = 0; backups <= GridCaches.MAX_BACKUPS; backups++) {
+      OwnershipTable table = ownership.table(backups);
+      for (int partition = 0; partition < table.partitions(); partition++) {
+        held.set(partition, held.get(partition) || table.isLocal(partition));
+      }
+      memory.partitions(backups, Held.ARRIVING).forEach(held::set);
+    }
+    return held;
+  }
+
   void start() {
-    lookAtOwners();
     ownership.onChange(
         () -> {
-          lookAtOwners();
+          usefulness.ownersChanged();
           moved = true;
           wake();
         });
@@ -120,27 +116,6 @@ final class DiskSweeper implements AutoCloseable {
   /** What the last walk over all keys counted, by data set and pipeline. */
   List<Capacity.Use> uses() {
     return uses;
-  }
-
-  /** Notes since when each partition is held by other nodes alone; 0: it is held here. */
-  private synchronized void lookAtOwners() {
-    long now = Math.max(1, System.nanoTime() - startNanos);
-    for (int partition = 0; partition < foreignSince.length; partition++) {
-      boolean here = false;
-      for (int backups = 0; backups <= GridCaches.MAX_BACKUPS; backups++) {
-        here |= ownership.table(backups).isLocal(partition);
-      }
-      if (here) {
-        foreignSince[partition] = 0;
-      } else if (foreignSince[partition] == 0) {
-        foreignSince[partition] = now;
-      }
-    }
-  }
-
-  private synchronized boolean isForeignFor(int partition, long nanos) {
-    long since = foreignSince[partition];
-    return since != 0 && System.nanoTime() - startNanos - since > nanos;
   }
 
   private void run() {
@@ -219,7 +194,7 @@ final class DiskSweeper implements AutoCloseable {
       boolean all =
           store.forEachKey(
               (key, recordBytes) -> {
-                if (isOfNoUse(key)) {
+                if (usefulness.isOfNoUse(key)) {
                   reclaim(key);
                 } else {
                   count.add(key, recordBytes);
@@ -236,28 +211,12 @@ final class DiskSweeper implements AutoCloseable {
     }
   }
 
-  private boolean isOfNoUse(SampleKey key) {
-    return reach.apply(key) == Reach.UNREACHABLE
-        || isForeignFor(partition(key), FOREIGN_TERM_NANOS);
-  }
-
-  private boolean isOfLittleUse(SampleKey key) {
-    Reach now = reach.apply(key);
-    return now == Reach.UNREACHABLE
-        || (now == Reach.UNKNOWN && System.nanoTime() - startNanos > UNKNOWN_TERM_FOR_ROOM_NANOS)
-        || isForeignFor(partition(key), FOREIGN_TERM_FOR_ROOM_NANOS);
-  }
-
   private boolean reclaim(SampleKey key) {
     boolean removed = store.remove(key);
     if (removed) {
       reclaimed.increment();
     }
     return removed;
-  }
-
-  private int partition(SampleKey key) {
-    return BoundedLoadAffinity.partition(key.index(), foreignSince.length);
   }
 
   /**
@@ -273,7 +232,7 @@ final class DiskSweeper implements AutoCloseable {
     long[] freed = {0};
     store.forEachKey(
         (key, recordBytes) -> {
-          if (isOfLittleUse(key) && reclaim(key)) {
+          if (usefulness.isOfLittleUse(key) && reclaim(key)) {
             freed[0] += recordBytes;
           }
           return !closed && freed[0] < bytes;
@@ -307,7 +266,7 @@ final class DiskSweeper implements AutoCloseable {
     private final Map<Pair, long[]> recordsAndBytes = new HashMap<>();
 
     void add(SampleKey key, int recordBytes) {
-      partitions.set(partition(key));
+      partitions.set(usefulness.partition(key));
       long[] sums =
           recordsAndBytes.computeIfAbsent(
               new Pair(key.dataset(), key.pipeline()), unused -> new long[2]);

@@ -138,7 +138,8 @@ public final class DiskTier implements AutoCloseable {
             store,
             dataset -> versions.settings(dataset).getOrDefault("tier", "").equals("hybrid"),
             maxRecordBytes);
-    DiskSweeper sweeper = new DiskSweeper(store, ownership, holdings, versions::reach, backfill);
+    DiskSweeper sweeper =
+        new DiskSweeper(store, memory, ownership, holdings, versions::reach, backfill);
     Parts made =
         new Parts(
             holdings,

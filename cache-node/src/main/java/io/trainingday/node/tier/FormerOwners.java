@@ -50,7 +50,13 @@ import org.slf4j.LoggerFactory;
  */
 final class FormerOwners implements Elsewhere, AutoCloseable {
   private static final Logger LOG = LoggerFactory.getLogger(FormerOwners.class);
-  private static final int SAMPLES_A_REQUEST = 256;
+  private static final int SAMPLES_A_REQUEST = 32;
+
+  /** More wait for their turn: what is on its way here is to fit in what may be in flight. */
+  private static final int REQUESTS_AT_ONCE = 4;
+
+  /** How often a record is asked for again that came when too much was in flight. */
+  private static final int MOST_REPEATS = 4;
 
   /** Who is not among so many is not asked: a partition has been with a few nodes at most. */
   private static final int MOST_ASKED = 4;
@@ -60,8 +66,11 @@ final class FormerOwners implements Elsewhere, AutoCloseable {
 
   private static final int MOST_ABSENT = 1 << 17;
 
+  /** What is on its way here may take such a part of what fills may. */
+  private static final int IN_FLIGHT_SHARE = 4;
+
   /** For so long a node is not asked that did not answer. */
-  private static final long SILENT_NANOS = TimeUnit.SECONDS.toNanos(1);
+  private static final long SILENT_NANOS = TimeUnit.SECONDS.toNanos(3);
 
   private final Ownership ownership;
   private final Peers peers;
@@ -91,6 +100,7 @@ final class FormerOwners implements Elsewhere, AutoCloseable {
     final SampleKey key;
     final Consumer<byte @Nullable []> whenEnded;
     final Deque<Member> left;
+    int repeats;
 
     /** Whether all who were asked have answered. */
     boolean answered = true;
@@ -109,11 +119,17 @@ final class FormerOwners implements Elsewhere, AutoCloseable {
 
   private record Asked(Member member, KeySpace keys) {}
 
+  private record Request(Asked asked, List<Search> searches) {}
+
+  // Used by the thread alone.
+  private final Deque<Request> waiting = new ArrayDeque<>();
+  private int open;
+
   FormerOwners(Ownership ownership, Peers peers, Holdings holdings, long maxInFlightBytes) {
     this.ownership = ownership;
     this.peers = peers;
     this.holdings = holdings;
-    this.inFlight = new InFlightBytes(maxInFlightBytes);
+    this.inFlight = InFlightBytes.orOneRecord(Math.max(1, maxInFlightBytes / IN_FLIGHT_SHARE));
   }
 
   /** Records that another node still had. */
@@ -163,7 +179,7 @@ final class FormerOwners implements Elsewhere, AutoCloseable {
         if (search.answered) {
           remember(search.key);
         }
-        search.whenEnded.accept(null);
+        tell(search, null);
       } else {
         together
             .computeIfAbsent(
@@ -176,9 +192,10 @@ final class FormerOwners implements Elsewhere, AutoCloseable {
         (asked, all) -> {
           for (int from = 0; from < all.size(); from += SAMPLES_A_REQUEST) {
             int to = Math.min(all.size(), from + SAMPLES_A_REQUEST);
-            send(asked, List.copyOf(all.subList(from, to)));
+            waiting.add(new Request(asked, List.copyOf(all.subList(from, to))));
           }
         });
+    sendWaiting();
   }
 
   private @Nullable Member next(Search search) {
@@ -190,6 +207,14 @@ final class FormerOwners implements Elsewhere, AutoCloseable {
       search.answered = false;
     }
     return null;
+  }
+
+  private void sendWaiting() {
+    while (open < REQUESTS_AT_ONCE && !waiting.isEmpty()) {
+      Request next = waiting.remove();
+      open++;
+      send(next.asked, next.searches);
+    }
   }
 
   private void send(Asked asked, List<Search> searches) {
@@ -209,6 +234,7 @@ final class FormerOwners implements Elsewhere, AutoCloseable {
   }
 
   private void ended(Member asked, List<Search> searches, Answers answers) {
+    open--;
     if (!answers.complete) {
       silentUntil.put(asked.id(), System.nanoTime() + SILENT_NANOS);
     }
@@ -219,13 +245,16 @@ final class FormerOwners implements Elsewhere, AutoCloseable {
       Search search = searches.get(i);
       if (record == null) {
         search.answered &= answers.missing.contains(i);
+        if (answers.landed.contains(i) && search.repeats++ < MOST_REPEATS) {
+          search.left.addFirst(asked);
+        }
         missed.add(search);
         continue;
       }
       try {
         if (checksum.matches(ByteBuffer.wrap(record), 0, record.length)) {
           fetched.increment();
-          search.whenEnded.accept(record);
+          tell(search, record);
         } else {
           missed.add(search);
         }
@@ -235,6 +264,15 @@ final class FormerOwners implements Elsewhere, AutoCloseable {
     }
     answers.giveBackTheRest();
     ask(missed);
+  }
+
+  private static void tell(Search search, byte @Nullable [] record) {
+    try {
+      search.whenEnded.accept(record);
+    } catch (RuntimeException stopping) {
+      // Whoever waits for it has the lease's deadline.
+      LOG.debug("{} was looked for in vain", search.key, stopping);
+    }
   }
 
   private void remember(SampleKey key) {

@@ -9,14 +9,20 @@ import java.util.EnumMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.concurrent.atomic.AtomicBoolean;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /**
  * The stores of one cache node, one for each number of backups and each tier. A data set lives in
  * the one of its settings.
  */
 public final class TieredStores {
+  private static final Logger LOG = LoggerFactory.getLogger(TieredStores.class);
+
   private final List<Map<Tier, RecordStore>> stores = new ArrayList<>();
   private final boolean onDisk;
+  private final AtomicBoolean warned = new AtomicBoolean();
 
   /**
    * @param disk empty where the node has none: then nothing of tier disk is kept, and of tier
@@ -43,6 +49,12 @@ public final class TieredStores {
     RecordStore store = stores.get(backups).get(tier);
     if (store == null) {
       throw new IllegalArgumentException("tier " + tier);
+    }
+    if (tier.onDisk() && !onDisk && warned.compareAndSet(false, true)) {
+      LOG.warn(
+          "This node is asked for a data set of tier {} and has no disk tier: it keeps none of its"
+              + " records there; set disk.path on every node",
+          tier);
     }
     return store;
   }
