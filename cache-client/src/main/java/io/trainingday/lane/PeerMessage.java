@@ -19,6 +19,8 @@ public sealed interface PeerMessage extends LaneMessage {
 
   int MAX_BACKUPS = 2;
 
+  int MAX_TIER = 2;
+
   /** What became of one sample of a {@link PeerRead}. */
   enum PeerStatus {
     HIT,
@@ -46,12 +48,14 @@ public sealed interface PeerMessage extends LaneMessage {
    * @param pipeline hash of the pipeline fingerprint
    * @param variant of the stored augmentation, 0–65,535
    * @param backups of the data set, 0–{@link #MAX_BACKUPS}; says which table of owners is meant
+   * @param tier of the data set, 0–{@link #MAX_TIER}: memory, disk, hybrid
    */
-  record KeySpace(long dataset, long incarnation, long pipeline, int variant, int backups) {
+  record KeySpace(
+      long dataset, long incarnation, long pipeline, int variant, int backups, int tier) {
     private static final int BYTES = 28;
 
     private void write(BodyWriter out) {
-      out.u8(backups).u8(0).u16(variant).i64(dataset).i64(incarnation).i64(pipeline);
+      out.u8(backups).u8(tier).u16(variant).i64(dataset).i64(incarnation).i64(pipeline);
     }
 
     private static KeySpace read(Body body) {
@@ -59,9 +63,12 @@ public sealed interface PeerMessage extends LaneMessage {
       if (backups > MAX_BACKUPS) {
         throw body.malformed("backups=%d, allowed: 0–%d".formatted(backups, MAX_BACKUPS));
       }
-      body.zeros(1);
+      int tier = body.u8();
+      if (tier > MAX_TIER) {
+        throw body.malformed("tier=%d, allowed: 0–%d".formatted(tier, MAX_TIER));
+      }
       int variant = body.u16();
-      return new KeySpace(body.i64(), body.i64(), body.i64(), variant, backups);
+      return new KeySpace(body.i64(), body.i64(), body.i64(), variant, backups, tier);
     }
   }
 
@@ -97,7 +104,7 @@ public sealed interface PeerMessage extends LaneMessage {
    * @param waitMillis as in {@link LaneMessage.Read}
    * @param holder who the leases are for: one of the asking node's trainers
    * @param oldestMillis records made before, in milliseconds since 1970, are no hits; {@link
-   *     Long#MIN_VALUE}: however old
+   *     #ANY_AGE}: however old
    * @param stamps records whose source stamp is another are no hits; empty where nobody asks
    */
   record PeerRead(
@@ -116,6 +123,32 @@ public sealed interface PeerMessage extends LaneMessage {
     private static final int VERIFY = 2;
     private static final int HEADS = 4;
     private static final int STAMPS = 8;
+
+    /** For {@code oldestMillis}. */
+    public static final long ANY_AGE = Long.MIN_VALUE;
+
+    /** However old, whatever its source looks like. */
+    public PeerRead(
+        KeySpace keys,
+        boolean lease,
+        boolean verify,
+        boolean heads,
+        int waitMillis,
+        long holder,
+        long[] indices,
+        long[] sampleVersions) {
+      this(
+          keys,
+          lease,
+          verify,
+          heads,
+          waitMillis,
+          holder,
+          indices,
+          sampleVersions,
+          ANY_AGE,
+          new long[0]);
+    }
 
     @Override
     public int type() {
@@ -289,12 +322,23 @@ public sealed interface PeerMessage extends LaneMessage {
   }
 
   /**
-   * A loaded record for its owner. The record's bytes are a view of the frame's body.
+   * A loaded record for its owner, or from its owner for the disk of a backup. The record's bytes
+   * are a view of the frame's body.
    *
    * @param verify the record is to be checked against its checksum
+   * @param copy the record is for the disk of the node that gets it, whatever it owns
    */
-  record PeerFill(KeySpace keys, boolean verify, long index, long sampleVersion, ByteBuffer record)
+  record PeerFill(
+      KeySpace keys,
+      boolean verify,
+      boolean copy,
+      long index,
+      long sampleVersion,
+      ByteBuffer record)
       implements PeerMessage {
+    private static final int VERIFY = 1;
+    private static final int COPY = 2;
+
     @Override
     public int type() {
       return 35;
@@ -311,21 +355,32 @@ public sealed interface PeerMessage extends LaneMessage {
     public ByteBuffer head(long requestId) {
       BodyWriter out = new BodyWriter(24 + KeySpace.BYTES);
       keys.write(out);
-      out.u8(verify ? 1 : 0).u8(0).u16(0).i64(index).i64(sampleVersion).u32(record.remaining());
+      out.u8((verify ? VERIFY : 0) | (copy ? COPY : 0))
+          .u8(0)
+          .u16(0)
+          .i64(index)
+          .i64(sampleVersion)
+          .u32(record.remaining());
       return out.frame(type(), requestId, record.remaining());
     }
 
     static PeerFill read(Body body) {
       KeySpace keys = KeySpace.read(body);
-      int verify = body.u8();
-      if (verify > 1) {
-        throw body.malformed("verify=" + verify + ", allowed: 0, 1");
+      int flags = body.u8();
+      if (flags > (VERIFY | COPY)) {
+        throw body.malformed("flags=" + flags + ", allowed: 0–3");
       }
       body.zeros(3);
       long index = body.i64();
       long sampleVersion = body.i64();
       int recordBytes = body.u31("recordBytes");
-      return new PeerFill(keys, verify == 1, index, sampleVersion, body.view(recordBytes));
+      return new PeerFill(
+          keys,
+          (flags & VERIFY) != 0,
+          (flags & COPY) != 0,
+          index,
+          sampleVersion,
+          body.view(recordBytes));
     }
   }
 

@@ -41,7 +41,7 @@ class LaneMessageTest {
     layout[76] = 9;
     Status[] all = {Status.HIT, Status.LEASED_TO_YOU, Status.MISS, Status.LEASED_TO_OTHER};
     long[] one = {41};
-    PeerMessage.KeySpace keys = new PeerMessage.KeySpace(-1, 2, -3, 65_535, 2);
+    PeerMessage.KeySpace keys = new PeerMessage.KeySpace(-1, 2, -3, 65_535, 2, 1);
     return Stream.of(
         new LaneMessage.Hello(1, 1, Role.ADMIN, "token", "trainer é"),
         new LaneMessage.HelloReply(1, true, 1 << 20, 1 << 10, 7, 2_000, 10_000, 1L << 40, "host"),
@@ -123,7 +123,8 @@ class LaneMessageTest {
             keys, true, false, true, 1_500, -9, three, three, Long.MIN_VALUE, new long[0]),
         new PeerMessage.PeerRead(keys, false, true, false, 0, 9, one, one, 77, one),
         new PeerMessage.PeerCancel(-1),
-        new PeerMessage.PeerFill(keys, true, 5, 6, ByteBuffer.wrap(new byte[] {1, 2, 3})),
+        new PeerMessage.PeerFill(keys, true, false, 5, 6, ByteBuffer.wrap(new byte[] {1, 2, 3})),
+        new PeerMessage.PeerFill(keys, false, true, 5, 6, ByteBuffer.wrap(new byte[] {4})),
         new PeerMessage.PeerFillReply(PeerMessage.PeerFillResult.DAMAGED, ""),
         new PeerMessage.PeerFillReply(PeerMessage.PeerFillResult.DROPPED, "budget"),
         new PeerMessage.PeerRenew(keys, 7, three, three, three),

@@ -16,7 +16,7 @@ import picocli.CommandLine.Spec;
 /** {@code training-day datasets}: what the grid keeps. */
 @Command(
     name = "datasets",
-    description = "Show all data sets of the grid, and what of them is in memory.",
+    description = "Show all data sets of the grid, and what of them is in memory or on disk.",
     mixinStandardHelpOptions = true,
     sortOptions = false)
 final class DatasetsCommand implements Callable<Integer> {

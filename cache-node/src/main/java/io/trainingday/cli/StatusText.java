@@ -29,6 +29,7 @@ final class StatusText {
             notReady.isEmpty() ? "ready" : "not ready: " + notReady));
     grid(status.at("/grid"), lines);
     memory(status.at("/memory"), lines);
+    disk(status.at("/disk"), lines);
     lane(status.at("/lane"), lines);
     fills(status.at("/fills"), lines);
     datasets(status.at("/datasets"), lines);
@@ -61,6 +62,27 @@ final class StatusText {
     String closed = memory.path("closedReason").asText();
     if (!closed.isEmpty()) {
       lines.add("         takes no more samples: " + closed);
+    }
+  }
+
+  /** Nothing of a node without a disk tier. */
+  private static void disk(JsonNode disk, List<String> lines) {
+    long max = disk.path("maxBytes").asLong();
+    if (max == 0) {
+      return;
+    }
+    lines.add(
+        format(
+            "disk     %s of %s used (%s), %,d records, %,d read, %,d damaged",
+            bytes(disk.path("usedBytes")),
+            bytes(disk.path("maxBytes")),
+            percent(disk.path("usedBytes").asLong(), max),
+            disk.path("records").asLong(),
+            disk.path("hits").asLong(),
+            disk.path("damaged").asLong()));
+    List<String> refused = counts(disk.path("refusals"), "");
+    if (!refused.isEmpty()) {
+      lines.add("         refused: " + String.join(", ", refused));
     }
   }
 

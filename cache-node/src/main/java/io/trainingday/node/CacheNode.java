@@ -5,6 +5,10 @@ import io.trainingday.grid.GridCaches;
 import io.trainingday.grid.GridListener;
 import io.trainingday.grid.IgniteConfigurations;
 import io.trainingday.node.capacity.Capacity;
+import io.trainingday.node.disk.DiskOptions;
+import io.trainingday.node.disk.DiskRefusedException;
+import io.trainingday.node.disk.DiskStats;
+import io.trainingday.node.fill.Elsewhere;
 import io.trainingday.node.fill.FillLimits;
 import io.trainingday.node.fill.Fills;
 import io.trainingday.node.lane.LaneEndpoint;
@@ -24,6 +28,8 @@ import io.trainingday.node.peer.Peers;
 import io.trainingday.node.peer.Ping;
 import io.trainingday.node.peer.Pong;
 import io.trainingday.node.store.RecordStores;
+import io.trainingday.node.tier.DiskTier;
+import io.trainingday.node.tier.TieredStores;
 import io.trainingday.node.versions.DatasetAdmin;
 import io.trainingday.node.versions.DatasetUsage;
 import io.trainingday.node.versions.VersionKeys;
@@ -65,6 +71,7 @@ public final class CacheNode implements AutoCloseable {
   private final Settings settings;
   private final long startNanos = System.nanoTime();
   private final LaneEndpoint endpoint;
+  private final Optional<DiskTier> disk;
   private final Ignite ignite;
   private final RecordStores stores;
   private final Ownership ownership;
@@ -85,21 +92,37 @@ public final class CacheNode implements AutoCloseable {
    *
    * @throws io.trainingday.node.lane.LaneStartException when the lane cannot be opened, as when
    *     another node serves that socket or has that port
-   * @throws NodeStartException when Ignite or the metrics port cannot be started
+   * @throws NodeStartException when the disk tier, Ignite or the metrics port cannot be started
    */
   public static CacheNode launch(Settings settings) {
     settings.validate();
     LaneEndpoint endpoint = LaneEndpoint.claim(settings);
+    Optional<DiskTier> disk = Optional.empty();
     try {
-      return new CacheNode(settings, endpoint);
+      disk = openDisk(settings);
+      return new CacheNode(settings, endpoint, disk);
     } catch (RuntimeException | Error e) {
+      disk.ifPresent(DiskTier::close);
       endpoint.close();
       throw e;
     }
   }
 
-  private CacheNode(Settings settings, LaneEndpoint endpoint) {
+  private static Optional<DiskTier> openDisk(Settings settings) {
+    try {
+      return DiskTier.open(settings, DiskOptions.Evictor.none());
+    } catch (DiskRefusedException e) {
+      throw new NodeStartException(
+          "the disk tier cannot be opened with disk.path=%s, disk.maxSize=%s: %s"
+              .formatted(
+                  settings.disk().path().orElseThrow(), settings.disk().maxSize(), e.getMessage()),
+          e);
+    }
+  }
+
+  private CacheNode(Settings settings, LaneEndpoint endpoint, Optional<DiskTier> disk) {
     this.settings = settings;
+    this.disk = disk;
     this.endpoint = endpoint;
     Stopper stopper = new Stopper();
     ignite = startIgnite(settings, stopper, endpoint.tcpAddress());
@@ -128,7 +151,7 @@ public final class CacheNode implements AutoCloseable {
       versions =
           new VersionKeys(
               ignite,
-              Map.of("validation", "checksum", "maxAge", "none", "backups", "0"),
+              Map.of("validation", "checksum", "maxAge", "none", "backups", "0", "tier", "memory"),
               () ->
                   settings.memory().metaMaxSize().bytes()
                       - usedPages(GridCaches.META_REGION) * pageBytes(),
@@ -136,23 +159,30 @@ public final class CacheNode implements AutoCloseable {
               lease::isHeld,
               patience(settings));
       capacity = Capacity.start(ignite, stores, ownership, settings, versions::isReachable);
-      versions.onPublish(capacity::versionsChanged);
+      disk.ifPresent(tier -> capacity.countDisk(tier::uses));
+      disk.ifPresent(
+          tier -> tier.start(ignite, stores, ownership, peers, capacity.admission(), versions));
+      versions.onPublish(
+          () -> {
+            capacity.versionsChanged();
+            disk.ifPresent(DiskTier::versionsChanged);
+          });
       fills =
           new Fills(
               FillLimits.of(
                   settings.fill().leaseTimeout(),
                   settings.fill().maxInFlight().bytes(),
                   settings.fill().writers()),
-              capacity.admission());
-      forwarder =
-          new FillForwarder(ownership, peers, fills, stores, settings.fill().leaseTimeout());
+              capacity.admission(),
+              disk.map(DiskTier::formerOwners).orElse(Elsewhere.nowhere()));
+      forwarder = new FillForwarder(ownership, peers, fills, settings.fill().leaseTimeout());
       awaitLease();
       lane =
           LaneServer.open(
               endpoint,
               settings,
               new LaneServices(
-                  stores,
+                  new TieredStores(stores, disk),
                   fills,
                   versions,
                   ownership,
@@ -294,6 +324,7 @@ public final class CacheNode implements AutoCloseable {
         notReady().orElse(""),
         gridStats(),
         memoryStats(),
+        diskStats(),
         new NodeStats.Lane(
             laneStats.connections(),
             settings.lane().maxConnections(),
@@ -362,6 +393,31 @@ public final class CacheNode implements AutoCloseable {
         closed == null ? "" : closed);
   }
 
+  private NodeStats.Disk diskStats() {
+    return disk.map(DiskTier::stats)
+        .map(
+            stats -> {
+              DiskStats store = stats.store();
+              return new NodeStats.Disk(
+                  store.usedBytes(),
+                  store.budgetBytes(),
+                  store.records(),
+                  store.recordBytes(),
+                  stats.hits(),
+                  stats.hitBytes(),
+                  Map.of(
+                      "budget", store.refusedBudget(),
+                      "disk_full", store.refusedDiskFull(),
+                      "record_too_large", store.refusedTooLarge()),
+                  store.damaged(),
+                  stats.promoted(),
+                  stats.fetched(),
+                  stats.reclaimed(),
+                  Map.of("sent", stats.copiesSent(), "lost", stats.copiesLost()));
+            })
+        .orElse(NodeStats.Disk.NONE);
+  }
+
   // Ignite points to its metric registry instead, which has this figure only inside its internals.
   @SuppressWarnings("deprecation")
   private long usedPages(String region) {
@@ -404,6 +460,7 @@ public final class CacheNode implements AutoCloseable {
     capacity.close();
     ownership.close();
     stores.drain();
+    disk.ifPresent(DiskTier::close);
     endpoint.close();
   }
 

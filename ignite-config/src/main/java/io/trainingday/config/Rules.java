@@ -1,5 +1,6 @@
 package io.trainingday.config;
 
+import static io.trainingday.config.SettingKey.DISK_MAX_SIZE;
 import static io.trainingday.config.SettingKey.FILL_LEASE_TIMEOUT;
 import static io.trainingday.config.SettingKey.FILL_MAX_IN_FLIGHT;
 import static io.trainingday.config.SettingKey.GRID_COMMUNICATION_PORT;
@@ -113,6 +114,10 @@ final class Rules {
         .ifPresent(size -> atMost(MEMORY_HEADROOM, size, MEMORY_MAX_SIZE, memory.maxSize(), 2));
     DataSize record = lane.maxRecordSize();
     atMost(LANE_MAX_RECORD_SIZE, record, MEMORY_MAX_SIZE, memory.maxSize(), 8);
+    if (settings.disk().path().isPresent()) {
+      // The disk tier takes no record of more than a sixteenth of its budget.
+      atMost(LANE_MAX_RECORD_SIZE, record, DISK_MAX_SIZE, settings.disk().maxSize(), 16);
+    }
     atMost(LANE_MAX_RECORD_SIZE, record, FILL_MAX_IN_FLIGHT, fill.maxInFlight(), 1);
     long payloadBytes = lane.maxFrameSize().bytes() - FRAME_OVERHEAD.bytes();
     if (record.bytes() > payloadBytes) {

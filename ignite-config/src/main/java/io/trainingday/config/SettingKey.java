@@ -167,6 +167,23 @@ public final class SettingKey<O, T> {
           "Part of memory.maxSize that fills leave free; unset: 1/32 of it, 8MiB at least.",
           s -> s.memory().headroom().orElse(null));
 
+  public static final SettingKey<Settings, Path> DISK_PATH =
+      key(
+          "disk.path",
+          ValueType.path(),
+          null,
+          "The directory of this node's disk tier, of this node alone and kept between its starts;"
+              + " unset: no disk tier. Data sets with tier disk or hybrid need it on every node.",
+          s -> s.disk().path().orElse(null));
+
+  public static final SettingKey<Settings, DataSize> DISK_MAX_SIZE =
+      key(
+          "disk.maxSize",
+          ValueType.size(DataSize.ofMiB(64), DataSize.ofGiB(1024 * 1024)),
+          DataSize.ofGiB(64),
+          "The most that all files of the disk tier take.",
+          s -> s.disk().maxSize());
+
   public static final SettingKey<Settings, Path> LANE_SOCKET =
       key(
           "lane.socket",
@@ -433,6 +450,15 @@ public final class SettingKey<O, T> {
           "On how many nodes beside the first each record is kept. With 0 what a dead node held is"
               + " loaded again.",
           Settings.Dataset::backups);
+
+  public static final SettingKey<Settings.Dataset, Settings.Tier> DATASET_TIER =
+      datasetKey(
+          "datasets.<name>.tier",
+          ValueType.choice(Settings.Tier.class),
+          Settings.Tier.MEMORY,
+          "Where records are kept: in memory, on disk, or on disk and in memory as far as it goes"
+              + " (hybrid). The latter two outlive a restart of their node.",
+          Settings.Dataset::tier);
 
   private static final List<String> SECTIONS =
       Stream.concat(KEYS.stream(), DATASET_KEYS.stream())

@@ -31,6 +31,7 @@ import java.util.Set;
 public record Settings(
     Grid grid,
     Memory memory,
+    Disk disk,
     Lane lane,
     Fill fill,
     Rebalance rebalance,
@@ -127,6 +128,13 @@ public record Settings(
     }
   }
 
+  /**
+   * This node's disk tier.
+   *
+   * @param path the directory of this node alone, empty where it has no disk tier
+   */
+  public record Disk(Optional<Path> path, DataSize maxSize) {}
+
   /** The data path between trainers and this node. */
   public record Lane(
       Optional<Path> socket,
@@ -222,8 +230,27 @@ public record Settings(
   }
 
   /** What is set for one data set. */
-  public record Dataset(Validation validation, Optional<Duration> maxAge, int backups) {
+  public record Dataset(Validation validation, Optional<Duration> maxAge, int backups, Tier tier) {
     private static final Dataset DEFAULTS = new Values().toDataset("");
+  }
+
+  /** Where the records of a data set are kept. */
+  public enum Tier {
+    MEMORY,
+    /** On disk alone. */
+    DISK,
+    /** On disk, and in memory as far as it goes. */
+    HYBRID;
+
+    /** Whether records are kept in memory, as far as there is room. */
+    public boolean inMemory() {
+      return this != DISK;
+    }
+
+    /** Whether records are kept on disk. */
+    public boolean onDisk() {
+      return this != MEMORY;
+    }
   }
 
   /** What is checked of every record read. */

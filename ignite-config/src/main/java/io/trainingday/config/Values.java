@@ -91,6 +91,7 @@ final class Values {
             get(SettingKey.MEMORY_MAX_SIZE),
             get(SettingKey.MEMORY_META_MAX_SIZE),
             find(map, SettingKey.MEMORY_HEADROOM)),
+        new Settings.Disk(find(map, SettingKey.DISK_PATH), get(SettingKey.DISK_MAX_SIZE)),
         new Settings.Lane(
             find(map, SettingKey.LANE_SOCKET),
             get(SettingKey.LANE_SEGMENT_DIRECTORY),
@@ -135,7 +136,8 @@ final class Values {
     return new Settings.Dataset(
         get(values, SettingKey.DATASET_VALIDATION),
         find(values, SettingKey.DATASET_MAX_AGE),
-        get(values, SettingKey.DATASET_BACKUPS));
+        get(values, SettingKey.DATASET_BACKUPS),
+        get(values, SettingKey.DATASET_TIER));
   }
 
   private Map<SettingKey<?, ?>, Object> dataset(String name) {

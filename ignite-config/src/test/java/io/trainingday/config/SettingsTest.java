@@ -76,6 +76,17 @@ class SettingsTest {
   }
 
   @Test
+  void records_largerThanASixteenthOfTheDiskTier_areRefused_whereThereIsOne() {
+    Settings.Builder small = Settings.builder().set(SettingKey.DISK_MAX_SIZE, DataSize.ofMiB(64));
+    assertThat(small.build().disk().path()).isEmpty();
+    small.set(SettingKey.DISK_PATH, Path.of("/disk"));
+    assertRefused(
+        small::build,
+        "lane.maxRecordSize=64MiB > disk.maxSize/16=4MiB, lower lane.maxRecordSize or raise"
+            + " disk.maxSize");
+  }
+
+  @Test
   void build_contradictions_namesAll() {
     assertRefused(
         () ->
@@ -141,6 +152,7 @@ class SettingsTest {
         new Settings(
             good.grid(),
             good.memory(),
+            good.disk(),
             good.lane(),
             new Settings.Fill(DataSize.ofMiB(256), Duration.ofSeconds(10), 0),
             good.rebalance(),

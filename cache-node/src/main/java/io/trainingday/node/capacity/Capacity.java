@@ -14,7 +14,11 @@ import java.util.UUID;
 import java.util.concurrent.Executors;
 import java.util.concurrent.ScheduledExecutorService;
 import java.util.concurrent.TimeUnit;
+import java.util.function.Function;
 import java.util.function.Predicate;
+import java.util.function.Supplier;
+import java.util.stream.Collectors;
+import java.util.stream.Stream;
 import org.apache.ignite.Ignite;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -73,6 +77,7 @@ public final class Capacity implements AutoCloseable {
   private final ScheduledExecutorService thread;
   private final Map<UUID, Long> lastSeen = new HashMap<>();
   private volatile long pagesOfAbsentPartitions;
+  private volatile Supplier<List<Use>> onDisk = List::of;
 
   private Capacity(
       Ignite ignite,
@@ -144,12 +149,29 @@ public final class Capacity implements AutoCloseable {
   }
 
   /**
+   * Counts what is on disk, too.
+   *
+   * @param uses as {@link #uses}, of the disk alone
+   */
+  public void countDisk(Supplier<List<Use>> uses) {
+    onDisk = uses;
+  }
+
+  /**
    * What this node holds, by data set and pipeline, as the last walk over all keys found it: half a
    * minute old, or as long as a walk takes if that is longer. Records that came or went during the
-   * walk may be counted or not.
+   * walk may be counted or not. Of what is in memory and on disk the larger one counts, for all of
+   * memory is on disk too, or all of the disk in memory.
    */
   public List<Use> uses() {
-    return sweeper.uses();
+    return Stream.concat(sweeper.uses().stream(), onDisk.get().stream())
+        .collect(
+            Collectors.collectingAndThen(
+                Collectors.toMap(
+                    use -> Map.entry(use.dataset(), use.pipeline()),
+                    Function.identity(),
+                    (one, other) -> one.records() >= other.records() ? one : other),
+                uses -> List.copyOf(uses.values())));
   }
 
   /**

@@ -8,6 +8,10 @@ public enum Refusal {
   COPY_BUDGET,
   /** Another node that is to hold a copy of it has been asked for room: try again in a moment. */
   COPY_PENDING,
+  /** The disk tier has no room for it, and memory neither where it is kept there too. */
+  DISK_BUDGET,
+  /** The disk tier's file system is full or fails, and there is no room in memory either. */
+  DISK_FULL,
   /** It is larger than the largest record this node takes. */
   RECORD_TOO_LARGE,
   /** Admission was closed, see {@link Admission#close}. */

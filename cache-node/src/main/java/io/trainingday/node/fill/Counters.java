@@ -24,6 +24,8 @@ final class Counters {
   final LongAdder waitersGranted = new LongAdder();
   final LongAdder waiterFailures = new LongAdder();
   final LongAdder repairs = new LongAdder();
+  final LongAdder copiesWritten = new LongAdder();
+  final LongAdder copiesDropped = new LongAdder();
 
   private final Map<Refusal, LongAdder> refused = new EnumMap<>(Refusal.class);
 
@@ -62,6 +64,8 @@ final class Counters {
         waitersGranted.sum(),
         waiterFailures.sum(),
         repairs.sum(),
+        copiesWritten.sum(),
+        copiesDropped.sum(),
         liveLeases,
         inFlightBytes);
   }

@@ -24,6 +24,8 @@ import java.util.Map;
  * @param waitersGranted waiters that got the lease of a failed holder
  * @param waiterFailures waiters that threw when called
  * @param repairs damaged records removed from the store
+ * @param copiesWritten copies of other nodes' records written to this node's disk
+ * @param copiesDropped copies that this node's disk did not take
  * @param liveLeases leases held now
  * @param inFlightBytes bytes of records taken and not written or dropped yet
  */
@@ -45,6 +47,8 @@ public record FillStats(
     long waitersGranted,
     long waiterFailures,
     long repairs,
+    long copiesWritten,
+    long copiesDropped,
     long liveLeases,
     long inFlightBytes) {
   public FillStats {

@@ -92,15 +92,25 @@ public final class Fills implements AutoCloseable {
 
   private static final Logger LOG = LoggerFactory.getLogger(Fills.class);
   private static final int STRIPES = 64;
+
+  /** Copies that wait for the disk may take such a part of what fills may. */
+  private static final int COPIES_SHARE = 4;
+
   private static final Duration CLOSE_TIMEOUT = Duration.ofSeconds(5);
 
   private final FillLimits limits;
   private final Admission admission;
+  private final Elsewhere elsewhere;
   private final LongSupplier nanoTime;
   private final Counters counters = new Counters();
   private final LeaseTable[] stripes = new LeaseTable[STRIPES];
   private final InFlightBytes inFlight;
   private final WriteBehind writeBehind;
+  private final CopyWriter copies;
+
+  /** Holds the leases of the samples that are looked for on other nodes. */
+  private final Holder searcher;
+
   private final Map<Long, Holder> holders = new ConcurrentHashMap<>();
   private final AtomicLong lastHolder = new AtomicLong();
   private final AtomicInteger liveLeases = new AtomicInteger();
@@ -108,9 +118,18 @@ public final class Fills implements AutoCloseable {
   private final @Nullable ScheduledExecutorService timer;
   private volatile boolean closed;
 
-  /** Starts the writers and the timer that ends leases whose holder went silent. */
+  /** As the other, where no other node may have what is missing here. */
   public Fills(FillLimits limits, Admission admission) {
-    this(limits, admission, System::nanoTime, true);
+    this(limits, admission, Elsewhere.nowhere());
+  }
+
+  /**
+   * Starts the writers and the timer that ends leases whose holder went silent.
+   *
+   * @param elsewhere is asked for what is missing here before a lease is given
+   */
+  public Fills(FillLimits limits, Admission admission, Elsewhere elsewhere) {
+    this(limits, admission, elsewhere, System::nanoTime, true);
     startWriters();
   }
 
@@ -119,8 +138,18 @@ public final class Fills implements AutoCloseable {
    * the test that owns the clock.
    */
   Fills(FillLimits limits, Admission admission, LongSupplier nanoTime, boolean withTimer) {
+    this(limits, admission, Elsewhere.nowhere(), nanoTime, withTimer);
+  }
+
+  Fills(
+      FillLimits limits,
+      Admission admission,
+      Elsewhere elsewhere,
+      LongSupplier nanoTime,
+      boolean withTimer) {
     this.limits = limits;
     this.admission = admission;
+    this.elsewhere = elsewhere;
     this.nanoTime = nanoTime;
     AtomicLong lastLease = new AtomicLong();
     for (int i = 0; i < STRIPES; i++) {
@@ -129,6 +158,8 @@ public final class Fills implements AutoCloseable {
     inFlight = new InFlightBytes(limits.maxInFlightBytes());
     writeBehind =
         new WriteBehind(admission, inFlight, limits.writers(), counters, this::removePending);
+    copies = new CopyWriter(Math.max(1, limits.maxInFlightBytes() / COPIES_SHARE), counters);
+    searcher = new Holder(limits.maxLeasesPerHolder(), limits.maxLeases(), liveLeases);
     timer = withTimer ? startTimer(limits.leaseTimeoutNanos()) : null;
   }
 
@@ -211,16 +242,41 @@ public final class Fills implements AutoCloseable {
     }
     LeaseTable stripe = stripe(key);
     List<Delivery> out = new ArrayList<>(0);
+    boolean look = elsewhere.mayHave(store, key);
+    long search = 0;
     MissAnswer answer;
     synchronized (stripe) {
       // Read under the lock, set before the stripes are swept: no waiter is registered after.
-      answer =
-          closed
-              ? MissAnswer.REFUSED
-              : stripe.ask(key, holder, waiter, nanoTime.getAsLong(), store::contains, out);
+      if (closed) {
+        answer = MissAnswer.REFUSED;
+      } else {
+        long now = nanoTime.getAsLong();
+        if (look) {
+          MissAnswer own = stripe.ask(key, searcher, null, now, store::contains, out);
+          search = own.kind() == MissAnswer.Kind.GRANTED ? own.lease() : 0;
+        }
+        answer = stripe.ask(key, holder, waiter, now, store::contains, out);
+      }
     }
     deliver(out);
+    if (search != 0) {
+      long lease = search;
+      elsewhere.find(store, key, record -> searched(store, key, lease, record));
+    }
     return answer;
+  }
+
+  /** A search on other nodes has ended: with a record, or its lease goes to who waits. */
+  private void searched(RecordStore store, SampleKey key, long lease, byte @Nullable [] record) {
+    if (record != null && submit(store, key, record) != Submitted.BUSY) {
+      return;
+    }
+    LeaseTable stripe = stripe(key);
+    List<Delivery> out = new ArrayList<>(0);
+    synchronized (stripe) {
+      stripe.release(key, searcher, lease, nanoTime.getAsLong(), out);
+    }
+    deliver(out);
   }
 
   /**
@@ -238,6 +294,8 @@ public final class Fills implements AutoCloseable {
     }
     if (!underRepair && store.remove(key)) {
       counters.repairs.increment();
+      // What is wrong with it may be wrong with its copies, too.
+      elsewhere.notAgain(key);
     }
     return missing(store, key, holderId);
   }
@@ -326,26 +384,46 @@ public final class Fills implements AutoCloseable {
     return result;
   }
 
-  /** Reserves room on the nodes that are to hold the record, and in the queue. */
+  /** Reserves room in memory on the nodes that are to hold the record, and in the queue. */
   private Submitted offer(RecordStore store, SampleKey key, byte[] record) {
-    List<UUID> targets = store.targets(key);
-    Refusal refusal = admission.tryAdmit(record.length, targets);
-    if (refusal == null) {
-      Submitted result = writeBehind.offer(store, key, record, targets);
-      if (result != Submitted.TAKEN) {
-        admission.release(record.length, targets);
+    Refusal refusal = null;
+    if (store.tier().inMemory()) {
+      List<UUID> targets = store.targets(key);
+      refusal = admission.tryAdmit(record.length, targets);
+      if (refusal == null) {
+        Submitted result = writeBehind.offer(store, key, record, targets);
+        if (result != Submitted.TAKEN) {
+          admission.release(record.length, targets);
+        }
+        return result;
       }
-      return result;
+      if (refusal == Refusal.COPY_PENDING) {
+        return Submitted.BUSY;
+      }
     }
-    if (refusal == Refusal.COPY_PENDING) {
-      return Submitted.BUSY;
+    boolean diskMayTakeIt =
+        store.tier().onDisk()
+            && (refusal == null || refusal == Refusal.BUDGET || refusal == Refusal.COPY_BUDGET);
+    if (diskMayTakeIt) {
+      refusal = WriteBehind.refusal(store.roomOnDisk());
+    }
+    if (refusal == null) {
+      return writeBehind.offer(store, key, record, null);
     }
     counters.refused(refusal);
     return switch (refusal) {
-      case BUDGET, COPY_BUDGET, COPY_PENDING -> Submitted.NO_ROOM;
+      case BUDGET, COPY_BUDGET, COPY_PENDING, DISK_BUDGET, DISK_FULL -> Submitted.NO_ROOM;
       case RECORD_TOO_LARGE -> Submitted.TOO_LARGE;
       case CLOSED -> Submitted.CLOSED;
     };
+  }
+
+  /**
+   * Takes over the copy of a record that its owner has, for this node's disk alone: nobody waits
+   * for it, and it may come at any time.
+   */
+  public Submitted submitCopy(RecordStore store, SampleKey key, byte[] record) {
+    return store.tier().onDisk() ? copies.offer(store, key, record) : Submitted.CLOSED;
   }
 
   /**
@@ -414,7 +492,9 @@ public final class Fills implements AutoCloseable {
       }
       deliver(out);
     }
+    searcher.close();
     writeBehind.close(timeout.toNanos());
+    copies.close();
   }
 
   private void removePending(SampleKey key) {

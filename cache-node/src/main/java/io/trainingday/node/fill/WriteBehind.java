@@ -5,6 +5,7 @@ import io.trainingday.node.capacity.Admission;
 import io.trainingday.node.capacity.Refusal;
 import io.trainingday.node.fill.Fills.Submitted;
 import io.trainingday.node.store.RecordStore;
+import io.trainingday.node.store.RecordStore.Kept;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.Deque;
@@ -27,14 +28,18 @@ final class WriteBehind {
     final SampleKey key;
     final byte[] record;
 
-    /** Where room is reserved for it; null when nowhere, and it will not be written. */
+    /** Whether it is for memory. */
+    final boolean inMemory;
+
+    /** Where room in memory is reserved for it; null when nowhere. */
     @Nullable List<UUID> targets;
 
-    Fill(RecordStore store, SampleKey key, byte[] record, List<UUID> targets) {
+    Fill(RecordStore store, SampleKey key, byte[] record, @Nullable List<UUID> targets) {
       this.store = store;
       this.key = key;
       this.record = record;
       this.targets = targets;
+      this.inMemory = targets != null;
     }
   }
 
@@ -83,8 +88,12 @@ final class WriteBehind {
     writers.forEach(Thread::start);
   }
 
-  /** Takes the record, which was admitted for {@code targets}, or says why not. Never blocks. */
-  Submitted offer(RecordStore store, SampleKey key, byte[] record, List<UUID> targets) {
+  /**
+   * Takes the record, or says why not. Never blocks.
+   *
+   * @param targets that it was admitted for, null when it is for the disk alone
+   */
+  Submitted offer(RecordStore store, SampleKey key, byte[] record, @Nullable List<UUID> targets) {
     Fill fill = new Fill(store, key, record, targets);
     lock.lock();
     try {
@@ -181,13 +190,32 @@ final class WriteBehind {
       counters.recordsAlreadyStored.increment();
       return;
     }
-    if (!hasRoom(fill)) {
-      counters.recordsDropped.increment();
-      return;
+    boolean onDisk = fill.store.tier().onDisk();
+    Kept kept = onDisk ? fill.store.writeToDisk(fill.key, fill.record) : null;
+    boolean inMemory = fill.inMemory && hasRoom(fill);
+    if (inMemory) {
+      fill.store.write(fill.key, fill.record);
     }
-    fill.store.write(fill.key, fill.record);
-    counters.recordsWritten.increment();
-    counters.bytesWritten.add(fill.record.length);
+    Refusal refusal = kept == null ? null : refusal(kept);
+    if (inMemory || (onDisk && refusal == null)) {
+      counters.recordsWritten.increment();
+      counters.bytesWritten.add(fill.record.length);
+    } else if (refusal != null) {
+      counters.refused(refusal);
+    } else {
+      counters.recordsDropped.increment();
+    }
+  }
+
+  /** Why the disk does not keep a record, null when it does. */
+  static @Nullable Refusal refusal(Kept kept) {
+    return switch (kept) {
+      case KEPT -> null;
+      case NO_ROOM -> Refusal.DISK_BUDGET;
+      case DISK_FULL -> Refusal.DISK_FULL;
+      case TOO_LARGE -> Refusal.RECORD_TOO_LARGE;
+      case CLOSED -> Refusal.CLOSED;
+    };
   }
 
   /**

@@ -174,7 +174,7 @@ final class BatchFlow implements LeaseWait.Reader {
         batch.missing(i);
       }
     }
-    leases.release(granted, store.backups());
+    leases.release(granted, store);
   }
 
   // Step by step: something happens, then all is begun that can be.
@@ -419,7 +419,7 @@ final class BatchFlow implements LeaseWait.Reader {
         granted.add(new LeaseRelay.Lease(batch.key(i), call.lease(k)));
       }
     }
-    leases.release(granted, store.backups());
+    leases.release(granted, store);
   }
 
   private void takeAnswer(OwnerRead call, int k, int i, Outcome outcome) {

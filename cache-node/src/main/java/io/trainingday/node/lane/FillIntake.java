@@ -92,7 +92,7 @@ final class FillIntake {
     Submitted submitted =
         primary.local() || grantedHere
             ? server.fills().submit(dataset.store(), key, record)
-            : server.forwarder().submit(key, dataset.store().backups(), dataset.verify(), record);
+            : server.forwarder().submit(dataset.store(), key, dataset.verify(), record);
     if (submitted != Submitted.BUSY && granter != LeaseIds.LOCAL && !isPeer(primary, granter)) {
       release(dataset, key, fill.lease()); // The record does not come by the node that granted it.
     }
@@ -120,6 +120,6 @@ final class FillIntake {
   }
 
   private void release(ServedDataset dataset, SampleKey key, long lease) {
-    leases.release(List.of(new LeaseRelay.Lease(key, lease)), dataset.store().backups());
+    leases.release(List.of(new LeaseRelay.Lease(key, lease)), dataset.store());
   }
 }

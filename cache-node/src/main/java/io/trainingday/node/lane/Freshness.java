@@ -1,5 +1,6 @@
 package io.trainingday.node.lane;
 
+import io.trainingday.lane.PeerMessage.PeerRead;
 import io.trainingday.record.RecordLayout;
 import java.nio.ByteBuffer;
 
@@ -8,14 +9,12 @@ import java.nio.ByteBuffer;
  * is asked of every sample of one request. Immutable.
  */
 final class Freshness {
-  /** Of {@code oldestMillis}: however old. */
-  static final long ANY_AGE = Long.MIN_VALUE;
-
   private final long oldestMillis;
   private final long[] stamps;
 
   /**
-   * @param oldestMillis records made before, in milliseconds since 1970, are stale
+   * @param oldestMillis records made before, in milliseconds since 1970, are stale; {@link
+   *     PeerRead#ANY_AGE}: however old
    * @param stamps what the source of each sample looks like now; empty when nobody says
    */
   Freshness(long oldestMillis, long[] stamps) {
@@ -33,7 +32,8 @@ final class Freshness {
 
   /** Whether the record of sample {@code i}, whose header lies at {@code at}, is no more right. */
   boolean isStale(ByteBuffer header, int at, int i) {
-    return (oldestMillis != ANY_AGE && RecordLayout.createdMillis(header, at) < oldestMillis)
+    return (oldestMillis != PeerRead.ANY_AGE
+            && RecordLayout.createdMillis(header, at) < oldestMillis)
         || (stamps.length > 0 && RecordLayout.sourceStamp(header, at) != stamps[i]);
   }
 

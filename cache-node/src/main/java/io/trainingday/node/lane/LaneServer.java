@@ -22,13 +22,15 @@ import io.netty.util.concurrent.GlobalEventExecutor;
 import io.trainingday.config.Settings;
 import io.trainingday.lane.LaneException;
 import io.trainingday.lane.LaneMessage;
+import io.trainingday.lane.PeerMessage;
 import io.trainingday.lane.SocketBuffers;
 import io.trainingday.node.fill.Fills;
 import io.trainingday.node.ownership.Ownership;
 import io.trainingday.node.peer.FillForwarder;
+import io.trainingday.node.peer.KeySpaces;
 import io.trainingday.node.peer.Peers;
 import io.trainingday.node.peer.PingListener;
-import io.trainingday.node.store.RecordStores;
+import io.trainingday.node.store.RecordStore;
 import java.net.InetSocketAddress;
 import java.nio.file.Path;
 import java.time.Duration;
@@ -286,8 +288,9 @@ public final class LaneServer implements AutoCloseable {
     return services;
   }
 
-  RecordStores stores() {
-    return services.stores();
+  /** The store of the data set that a peer's keys belong to. */
+  RecordStore store(PeerMessage.KeySpace keys) {
+    return services.stores().of(keys.backups(), KeySpaces.tier(keys));
   }
 
   Fills fills() {

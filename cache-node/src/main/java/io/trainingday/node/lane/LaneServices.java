@@ -5,7 +5,7 @@ import io.trainingday.node.ownership.Ownership;
 import io.trainingday.node.peer.FillForwarder;
 import io.trainingday.node.peer.Peers;
 import io.trainingday.node.peer.PingListener;
-import io.trainingday.node.store.RecordStores;
+import io.trainingday.node.tier.TieredStores;
 import io.trainingday.node.versions.AdminApi;
 import io.trainingday.node.versions.VersionKeys;
 import java.util.function.Supplier;
@@ -19,7 +19,7 @@ import java.util.function.Supplier;
  * @param statusJson what STATUS answers; may block
  */
 public record LaneServices(
-    RecordStores stores,
+    TieredStores stores,
     Fills fills,
     VersionKeys versions,
     Ownership ownership,

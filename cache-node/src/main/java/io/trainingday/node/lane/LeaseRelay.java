@@ -7,8 +7,10 @@ import io.trainingday.lane.PeerMessage.PeerCloseHolder;
 import io.trainingday.lane.PeerMessage.PeerRelease;
 import io.trainingday.lane.PeerMessage.PeerRenew;
 import io.trainingday.node.fill.Fills;
+import io.trainingday.node.peer.KeySpaces;
 import io.trainingday.node.peer.Peer;
 import io.trainingday.node.peer.Peers;
+import io.trainingday.node.store.RecordStore;
 import java.util.ArrayList;
 import java.util.HashSet;
 import java.util.LinkedHashMap;
@@ -55,26 +57,26 @@ final class LeaseRelay {
   }
 
   /** Starts the time of leases anew; all keys are of one data set and pipeline. */
-  void renew(List<Lease> leases, int backups) {
+  void renew(List<Lease> leases, RecordStore store) {
     for (Lease lease : leases) {
       if (LeaseIds.granter(lease.id) == LeaseIds.LOCAL) {
         fills.renew(lease.key, holder, LeaseIds.lease(lease.id));
       }
     }
-    tellGranters(leases, backups, PeerRenew::new);
+    tellGranters(leases, store, PeerRenew::new);
   }
 
   /** Gives leases back; all keys are of one data set and pipeline. */
-  void release(List<Lease> leases, int backups) {
+  void release(List<Lease> leases, RecordStore store) {
     for (Lease lease : leases) {
       if (LeaseIds.granter(lease.id) == LeaseIds.LOCAL) {
         fills.release(lease.key, holder, LeaseIds.lease(lease.id));
       }
     }
-    tellGranters(leases, backups, PeerRelease::new);
+    tellGranters(leases, store, PeerRelease::new);
   }
 
-  private void tellGranters(List<Lease> leases, int backups, Message message) {
+  private void tellGranters(List<Lease> leases, RecordStore store, Message message) {
     Map<Told, List<Lease>> byGranter = new LinkedHashMap<>();
     for (Lease lease : leases) {
       int granter = LeaseIds.granter(lease.id);
@@ -89,7 +91,7 @@ final class LeaseRelay {
         (told, own) ->
             told.peer.tell(
                 message.of(
-                    Keys.space(own.get(0).key, backups),
+                    KeySpaces.of(own.get(0).key, store),
                     holder,
                     own.stream().mapToLong(lease -> lease.key.index()).toArray(),
                     own.stream().mapToLong(lease -> lease.key.sampleVersion()).toArray(),

@@ -2,6 +2,7 @@ package io.trainingday.node.lane;
 
 import io.trainingday.grid.SampleKey;
 import io.trainingday.lane.PeerMessage.PeerRead;
+import io.trainingday.node.peer.KeySpaces;
 import io.trainingday.node.peer.Peer;
 import java.util.HashSet;
 import java.util.List;
@@ -48,7 +49,7 @@ final class OwnerCalls {
     open.add(call);
     call.send(
         new PeerRead(
-            Keys.space(batch.key(positions[0]), batch.dataset.store().backups()),
+            KeySpaces.of(batch.key(positions[0]), batch.dataset.store()),
             lease,
             batch.dataset.verify(),
             places instanceof HeadPlaces,

@@ -17,8 +17,10 @@ import io.trainingday.lane.PeerMessage.PeerRelease;
 import io.trainingday.lane.PeerMessage.PeerRenew;
 import io.trainingday.node.fill.Fills;
 import io.trainingday.node.ownership.OwnershipTable;
+import io.trainingday.node.peer.KeySpaces;
 import io.trainingday.node.peer.Ping;
 import io.trainingday.node.peer.Pong;
+import io.trainingday.node.store.RecordStore;
 import java.nio.ByteBuffer;
 import java.util.HashMap;
 import java.util.Iterator;
@@ -184,9 +186,9 @@ final class PeerSession {
   }
 
   private PeerFillReply fill(PeerFill fill) {
-    SampleKey key = Keys.key(fill.keys(), fill.index(), fill.sampleVersion());
+    SampleKey key = KeySpaces.key(fill.keys(), fill.index(), fill.sampleVersion());
     OwnershipTable table = server.ownership().table(fill.keys().backups());
-    if (!table.primary(table.partition(key.index())).local()) {
+    if (!fill.copy() && !table.primary(table.partition(key.index())).local()) {
       return new PeerFillReply(PeerFillResult.NOT_OWNER, "");
     }
     ByteBuffer bytes = fill.record();
@@ -196,8 +198,11 @@ final class PeerSession {
         && !Copiers.tools().checksum().matches(ByteBuffer.wrap(record), 0, record.length)) {
       return new PeerFillReply(PeerFillResult.DAMAGED, "");
     }
+    RecordStore store = server.store(fill.keys());
     Fills.Submitted submitted =
-        server.fills().submit(server.stores().of(fill.keys().backups()), key, record);
+        fill.copy()
+            ? server.fills().submitCopy(store, key, record)
+            : server.fills().submit(store, key, record);
     return switch (submitted) {
       case TAKEN, REPEATED -> new PeerFillReply(PeerFillResult.TAKEN, "");
       case BUSY -> new PeerFillReply(PeerFillResult.BUSY, "");
@@ -212,7 +217,7 @@ final class PeerSession {
       server
           .fills()
           .renew(
-              Keys.key(renew.keys(), renew.indices()[i], renew.sampleVersions()[i]),
+              KeySpaces.key(renew.keys(), renew.indices()[i], renew.sampleVersions()[i]),
               holder,
               renew.leases()[i]);
     }
@@ -224,7 +229,7 @@ final class PeerSession {
       server
           .fills()
           .release(
-              Keys.key(release.keys(), release.indices()[i], release.sampleVersions()[i]),
+              KeySpaces.key(release.keys(), release.indices()[i], release.sampleVersions()[i]),
               holder,
               release.leases()[i]);
     }

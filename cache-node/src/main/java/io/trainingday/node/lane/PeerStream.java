@@ -6,6 +6,7 @@ import io.trainingday.lane.PeerMessage.PeerRead;
 import io.trainingday.lane.PeerMessage.PeerStatus;
 import io.trainingday.node.fill.MissAnswer;
 import io.trainingday.node.ownership.OwnershipTable;
+import io.trainingday.node.peer.KeySpaces;
 import io.trainingday.node.store.RecordSink;
 import io.trainingday.node.store.RecordStore;
 import io.trainingday.record.RecordChecksum;
@@ -97,7 +98,7 @@ final class PeerStream implements LeaseWait.Reader {
     this.request = request;
     this.holder = holder;
     this.whenReady = whenReady;
-    store = server.stores().of(request.keys().backups());
+    store = server.store(request.keys());
     table = server.ownership().table(request.keys().backups());
     freshness = new Freshness(request.oldestMillis(), request.stamps());
   }
@@ -300,7 +301,7 @@ final class PeerStream implements LeaseWait.Reader {
 
   @Override
   public SampleKey key(int i) {
-    return Keys.key(request.keys(), request.indices()[i], request.sampleVersions()[i]);
+    return KeySpaces.key(request.keys(), request.indices()[i], request.sampleVersions()[i]);
   }
 
   @Override

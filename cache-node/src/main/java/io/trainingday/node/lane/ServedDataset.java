@@ -2,10 +2,12 @@ package io.trainingday.node.lane;
 
 import io.trainingday.config.SettingKey;
 import io.trainingday.config.Settings;
+import io.trainingday.config.Settings.Tier;
 import io.trainingday.grid.SampleKey;
 import io.trainingday.lane.LaneException;
 import io.trainingday.lane.LaneException.Code;
 import io.trainingday.lane.LaneMessage;
+import io.trainingday.lane.PeerMessage.PeerRead;
 import io.trainingday.node.store.RecordStore;
 import io.trainingday.node.versions.DatasetRefusedException;
 import io.trainingday.node.versions.DatasetView;
@@ -33,6 +35,9 @@ final class ServedDataset {
 
   /** The name under which the number of backups is kept. */
   static final String BACKUPS = "backups";
+
+  /** The name under which the tier is kept. */
+  static final String TIER = "tier";
 
   private final OpenDataset dataset;
   private final RecordStore store;
@@ -73,6 +78,8 @@ final class ServedDataset {
       Settings settings,
       LaneServices services,
       ReadCounters counters) {
+    Map<String, String> stated = stated(request, settings);
+    requireDisk(request.name(), tier(stated), services);
     try {
       OpenDataset dataset =
           services
@@ -82,12 +89,27 @@ final class ServedDataset {
                   request.name(),
                   new SourceIdentity(request.sourceLength(), request.sourceDigest()),
                   request.pipeline(),
-                  stated(request, settings));
+                  stated);
       String backups = dataset.settings().getOrDefault(BACKUPS, "0");
-      RecordStore store = services.stores().of(Integer.parseInt(backups));
+      Tier tier = tier(dataset.settings());
+      requireDisk(request.name(), tier, services);
+      RecordStore store = services.stores().of(Integer.parseInt(backups), tier);
       return new ServedDataset(dataset, store, counters);
     } catch (DatasetRefusedException e) {
       throw refusal(e);
+    }
+  }
+
+  private static Tier tier(Map<String, String> settings) {
+    return Tier.valueOf(settings.getOrDefault(TIER, text(Tier.MEMORY)).toUpperCase(Locale.ROOT));
+  }
+
+  private static void requireDisk(String name, Tier tier, LaneServices services) {
+    if (tier.onDisk() && !services.stores().onDisk()) {
+      throw new LaneException(
+          Code.REFUSED,
+          "data set \"%s\" has tier=%s, but this node has no disk tier, allowed: memory; set disk.path on every node, or datasets.%s.tier=memory"
+              .formatted(name, text(tier), name));
     }
   }
 
@@ -111,7 +133,9 @@ final class ServedDataset {
             MAX_AGE,
             own.maxAge().map(SettingKey.DATASET_MAX_AGE::format).orElse(ANY_AGE),
             BACKUPS,
-            Integer.toString(own.backups()));
+            Integer.toString(own.backups()),
+            TIER,
+            text(own.tier()));
     asked.forEach(
         (setting, value) -> {
           if (!value.equals(set.get(setting))) {
@@ -125,8 +149,8 @@ final class ServedDataset {
     return set;
   }
 
-  static String text(Settings.Validation validation) {
-    return validation.name().toLowerCase(Locale.ROOT);
+  static String text(Enum<?> choice) {
+    return choice.name().toLowerCase(Locale.ROOT);
   }
 
   RecordStore store() {
@@ -155,7 +179,7 @@ final class ServedDataset {
           "data set \"%s\" has validation=stamp, but this READ states no stamps; give the client a stamp for each index, or set datasets.<name>.validation=checksum"
               .formatted(dataset.scopedName()));
     }
-    long oldest = maxAgeMillis < 0 ? Freshness.ANY_AGE : System.currentTimeMillis() - maxAgeMillis;
+    long oldest = maxAgeMillis < 0 ? PeerRead.ANY_AGE : System.currentTimeMillis() - maxAgeMillis;
     return new Freshness(oldest, stamps);
   }
 

@@ -61,7 +61,7 @@ final class TrainerSession {
     ServedDataset dataset = connection.dataset(renew.handle());
     leases.renew(
         leases(dataset, renew.variant(), renew.indices(), renew.leases(), renew.sampleVersions()),
-        dataset.store().backups());
+        dataset.store());
   }
 
   void abandon(Abandon abandon) {
@@ -73,7 +73,7 @@ final class TrainerSession {
             abandon.indices(),
             abandon.leases(),
             abandon.sampleVersions()),
-        dataset.store().backups());
+        dataset.store());
     dataset.counters().abandoned.add(abandon.indices().length);
   }
 

@@ -27,6 +27,9 @@ final class NodeCollector extends Collector {
     List<MetricFamilySamples> families = new ArrayList<>();
     about(now, families);
     memory(now.memory(), families);
+    if (now.disk().maxBytes() > 0) {
+      disk(now.disk(), families);
+    }
     grid(now.grid(), families);
     lane(now.lane(), families);
     peers(now.peers(), families);
@@ -114,6 +117,56 @@ final class NodeCollector extends Collector {
             "training_day_admission_open",
             "0 once the node admits no more fills, whatever their size.",
             memory.closedReason().isEmpty() ? 1 : 0));
+  }
+
+  private static void disk(NodeStats.Disk disk, List<MetricFamilySamples> families) {
+    families.add(
+        gauge(
+            "training_day_disk_used_bytes",
+            "Bytes of all files of the disk tier.",
+            disk.usedBytes()));
+    families.add(gauge("training_day_disk_max_bytes", "The most they may be.", disk.maxBytes()));
+    families.add(gauge("training_day_disk_records", "Records on disk.", disk.records()));
+    families.add(
+        gauge("training_day_disk_record_bytes", "Bytes of records on disk.", disk.recordBytes()));
+    families.add(counter("training_day_disk_hits_total", "Records read from disk.", disk.hits()));
+    families.add(
+        counter(
+            "training_day_disk_read_bytes_total",
+            "Bytes of records read from disk.",
+            disk.hitBytes()));
+    families.add(
+        counters(
+            "training_day_disk_refusals_total",
+            "Records that the disk tier did not take, by reason.",
+            "reason",
+            disk.refusals()));
+    families.add(
+        counter(
+            "training_day_disk_damaged_records_total",
+            "Records found damaged on disk; each was a miss and is loaded again.",
+            disk.damaged()));
+    families.add(
+        counter(
+            "training_day_disk_promoted_records_total",
+            "Records taken into memory because they were read from disk.",
+            disk.promoted()));
+    families.add(
+        counter(
+            "training_day_disk_fetched_records_total",
+            "Records that nodes which owned them before still had.",
+            disk.fetched()));
+    families.add(
+        counter(
+            "training_day_disk_reclaimed_records_total",
+            "Records dropped from disk because nobody asks for them here any more.",
+            disk.reclaimed()));
+    families.add(
+        counters(
+            "training_day_disk_copies_total",
+            "Records sent to the disks of other nodes, by what became of them.",
+            "result",
+            disk.copies()));
   }
 
   private static void lane(NodeStats.Lane lane, List<MetricFamilySamples> families) {

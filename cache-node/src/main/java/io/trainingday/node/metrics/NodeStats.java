@@ -27,6 +27,7 @@ public record NodeStats(
     String notReady,
     Grid grid,
     Memory memory,
+    Disk disk,
     Lane lane,
     Peers peers,
     Fills fills,
@@ -86,6 +87,44 @@ public record NodeStats(
    * @param closedReason why no fill is admitted any more, empty while they are
    */
   public record Memory(long usedBytes, long maxBytes, long headroomBytes, String closedReason) {}
+
+  /**
+   * The disk tier; all zero where there is none.
+   *
+   * @param usedBytes of all its files
+   * @param maxBytes the budget, 0 without a disk tier
+   * @param records kept
+   * @param recordBytes of them
+   * @param hits records read from it; of the reads of data sets, each is one of local or peer
+   * @param hitBytes of them
+   * @param refusals writes refused, by reason in lower case: {@code budget}, {@code disk_full}, …
+   * @param damaged records found damaged on it
+   * @param promoted records taken into memory because they were read from disk
+   * @param fetched records that nodes which owned them before still had
+   * @param reclaimed records dropped because nobody asks for them here any more
+   * @param copies records sent to the disks of other nodes, by what became of them
+   */
+  public record Disk(
+      long usedBytes,
+      long maxBytes,
+      long records,
+      long recordBytes,
+      long hits,
+      long hitBytes,
+      Map<String, Long> refusals,
+      long damaged,
+      long promoted,
+      long fetched,
+      long reclaimed,
+      Map<String, Long> copies) {
+    /** Of a node without a disk tier. */
+    public static final Disk NONE = new Disk(0, 0, 0, 0, 0, 0, Map.of(), 0, 0, 0, 0, Map.of());
+
+    public Disk {
+      refusals = Map.copyOf(refusals);
+      copies = Map.copyOf(copies);
+    }
+  }
 
   /**
    * The data path to trainers.
@@ -169,6 +208,8 @@ public record NodeStats(
           .forEach(
               (reason, count) ->
                   results.put("refused_" + reason.name().toLowerCase(Locale.ROOT), count));
+      results.put("copies_written", stats.copiesWritten());
+      results.put("copies_dropped", stats.copiesDropped());
       results.put("forwarded", forwarded);
       results.put("forward_dropped", forwardDropped);
       return new Fills(

@@ -1,7 +1,6 @@
 package io.trainingday.node.peer;
 
 import io.trainingday.grid.SampleKey;
-import io.trainingday.lane.PeerMessage.KeySpace;
 import io.trainingday.lane.PeerMessage.PeerFill;
 import io.trainingday.lane.PeerMessage.PeerFillReply;
 import io.trainingday.node.fill.Fills;
@@ -10,7 +9,7 @@ import io.trainingday.node.fill.InFlightBytes;
 import io.trainingday.node.ownership.Member;
 import io.trainingday.node.ownership.Ownership;
 import io.trainingday.node.ownership.OwnershipTable;
-import io.trainingday.node.store.RecordStores;
+import io.trainingday.node.store.RecordStore;
 import java.nio.ByteBuffer;
 import java.time.Duration;
 import java.util.Map;
@@ -42,7 +41,6 @@ public final class FillForwarder implements AutoCloseable {
   private final Ownership ownership;
   private final Peers peers;
   private final Fills fills;
-  private final RecordStores stores;
   private final InFlightBytes inFlight;
   private final long leaseNanos;
   private final Map<SampleKey, Forward> forwards = new ConcurrentHashMap<>();
@@ -53,25 +51,29 @@ public final class FillForwarder implements AutoCloseable {
 
   /** A record on its way. Its fields change in one step after the other, never at once. */
   private static final class Forward {
+    final RecordStore store;
     final SampleKey key;
-    final int backups;
     final boolean verify;
     final byte[] record;
     final long deadlineNanos;
     long restMillis = FIRST_REST_MILLIS;
 
-    Forward(SampleKey key, int backups, boolean verify, byte[] record, long deadlineNanos) {
+    Forward(RecordStore store, SampleKey key, boolean verify, byte[] record, long deadlineNanos) {
+      this.store = store;
       this.key = key;
-      this.backups = backups;
       this.verify = verify;
       this.record = record;
       this.deadlineNanos = deadlineNanos;
     }
 
     PeerFill message() {
-      KeySpace space =
-          new KeySpace(key.dataset(), key.incarnation(), key.pipeline(), key.variant(), backups);
-      return new PeerFill(space, verify, key.index(), key.sampleVersion(), ByteBuffer.wrap(record));
+      return new PeerFill(
+          KeySpaces.of(key, store),
+          verify,
+          false,
+          key.index(),
+          key.sampleVersion(),
+          ByteBuffer.wrap(record));
     }
   }
 
@@ -80,12 +82,10 @@ public final class FillForwarder implements AutoCloseable {
    *     bytes in flight
    * @param leaseTimeout how long a record is tried to be passed on
    */
-  public FillForwarder(
-      Ownership ownership, Peers peers, Fills fills, RecordStores stores, Duration leaseTimeout) {
+  public FillForwarder(Ownership ownership, Peers peers, Fills fills, Duration leaseTimeout) {
     this.ownership = ownership;
     this.peers = peers;
     this.fills = fills;
-    this.stores = stores;
     inFlight = fills.inFlight();
     leaseNanos = leaseTimeout.toNanos();
     timer =
@@ -103,7 +103,7 @@ public final class FillForwarder implements AutoCloseable {
    *
    * @param verify whether its owner is to hold it against its checksum
    */
-  public Submitted submit(SampleKey key, int backups, boolean verify, byte[] record) {
+  public Submitted submit(RecordStore store, SampleKey key, boolean verify, byte[] record) {
     if (closed) {
       return Submitted.CLOSED;
     }
@@ -116,7 +116,7 @@ public final class FillForwarder implements AutoCloseable {
     if (!inFlight.tryTake(record.length)) {
       return Submitted.BUSY;
     }
-    Forward forward = new Forward(key, backups, verify, record, System.nanoTime() + leaseNanos);
+    Forward forward = new Forward(store, key, verify, record, System.nanoTime() + leaseNanos);
     if (forwards.putIfAbsent(key, forward) != null) {
       inFlight.give(record.length);
       return Submitted.REPEATED;
@@ -146,7 +146,7 @@ public final class FillForwarder implements AutoCloseable {
       drop(forward);
       return;
     }
-    OwnershipTable table = ownership.table(forward.backups);
+    OwnershipTable table = ownership.table(forward.store.backups());
     Member primary = table.primary(table.partition(forward.key.index()));
     if (primary.local()) {
       keep(forward);
@@ -175,7 +175,7 @@ public final class FillForwarder implements AutoCloseable {
   /** The partition is this node's own now. */
   private void keep(Forward forward) {
     inFlight.give(forward.record.length);
-    Submitted submitted = fills.submit(stores.of(forward.backups), forward.key, forward.record);
+    Submitted submitted = fills.submit(forward.store, forward.key, forward.record);
     if (submitted == Submitted.BUSY && inFlight.tryTake(forward.record.length)) {
       retry(forward);
     } else if (forwards.remove(forward.key, forward)) {

@@ -39,6 +39,14 @@ import org.slf4j.LoggerFactory;
  * through {@link OpenDataset} do not, but for at most 200 ms while this node's copy is not whole.
  */
 public final class VersionKeys implements AutoCloseable {
+  /** Whether a record may ever be asked for again. */
+  public enum Reach {
+    REACHABLE,
+    UNREACHABLE,
+    /** This node knows of no such data set, yet. */
+    UNKNOWN
+  }
+
   /** Changed indices in one publish, at most; more is a new source. */
   public static final int MAX_CHANGED = 1 << 24;
 
@@ -234,16 +242,41 @@ public final class VersionKeys implements AutoCloseable {
    * this node cannot tell.
    */
   public boolean isReachable(SampleKey key) {
+    return reach(key) == Reach.REACHABLE;
+  }
+
+  /** As {@link #isReachable}, and tells records apart of whose data set there is no version key. */
+  public Reach reach(SampleKey key) {
     try {
       DatasetView view = replica.view(replica.cell(key.dataset()));
-      return view != null
-          && view.incarnation() == key.incarnation()
-          && key.index() < view.source().length()
-          // A newer version than this node knows of is not old.
-          && key.sampleVersion() >= view.sampleVersion(key.index());
+      if (view == null) {
+        return Reach.UNKNOWN;
+      }
+      return view.incarnation() == key.incarnation()
+              && key.index() < view.source().length()
+              // A newer version than this node knows of is not old.
+              && key.sampleVersion() >= view.sampleVersion(key.index())
+          ? Reach.REACHABLE
+          : Reach.UNREACHABLE;
     } catch (GridUnavailableException | DatasetRefusedException unknown) {
       LOG.debug("Cannot tell whether {} can be reached.", key, unknown);
-      return true;
+      return Reach.REACHABLE;
+    }
+  }
+
+  /**
+   * The settings kept for a data set, defaults filled in; empty where this node knows of no such
+   * data set. Decodes the version key, so do not ask often.
+   *
+   * @param dataset hash of its name
+   */
+  public Map<String, String> settings(long dataset) {
+    try {
+      VersionKey key = replica.key(dataset);
+      return key == null ? Map.of() : withDefaults(key.settings());
+    } catch (GridUnavailableException | DatasetRefusedException unknown) {
+      LOG.debug("Cannot tell the settings of data set {}.", dataset, unknown);
+      return Map.of();
     }
   }
 

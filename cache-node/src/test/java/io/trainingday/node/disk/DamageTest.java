@@ -12,14 +12,11 @@ import io.trainingday.node.disk.DiskStore.WriteResult;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.io.PrintStream;
-import java.nio.ByteBuffer;
 import java.nio.channels.FileChannel;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
-import java.util.ArrayList;
-import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.SplittableRandom;
@@ -249,39 +246,14 @@ final class DamageTest {
   }
 
   private void flipOneBitOfEach(int from, int length) throws IOException {
-    SplittableRandom random = new SplittableRandom(11);
-    Map<Long, long[]> places = places();
-    assertThat(places).hasSize(RECORDS);
-    for (long[] place : places.values()) {
-      flip(place, 8L * from + random.nextInt(8 * length));
-    }
+    assertThat(BitFlips.inEachEntry(directory, from, length)).isEqualTo(RECORDS);
   }
 
-  /** The number of the segment and the offset of each entry, by the sample's index. */
   private Map<Long, long[]> places() throws IOException {
-    Map<Long, long[]> places = new HashMap<>();
-    List<Path> files = new ArrayList<>(Harm.named(directory.resolve("records"), ".records"));
-    for (Path file : files) {
-      int number = Integer.parseInt(file.getFileName().toString().substring(0, 10));
-      Segment segment = new Segment(number, file, Files.size(file));
-      SegmentScan scan = new SegmentScan(segment, ByteBuffer.allocateDirect(4_096));
-      for (SegmentScan.Entry entry = scan.next(); entry != null; entry = scan.next()) {
-        places.put(entry.key().index(), new long[] {number, entry.location().offset()});
-      }
-      segment.close();
-    }
-    return places;
+    return BitFlips.places(directory);
   }
 
   private void flip(long[] place, long bit) throws IOException {
-    Path file = directory.resolve("records").resolve("%010d.records".formatted(place[0]));
-    ByteBuffer one = ByteBuffer.allocate(1);
-    long at = place[1] + bit / 8;
-    try (FileChannel channel =
-        FileChannel.open(file, StandardOpenOption.READ, StandardOpenOption.WRITE)) {
-      channel.read(one, at);
-      one.put(0, (byte) (one.get(0) ^ 1 << bit % 8)).flip();
-      channel.write(one, at);
-    }
+    BitFlips.flip(directory, place, bit);
   }
 }

@@ -18,7 +18,7 @@ import java.util.List;
  * for. Limits on a process or layers around RocksDB's files would give other errors, in other
  * places, than the kernel does.
  */
-final class SmallFileSystem implements AutoCloseable {
+public final class SmallFileSystem implements AutoCloseable {
   private static final Path SHARED_MEMORY = Path.of("/dev/shm");
   private static final long LARGEST_SHARED_MEMORY = 1L << 30;
   private static final int BLOCK = 64 << 10;
@@ -35,9 +35,11 @@ final class SmallFileSystem implements AutoCloseable {
   }
 
   /**
+   * Makes one.
+   *
    * @param parent where it may be mounted
    */
-  static SmallFileSystem of(Path parent, int mebibytes) throws IOException {
+  public static SmallFileSystem of(Path parent, int mebibytes) throws IOException {
     Path place = Files.createDirectory(parent.resolve("small"));
     if (run("mount", "-t", "tmpfs", "-o", "size=" + mebibytes + "m", "tmpfs", place.toString())) {
       return new SmallFileSystem(place, true);
@@ -54,17 +56,17 @@ final class SmallFileSystem implements AutoCloseable {
     return small;
   }
 
-  Path root() {
+  public Path root() {
     return root;
   }
 
   /** Somebody else takes all the space there is, to the last page. */
-  void fill() {
+  public void fill() {
     write(others, 0);
   }
 
   /** And gives it back. */
-  void free() {
+  public void free() {
     try {
       Files.delete(others);
     } catch (IOException failure) {

@@ -1,5 +1,6 @@
 package io.trainingday.node.fill;
 
+import io.trainingday.config.Settings.Tier;
 import io.trainingday.grid.SampleKey;
 import io.trainingday.node.store.RecordSink;
 import io.trainingday.node.store.RecordStore;
@@ -17,6 +18,10 @@ final class FakeStore implements RecordStore {
   volatile @Nullable Error failure;
   volatile Runnable onContains = () -> {};
   volatile List<UUID> targets = List.of();
+  final Map<SampleKey, byte[]> disk = new ConcurrentHashMap<>();
+  volatile Tier tier = Tier.MEMORY;
+  volatile Kept room = Kept.KEPT;
+  volatile Kept kept = Kept.KEPT;
 
   void holdWrites() {
     writes.drainPermits();
@@ -28,6 +33,29 @@ final class FakeStore implements RecordStore {
 
   void letWrites(int count) {
     writes.release(count);
+  }
+
+  @Override
+  public Tier tier() {
+    return tier;
+  }
+
+  @Override
+  public Kept roomOnDisk() {
+    return room;
+  }
+
+  @Override
+  public Kept writeToDisk(SampleKey key, byte[] record) {
+    return writeCopyToDisk(key, record);
+  }
+
+  @Override
+  public Kept writeCopyToDisk(SampleKey key, byte[] record) {
+    if (kept == Kept.KEPT) {
+      disk.put(key, record);
+    }
+    return kept;
   }
 
   @Override
@@ -63,7 +91,7 @@ final class FakeStore implements RecordStore {
   @Override
   public boolean contains(SampleKey key) {
     onContains.run();
-    return records.containsKey(key);
+    return records.containsKey(key) || disk.containsKey(key);
   }
 
   @Override

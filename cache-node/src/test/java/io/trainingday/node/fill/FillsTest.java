@@ -420,7 +420,9 @@ class FillsTest {
             Map.entry(Refusal.BUDGET, 1L),
             Map.entry(Refusal.RECORD_TOO_LARGE, 1L),
             Map.entry(Refusal.CLOSED, 1L),
-            Map.entry(Refusal.COPY_BUDGET, 0L));
+            Map.entry(Refusal.COPY_BUDGET, 0L),
+            Map.entry(Refusal.DISK_BUDGET, 0L),
+            Map.entry(Refusal.DISK_FULL, 0L));
     assertThat(fills.stats().inFlightBytes()).isZero();
   }
 

@@ -40,6 +40,7 @@ final class MetricsServerTest {
           "",
           new NodeStats.Grid(77, List.of("a", "b"), 64, 32, 21, 22, 23, 24, 25, 26),
           new NodeStats.Memory(1_000_000, 2_147_483_648L, 67_108_864, ""),
+          NodeStats.Disk.NONE,
           new NodeStats.Lane(
               3, 1_024, 4_096, 1_073_741_824, 20, 5_000_000_000L, 2, Map.of("token", 7L)),
           new NodeStats.Peers(11, 12, 15, 13, 14),
@@ -300,7 +301,9 @@ final class MetricsServerTest {
             16,
             17,
             18,
-            19);
+            19,
+            20,
+            21);
 
     NodeStats.Fills fills = NodeStats.Fills.of(stats, 100, 20, 21);
 
@@ -314,12 +317,14 @@ final class MetricsServerTest {
             Map.entry("refused_copy_budget", 20L),
             Map.entry("failed", 8L),
             Map.entry("dropped", 9L),
+            Map.entry("copies_written", 18L),
+            Map.entry("copies_dropped", 19L),
             Map.entry("forwarded", 20L),
             Map.entry("forward_dropped", 21L));
     assertThat(fills.leasesEnded())
         .containsOnly(Map.entry("expired", 11L), Map.entry("released", 12L));
     assertThat(List.of(fills.writtenBytes(), fills.leases(), fills.inFlightBytes()))
-        .containsExactly(6L, 18L, 19L);
+        .containsExactly(6L, 20L, 21L);
     assertThat(fills.maxInFlightBytes()).isEqualTo(100);
   }
 

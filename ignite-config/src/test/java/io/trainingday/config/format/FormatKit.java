@@ -60,6 +60,8 @@ abstract class FormatKit {
             .set(SettingKey.MEMORY_MAX_SIZE, DataSize.ofGiB(64))
             .set(SettingKey.MEMORY_META_MAX_SIZE, DataSize.ofMiB(256))
             .set(SettingKey.MEMORY_HEADROOM, DataSize.ofGiB(2))
+            .set(SettingKey.DISK_PATH, Path.of("/var/lib/training-day"))
+            .set(SettingKey.DISK_MAX_SIZE, DataSize.ofGiB(500))
             .set(SettingKey.LANE_SOCKET, Path.of("/run/other/lane.sock"))
             .set(SettingKey.LANE_SEGMENT_DIRECTORY, Path.of("/mnt/shm"))
             .set(SettingKey.LANE_READER, Settings.Reader.PUBLIC)
@@ -92,6 +94,7 @@ abstract class FormatKit {
             .setDataset("imagenet", SettingKey.DATASET_VALIDATION, Settings.Validation.NONE)
             .setDataset("imagenet", SettingKey.DATASET_MAX_AGE, Duration.ofHours(12))
             .setDataset("imagenet", SettingKey.DATASET_BACKUPS, 1)
+            .setDataset("imagenet", SettingKey.DATASET_TIER, Settings.Tier.HYBRID)
             .setDataset("a b/c.d", SettingKey.DATASET_VALIDATION, Settings.Validation.CHECKSUM)
             .build();
     Settings read = SettingsReader.read(valid("everything"));
@@ -115,7 +118,9 @@ abstract class FormatKit {
     assertThat(SettingsReader.read(valid("dataset-with-defaults")).datasets())
         .isEqualTo(
             Map.of(
-                "mnist", new Settings.Dataset(Settings.Validation.CHECKSUM, Optional.empty(), 0)));
+                "mnist",
+                new Settings.Dataset(
+                    Settings.Validation.CHECKSUM, Optional.empty(), 0, Settings.Tier.MEMORY)));
   }
 
   @Test
