@@ -1,10 +1,12 @@
 package io.trainingday.node;
 
+import io.trainingday.config.SettingKey;
 import io.trainingday.config.Settings;
 import io.trainingday.grid.GridCaches;
 import io.trainingday.grid.GridListener;
 import io.trainingday.grid.IgniteConfigurations;
 import io.trainingday.node.capacity.Capacity;
+import io.trainingday.node.capacity.DatasetTerms;
 import io.trainingday.node.fill.FillLimits;
 import io.trainingday.node.fill.Fills;
 import io.trainingday.node.lane.LaneEndpoint;
@@ -25,6 +27,7 @@ import io.trainingday.node.peer.Ping;
 import io.trainingday.node.peer.Pong;
 import io.trainingday.node.store.RecordStores;
 import io.trainingday.node.versions.DatasetAdmin;
+import io.trainingday.node.versions.DatasetSettings;
 import io.trainingday.node.versions.DatasetUsage;
 import io.trainingday.node.versions.VersionKeys;
 import java.io.IOException;
@@ -35,6 +38,7 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.OptionalInt;
 import java.util.Set;
+import java.util.SortedMap;
 import java.util.UUID;
 import java.util.concurrent.TimeUnit;
 import java.util.stream.Collectors;
@@ -128,14 +132,15 @@ public final class CacheNode implements AutoCloseable {
       versions =
           new VersionKeys(
               ignite,
-              Map.of("validation", "checksum", "backups", "0"),
+              DatasetSettings.of(Settings.defaults().dataset("")),
               () ->
                   settings.memory().metaMaxSize().bytes()
                       - usedPages(GridCaches.META_REGION) * pageBytes(),
               membership::fence,
               lease::isHeld,
               patience(settings));
-      capacity = Capacity.start(ignite, stores, ownership, settings, versions::isReachable);
+      capacity =
+          Capacity.start(ignite, stores, ownership, settings, versions::isReachable, this::termsOf);
       versions.onPublish(capacity::versionsChanged);
       fills =
           new Fills(
@@ -143,7 +148,7 @@ public final class CacheNode implements AutoCloseable {
                   settings.fill().leaseTimeout(),
                   settings.fill().maxInFlight().bytes(),
                   settings.fill().writers()),
-              capacity.admission());
+              capacity.room());
       forwarder =
           new FillForwarder(ownership, peers, fills, stores, settings.fill().leaseTimeout());
       awaitLease();
@@ -159,7 +164,8 @@ public final class CacheNode implements AutoCloseable {
                   peers,
                   forwarder,
                   asked -> new Pong(!membership.contains(asked.from()), 0),
-                  new DatasetAdmin(versions, this::held),
+                  new DatasetAdmin(versions, this::held, capacity::termsChanged),
+                  capacity.reads(),
                   () -> stats().toJson()));
       stopper.node = this;
       String early = stopper.failure;
@@ -178,6 +184,21 @@ public final class CacheNode implements AutoCloseable {
         ignite.name(),
         lane.socket(),
         laneAddress().map(address -> " and tcp://" + address).orElse(""));
+  }
+
+  private Optional<DatasetTerms> termsOf(long dataset) {
+    return versions.kept(dataset).map(CacheNode::terms);
+  }
+
+  private static DatasetTerms terms(VersionKeys.Kept kept) {
+    SortedMap<String, String> settings = kept.settings();
+    return new DatasetTerms(
+        kept.scopedName(),
+        kept.source().length(),
+        SettingKey.DATASET_BACKUPS.parse(settings.getOrDefault(DatasetSettings.BACKUPS, "")),
+        SettingKey.DATASET_POLICY.parse(settings.getOrDefault(DatasetSettings.POLICY, "")),
+        SettingKey.DATASET_QUOTA.parse(settings.getOrDefault(DatasetSettings.QUOTA, "")),
+        SettingKey.DATASET_GUARANTEED.parse(settings.getOrDefault(DatasetSettings.GUARANTEED, "")));
   }
 
   /** What the grid needs to notice that nodes failed, one after the other, and then a lease. */

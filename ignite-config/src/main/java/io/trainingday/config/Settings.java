@@ -116,9 +116,21 @@ public record Settings(
     }
   }
 
-  /** Off-heap memory. */
+  /**
+   * Off-heap memory.
+   *
+   * @param maxSize {@link #AUTO} until a node that starts has worked it out
+   */
   public record Memory(DataSize maxSize, DataSize metaMaxSize, Optional<DataSize> headroom) {
+    /** As much as the container or the host has beside everything else. */
+    public static final DataSize AUTO = DataSize.ofBytes(0);
+
     private static final DataSize MIN_HEADROOM = DataSize.ofMiB(8);
+
+    /** Whether the size is still to be worked out. */
+    public boolean isAuto() {
+      return maxSize.equals(AUTO);
+    }
 
     /** The headroom set, else 1/32 of the maximum and at least 8 MiB. */
     public DataSize resolvedHeadroom() {
@@ -221,8 +233,15 @@ public record Settings(
     TRACE
   }
 
-  /** What is set for one data set. */
-  public record Dataset(Validation validation, int backups) {
+  /**
+   * What is set for one data set.
+   *
+   * @param policy which records stay when there is no room for all
+   * @param quota the most of a node's memory it takes
+   * @param guaranteed the part of a node's memory that is kept for it
+   */
+  public record Dataset(
+      Validation validation, int backups, Policy policy, Portion quota, Portion guaranteed) {
     private static final Dataset DEFAULTS = new Values().toDataset("");
   }
 
@@ -230,6 +249,18 @@ public record Settings(
   public enum Validation {
     CHECKSUM,
     NONE
+  }
+
+  /** Which records of a data set stay when there is no room for all. */
+  public enum Policy {
+    /** Those that came first. */
+    PIN,
+    /** Those read last. */
+    LRU,
+    /** Those read most often. */
+    LFU,
+    /** Any. */
+    RANDOM
   }
 
   private interface KernelFact {

@@ -133,7 +133,11 @@ final class Values {
   Settings.Dataset toDataset(String name) {
     Map<SettingKey<?, ?>, Object> values = datasets.getOrDefault(name, Map.of());
     return new Settings.Dataset(
-        get(values, SettingKey.DATASET_VALIDATION), get(values, SettingKey.DATASET_BACKUPS));
+        get(values, SettingKey.DATASET_VALIDATION),
+        get(values, SettingKey.DATASET_BACKUPS),
+        get(values, SettingKey.DATASET_POLICY),
+        get(values, SettingKey.DATASET_QUOTA),
+        get(values, SettingKey.DATASET_GUARANTEED));
   }
 
   private Map<SettingKey<?, ?>, Object> dataset(String name) {

@@ -1,8 +1,8 @@
 package io.trainingday.node.fill;
 
 import io.trainingday.grid.SampleKey;
-import io.trainingday.node.capacity.Admission;
 import io.trainingday.node.capacity.Refusal;
+import io.trainingday.node.capacity.Room;
 import io.trainingday.node.fill.LeaseTable.Delivery;
 import io.trainingday.node.store.RecordStore;
 import java.time.Duration;
@@ -78,8 +78,8 @@ public final class Fills implements AutoCloseable {
     /** The key's record is on its way already; this one is not needed. */
     REPEATED,
     /**
-     * Too many bytes in flight, or a node that is to hold a copy has yet to say whether it has
-     * room: submit again within the lease, then release and give up.
+     * Too many bytes in flight, or room is being made here or on a node that is to hold a copy:
+     * submit again within the lease, then release and give up.
      */
     BUSY,
     /** Admission has no room for it: not kept, the lease is ended. */
@@ -95,7 +95,7 @@ public final class Fills implements AutoCloseable {
   private static final Duration CLOSE_TIMEOUT = Duration.ofSeconds(5);
 
   private final FillLimits limits;
-  private final Admission admission;
+  private final Room room;
   private final LongSupplier nanoTime;
   private final Counters counters = new Counters();
   private final LeaseTable[] stripes = new LeaseTable[STRIPES];
@@ -109,8 +109,8 @@ public final class Fills implements AutoCloseable {
   private volatile boolean closed;
 
   /** Starts the writers and the timer that ends leases whose holder went silent. */
-  public Fills(FillLimits limits, Admission admission) {
-    this(limits, admission, System::nanoTime, true);
+  public Fills(FillLimits limits, Room room) {
+    this(limits, room, System::nanoTime, true);
     startWriters();
   }
 
@@ -118,17 +118,16 @@ public final class Fills implements AutoCloseable {
    * Without writers until {@link #startWriters}; without the timer, {@link #expire} is called by
    * the test that owns the clock.
    */
-  Fills(FillLimits limits, Admission admission, LongSupplier nanoTime, boolean withTimer) {
+  Fills(FillLimits limits, Room room, LongSupplier nanoTime, boolean withTimer) {
     this.limits = limits;
-    this.admission = admission;
+    this.room = room;
     this.nanoTime = nanoTime;
     AtomicLong lastLease = new AtomicLong();
     for (int i = 0; i < STRIPES; i++) {
       stripes[i] = new LeaseTable(limits.leaseTimeoutNanos(), lastLease, counters);
     }
     inFlight = new InFlightBytes(limits.maxInFlightBytes());
-    writeBehind =
-        new WriteBehind(admission, inFlight, limits.writers(), counters, this::removePending);
+    writeBehind = new WriteBehind(room, inFlight, limits.writers(), counters, this::removePending);
     timer = withTimer ? startTimer(limits.leaseTimeoutNanos()) : null;
   }
 
@@ -329,20 +328,20 @@ public final class Fills implements AutoCloseable {
   /** Reserves room on the nodes that are to hold the record, and in the queue. */
   private Submitted offer(RecordStore store, SampleKey key, byte[] record) {
     List<UUID> targets = store.targets(key);
-    Refusal refusal = admission.tryAdmit(record.length, targets);
+    Refusal refusal = room.tryAdmit(key, record.length, targets);
     if (refusal == null) {
       Submitted result = writeBehind.offer(store, key, record, targets);
       if (result != Submitted.TAKEN) {
-        admission.release(record.length, targets);
+        room.release(key, record.length, targets);
       }
       return result;
     }
-    if (refusal == Refusal.COPY_PENDING) {
+    if (refusal.passes()) {
       return Submitted.BUSY;
     }
     counters.refused(refusal);
     return switch (refusal) {
-      case BUDGET, COPY_BUDGET, COPY_PENDING -> Submitted.NO_ROOM;
+      case BUDGET, QUOTA, COPY_BUDGET, EVICTING, COPY_PENDING -> Submitted.NO_ROOM;
       case RECORD_TOO_LARGE -> Submitted.TOO_LARGE;
       case CLOSED -> Submitted.CLOSED;
     };

@@ -7,6 +7,7 @@ import io.trainingday.lane.LaneException.Code;
 import io.trainingday.lane.LaneMessage;
 import io.trainingday.node.store.RecordStore;
 import io.trainingday.node.versions.DatasetRefusedException;
+import io.trainingday.node.versions.DatasetSettings;
 import io.trainingday.node.versions.DatasetView;
 import io.trainingday.node.versions.OpenDataset;
 import io.trainingday.node.versions.SourceIdentity;
@@ -22,12 +23,6 @@ import org.jspecify.annotations.Nullable;
  * records. Safe for any number of threads.
  */
 final class ServedDataset {
-  /** The name under which validation is kept with the version key. */
-  static final String VALIDATION = "validation";
-
-  /** The name under which the number of backups is kept. */
-  static final String BACKUPS = "backups";
-
   private final OpenDataset dataset;
   private final RecordStore store;
   private final ReadCounters counters;
@@ -46,7 +41,8 @@ final class ServedDataset {
     this.dataset = dataset;
     this.store = store;
     this.counters = counters;
-    this.verify = !text(Settings.Validation.NONE).equals(dataset.settings().get(VALIDATION));
+    this.verify =
+        !text(Settings.Validation.NONE).equals(dataset.settings().get(DatasetSettings.VALIDATION));
   }
 
   /**
@@ -70,7 +66,7 @@ final class ServedDataset {
                   new SourceIdentity(request.sourceLength(), request.sourceDigest()),
                   request.pipeline(),
                   stated(request, settings));
-      String backups = dataset.settings().getOrDefault(BACKUPS, "0");
+      String backups = dataset.settings().getOrDefault(DatasetSettings.BACKUPS, "0");
       RecordStore store = services.stores().of(Integer.parseInt(backups));
       return new ServedDataset(dataset, store, counters);
     } catch (DatasetRefusedException e) {
@@ -82,17 +78,16 @@ final class ServedDataset {
   private static Map<String, String> stated(LaneMessage.Open request, Settings settings) {
     Map<String, String> asked = new HashMap<>();
     if (!request.validation().isEmpty()) {
-      asked.put(VALIDATION, request.validation());
+      asked.put(DatasetSettings.VALIDATION, request.validation());
     }
     if (request.backups() != LaneMessage.Open.BACKUPS_AS_KEPT) {
-      asked.put(BACKUPS, Integer.toString(request.backups()));
+      asked.put(DatasetSettings.BACKUPS, Integer.toString(request.backups()));
     }
     Settings.Dataset own = settings.datasets().get(request.name());
     if (own == null) {
       return asked;
     }
-    Map<String, String> set =
-        Map.of(VALIDATION, text(own.validation()), BACKUPS, Integer.toString(own.backups()));
+    Map<String, String> set = DatasetSettings.of(own);
     asked.forEach(
         (setting, value) -> {
           if (!value.equals(set.get(setting))) {
@@ -125,7 +120,12 @@ final class ServedDataset {
 
   /** On how many nodes beside the first its records are kept. */
   int backups() {
-    return Integer.parseInt(dataset.settings().getOrDefault(BACKUPS, "0"));
+    return Integer.parseInt(dataset.settings().getOrDefault(DatasetSettings.BACKUPS, "0"));
+  }
+
+  /** The hash of its name in keys. */
+  long hash() {
+    return dataset.datasetHash();
   }
 
   long incarnation() {

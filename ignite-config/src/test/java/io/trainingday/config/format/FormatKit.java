@@ -111,7 +111,7 @@ abstract class FormatKit {
   @Test
   void dataset_withNothingSet_hasTheDefaults() {
     assertThat(SettingsReader.read(valid("dataset-with-defaults")).datasets())
-        .isEqualTo(Map.of("mnist", new Settings.Dataset(Settings.Validation.CHECKSUM, 0)));
+        .isEqualTo(Map.of("mnist", Settings.defaults().dataset("mnist")));
   }
 
   @Test
@@ -197,7 +197,7 @@ abstract class FormatKit {
         .withMessage(
             file
                 + ": 2 problems\n"
-                + "  memory.maxSize=4G, allowed: a size such as 64MiB, from 64MiB to 64TiB,"
+                + "  memory.maxSize=4G, allowed: auto, or a size such as 64MiB, from 64MiB to 64TiB,"
                 + " write 4GiB\n"
                 + "  TRAINING_DAY_CONFIG_GRID_PORT=x, allowed: a whole number from 1024 to 65535");
   }
