@@ -7,6 +7,7 @@ import io.trainingday.grid.GridListener;
 import io.trainingday.grid.IgniteConfigurations;
 import io.trainingday.node.capacity.Capacity;
 import io.trainingday.node.capacity.DatasetTerms;
+import io.trainingday.node.capacity.MemoryPlan;
 import io.trainingday.node.fill.FillLimits;
 import io.trainingday.node.fill.Fills;
 import io.trainingday.node.lane.LaneEndpoint;
@@ -34,6 +35,7 @@ import java.io.IOException;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.HashMap;
+import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.OptionalInt;
@@ -91,8 +93,9 @@ public final class CacheNode implements AutoCloseable {
    *     another node serves that socket or has that port
    * @throws NodeStartException when Ignite or the metrics port cannot be started
    */
-  public static CacheNode launch(Settings settings) {
-    settings.validate();
+  public static CacheNode launch(Settings stated) {
+    stated.validate();
+    Settings settings = MemoryPlan.resolve(stated);
     LaneEndpoint endpoint = LaneEndpoint.claim(settings);
     try {
       return new CacheNode(settings, endpoint);
@@ -334,22 +337,10 @@ public final class CacheNode implements AutoCloseable {
             settings.fill().maxInFlight().bytes(),
             forwarder.passed(),
             forwarder.dropped()),
-        laneStats.datasets().stream()
-            .map(
-                reads ->
-                    new NodeStats.Dataset(
-                        reads.dataset(),
-                        reads.generation(),
-                        source(reads.local()),
-                        source(reads.peer()),
-                        reads.loads(),
-                        reads.abandoned(),
-                        reads.damaged()))
-            .toList());
-  }
-
-  private static NodeStats.Source source(LaneStats.Source source) {
-    return new NodeStats.Source(source.hits(), source.hitBytes(), source.misses());
+        DatasetReport.of(
+            settings.grid().resolvedHostId(),
+            laneStats.datasets(),
+            stopping ? List.of() : capacity.shares()));
   }
 
   private NodeStats.Grid gridStats() {
@@ -378,6 +369,7 @@ public final class CacheNode implements AutoCloseable {
         stopping ? 0 : usedPages(GridCaches.SAMPLES_REGION) * pageBytes(),
         settings.memory().maxSize().bytes(),
         settings.memory().resolvedHeadroom().bytes(),
+        capacity.admission().softCapBytes(),
         closed == null ? "" : closed);
   }
 

@@ -102,6 +102,8 @@ public final class Admission implements Room {
   private final Map<UUID, Allowance> allowances = new HashMap<>();
   private final Map<UUID, Promise> promises = new HashMap<>();
   private long pagesInFlight;
+  private long recordsInFlight;
+  private long recordBytesInFlight;
   private long pagesArriving;
   private long reservedPages;
   private boolean copiesHeld;
@@ -253,6 +255,8 @@ public final class Admission implements Room {
       }
     }
     pagesInFlight += pages;
+    recordsInFlight++;
+    recordBytesInFlight += recordBytes;
     copiesHeld |= copies;
     return null;
   }
@@ -286,6 +290,16 @@ public final class Admission implements Room {
         - usedPages.getAsLong();
   }
 
+  /**
+   * How many pages a record may take when the writes under way are over: each has reserved what it
+   * can need at most, which of small records is many times what they need.
+   */
+  synchronized long roomPagesSoon(boolean copies) {
+    return roomPages(copies)
+        + pagesInFlight
+        - (long) Math.ceil(meanPages(recordsInFlight, recordBytesInFlight));
+  }
+
   private long pagesPromised() {
     long promised = 0;
     for (Promise promise : promises.values()) {
@@ -298,6 +312,8 @@ public final class Admission implements Room {
   public synchronized void release(int recordBytes, List<UUID> targets) {
     long pages = pagesFor(recordBytes);
     pagesInFlight -= pages;
+    recordsInFlight--;
+    recordBytesInFlight -= recordBytes;
     for (UUID target : targets) {
       Allowance allowance = allowances.get(target);
       if (allowance != null) {

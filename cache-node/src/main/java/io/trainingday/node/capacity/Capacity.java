@@ -105,6 +105,7 @@ public final class Capacity implements AutoCloseable {
   private final RecordStores stores;
   private final Ownership ownership;
   private final Admission admission;
+  private final SoftCap softCap;
   private final Shares shares;
   private final Evictor evictor;
   private final SharedRoom room;
@@ -143,6 +144,13 @@ public final class Capacity implements AutoCloseable {
             stores.partitions(),
             settings.memory().maxSize().bytes(),
             this::versionsChanged);
+    softCap =
+        new SoftCap(
+            HostLimits.here(),
+            MemoryPlan.containerLimit(),
+            MemoryPlan.hostBytes(),
+            admission.pageBytes(),
+            this::usedPages);
     evictor = new Evictor(stores, admission, shares);
     admission.onEvictionWanted(evictor::wantedByOther);
     admission.guaranteedPages(() -> admission.pagesOf(shares.unmetBytes(null)));
@@ -352,6 +360,7 @@ public final class Capacity implements AutoCloseable {
             .toList();
     admission.forget(gone);
     gone.forEach(lastSeen::remove);
+    admission.capAt(softCap.pages());
     Set<UUID> present = members.stream().map(Member::id).collect(Collectors.toSet());
     if (!present.equals(membersSeen)) {
       // This node becomes the primary of other records: they are to be found.

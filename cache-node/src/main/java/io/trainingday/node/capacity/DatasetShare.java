@@ -51,6 +51,7 @@ final class DatasetShare {
   private final HeldBytes held;
   private @Nullable VictimIndex index;
   private long bytesInFlight;
+  private int passesToFind;
 
   /**
    * @param budgetBytes of the node, which shares are parts of
@@ -102,7 +103,17 @@ final class DatasetShare {
     if (index != null && former != null) {
       index.takeOver(former);
     }
-    return index != null && former == null;
+    if (index != null && former == null) {
+      // The pass that is under way has been through some of it.
+      passesToFind = 2;
+      return true;
+    }
+    return false;
+  }
+
+  /** Whether the walk is under way that finds the records it can evict. */
+  synchronized boolean isBeingFound() {
+    return index != null && passesToFind > 0 && held.records() > 0;
   }
 
   // Quota and guarantee. In bytes of records, all copies counted.
@@ -330,6 +341,7 @@ final class DatasetShare {
   }
 
   synchronized void endPass() {
+    passesToFind = Math.max(0, passesToFind - 1);
     if (index != null) {
       index.endPass();
     }

@@ -114,8 +114,11 @@ final class Evictor implements AutoCloseable {
   /** Whether room will be made for a record that finds none. */
   boolean makeRoom(DatasetShare share, int recordBytes) {
     long now = System.nanoTime();
-    if (!share.evicts() || share.isStuck(now) || victimsFor(share) == null) {
+    if (!share.evicts() || share.isStuck(now)) {
       return false;
+    }
+    if (victimsFor(share) == null) {
+      return share.isBeingFound();
     }
     share.want(
         admission.pagesFor(recordBytes),
@@ -240,6 +243,9 @@ final class Evictor implements AutoCloseable {
         return;
       }
       DatasetShare from = full ? share : victimsFor(share);
+      if (from == null && share.isBeingFound()) {
+        return;
+      }
       if (from == null || !effort.allows(missing)) {
         share.satisfied(wanted);
         share.stuckUntil(System.nanoTime() + STUCK_NANOS);
@@ -263,7 +269,7 @@ final class Evictor implements AutoCloseable {
   }
 
   private long roomFor(DatasetShare share) {
-    return admission.roomPages(share.terms().backups() > 0)
+    return admission.roomPagesSoon(share.terms().backups() > 0)
         - admission.pagesOf(shares.unmetBytes(share));
   }
 

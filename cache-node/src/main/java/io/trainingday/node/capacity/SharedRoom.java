@@ -51,9 +51,14 @@ final class SharedRoom implements Room {
       return null;
     }
     share.giveBack(recordBytes);
-    return refusal == Refusal.BUDGET && evictor.makeRoom(share, recordBytes)
-        ? Refusal.EVICTING
-        : refusal;
+    if (refusal != Refusal.BUDGET) {
+      return refusal;
+    }
+    boolean soon =
+        !share.isIndexFull()
+            && admission.roomPagesSoon(targets.size() > 1) - terms.keptPages()
+                >= admission.pagesFor(recordBytes);
+    return soon || evictor.makeRoom(share, recordBytes) ? Refusal.EVICTING : refusal;
   }
 
   @Override

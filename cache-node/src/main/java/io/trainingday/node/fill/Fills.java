@@ -44,9 +44,12 @@ import org.slf4j.LoggerFactory;
  *       so an asker that finds neither a lease nor a pending record under the lock comes either
  *       before the record was submitted (then its lease is the only one: leased is checked first)
  *       or after the write, and then the second look at the store finds it;
- *   <li>an asker that finds it nowhere is right: it was never filled, or dropped (refused, failed,
- *       evicted), and one more load is due.
+ *   <li>an asker that finds it nowhere is right: it was never filled, or dropped (failed, evicted,
+ *       refused some time ago), and one more load is due.
  * </ul>
+ *
+ * <p>A refused record is kept for a moment for those that read the same batch ({@link
+ * RefusedRecords}); it is found after all others, under the same lock that it was put there.
  *
  * <p>So two holders never load one key at once, unless the first one's lease has ended without a
  * record: by release, by disconnect or by its deadline. A record that arrives after that is taken
@@ -92,6 +95,10 @@ public final class Fills implements AutoCloseable {
 
   private static final Logger LOG = LoggerFactory.getLogger(Fills.class);
   private static final int STRIPES = 64;
+
+  /** Of the bytes that may be in flight, so many again may be refused ones. */
+  private static final int SHARE_OF_REFUSED = 8;
+
   private static final Duration CLOSE_TIMEOUT = Duration.ofSeconds(5);
 
   private final FillLimits limits;
@@ -99,6 +106,7 @@ public final class Fills implements AutoCloseable {
   private final LongSupplier nanoTime;
   private final Counters counters = new Counters();
   private final LeaseTable[] stripes = new LeaseTable[STRIPES];
+  private final RefusedRecords refused;
   private final InFlightBytes inFlight;
   private final WriteBehind writeBehind;
   private final Map<Long, Holder> holders = new ConcurrentHashMap<>();
@@ -126,6 +134,9 @@ public final class Fills implements AutoCloseable {
     for (int i = 0; i < STRIPES; i++) {
       stripes[i] = new LeaseTable(limits.leaseTimeoutNanos(), lastLease, counters);
     }
+    refused =
+        new RefusedRecords(
+            limits.maxInFlightBytes() / SHARE_OF_REFUSED, limits.leaseTimeoutNanos());
     inFlight = new InFlightBytes(limits.maxInFlightBytes());
     writeBehind = new WriteBehind(room, inFlight, limits.writers(), counters, this::removePending);
     timer = withTimer ? startTimer(limits.leaseTimeoutNanos()) : null;
@@ -211,12 +222,13 @@ public final class Fills implements AutoCloseable {
     LeaseTable stripe = stripe(key);
     List<Delivery> out = new ArrayList<>(0);
     MissAnswer answer;
+    long now = nanoTime.getAsLong();
     synchronized (stripe) {
       // Read under the lock, set before the stripes are swept: no waiter is registered after.
       answer =
           closed
               ? MissAnswer.REFUSED
-              : stripe.ask(key, holder, waiter, nanoTime.getAsLong(), store::contains, out);
+              : stripe.ask(key, holder, waiter, now, store::contains, refused, out);
     }
     deliver(out);
     return answer;
@@ -320,7 +332,11 @@ public final class Fills implements AutoCloseable {
         stripe.serveOnly(key, record, out);
         counters.fillsBusy.increment();
       }
-      case NO_ROOM, TOO_LARGE, CLOSED, REPEATED -> stripe.fulfil(key, record, out);
+      case NO_ROOM -> {
+        refused.keep(key, record, stripe.interested(key), nanoTime.getAsLong());
+        stripe.fulfil(key, record, out);
+      }
+      case TOO_LARGE, CLOSED, REPEATED -> stripe.fulfil(key, record, out);
     }
     return result;
   }
@@ -382,6 +398,7 @@ public final class Fills implements AutoCloseable {
   /** Passes on all leases whose deadline has come. */
   void expire() {
     long now = nanoTime.getAsLong();
+    refused.expire(now);
     for (LeaseTable stripe : stripes) {
       List<Delivery> out = new ArrayList<>(0);
       synchronized (stripe) {

@@ -31,12 +31,15 @@ public record LaneStats(
   /**
    * Reads of one data set.
    *
+   * @param dataset tenant, a slash, its name
    * @param generation current when it was last read
    * @param local samples that came from this host, or would have had they been there
    * @param peer samples that came from other hosts, or would have
    * @param loads samples that trainers were left to load
    * @param abandoned leases given back without a record
    * @param damaged records whose checksum or layout was wrong; each is a miss, too
+   * @param recentHits of the last samples, about one to two passes over the data set
+   * @param recentSamples how many these are
    */
   public record Reads(
       String dataset,
@@ -45,7 +48,9 @@ public record LaneStats(
       Source peer,
       long loads,
       long abandoned,
-      long damaged) {}
+      long damaged,
+      long recentHits,
+      long recentSamples) {}
 
   /**
    * Reads from one source.

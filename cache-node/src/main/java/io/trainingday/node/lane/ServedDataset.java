@@ -27,6 +27,7 @@ final class ServedDataset {
   private final RecordStore store;
   private final ReadCounters counters;
   private final boolean verify;
+  private final long sourceLength;
   private volatile @Nullable RecordLayout expectedLayout;
   private volatile @Nullable KnownSchema knownSchema;
 
@@ -37,7 +38,9 @@ final class ServedDataset {
     }
   }
 
-  private ServedDataset(OpenDataset dataset, RecordStore store, ReadCounters counters) {
+  private ServedDataset(
+      OpenDataset dataset, RecordStore store, ReadCounters counters, long sourceLength) {
+    this.sourceLength = sourceLength;
     this.dataset = dataset;
     this.store = store;
     this.counters = counters;
@@ -68,7 +71,7 @@ final class ServedDataset {
                   stated(request, settings));
       String backups = dataset.settings().getOrDefault(DatasetSettings.BACKUPS, "0");
       RecordStore store = services.stores().of(Integer.parseInt(backups));
-      return new ServedDataset(dataset, store, counters);
+      return new ServedDataset(dataset, store, counters, request.sourceLength());
     } catch (DatasetRefusedException e) {
       throw refusal(e);
     }
@@ -126,6 +129,11 @@ final class ServedDataset {
   /** The hash of its name in keys. */
   long hash() {
     return dataset.datasetHash();
+  }
+
+  /** Samples in its source, as this connection has opened it. */
+  long sourceLength() {
+    return sourceLength;
   }
 
   long incarnation() {
