@@ -1,6 +1,8 @@
 package io.trainingday.client;
 
 import io.trainingday.lane.AdminMessage;
+import io.trainingday.lane.AdminMessage.Configure;
+import io.trainingday.lane.AdminMessage.Configured;
 import io.trainingday.lane.AdminMessage.Datasets;
 import io.trainingday.lane.AdminMessage.DatasetsReply;
 import io.trainingday.lane.AdminMessage.Invalidate;
@@ -17,6 +19,9 @@ import io.trainingday.lane.LaneMessage;
 import io.trainingday.lane.LaneMessage.Role;
 import java.io.IOException;
 import java.time.Duration;
+import java.util.Map;
+import java.util.SortedMap;
+import java.util.TreeMap;
 import java.util.UUID;
 
 /**
@@ -147,6 +152,23 @@ public final class CacheAdmin implements AutoCloseable {
   public long invalidate(String name, long... indices) {
     checkCount(indices.length);
     return generation(new Invalidate(name, indices.clone()));
+  }
+
+  /**
+   * Changes settings of a data set while it is in use: {@code policy} (pin, lru, lfu, random),
+   * {@code quota} and {@code guaranteed} (a size such as 64GiB, or a share of a node's memory such
+   * as 25%). They hold on all nodes when this returns.
+   *
+   * @param settings values by name, from 1
+   * @return all of its settings from now on
+   * @throws CacheException if the node refuses, naming why, or cannot be reached
+   */
+  public SortedMap<String, String> configure(String name, Map<String, String> settings) {
+    if (settings.isEmpty() || settings.size() > Configure.MAX_SETTINGS) {
+      throw new IllegalArgumentException(
+          "%d settings, allowed: 1–%d".formatted(settings.size(), Configure.MAX_SETTINGS));
+    }
+    return ((Configured) call(new Configure(name, new TreeMap<>(settings)))).settings();
   }
 
   /**

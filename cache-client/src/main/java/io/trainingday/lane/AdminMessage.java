@@ -1,6 +1,9 @@
 package io.trainingday.lane;
 
 import java.nio.ByteBuffer;
+import java.util.Collections;
+import java.util.SortedMap;
+import java.util.TreeMap;
 
 /** What an administrator asks of a node; types 16–31. */
 // Arrays as in LaneMessage.
@@ -179,6 +182,50 @@ public sealed interface AdminMessage extends LaneMessage {
     }
   }
 
+  /**
+   * Changes settings of a data set that may change while it is in use.
+   *
+   * @param settings values by name, 1–{@value #MAX_SETTINGS}
+   */
+  record Configure(String name, SortedMap<String, String> settings) implements AdminMessage {
+    public static final int MAX_SETTINGS = 32;
+
+    public Configure {
+      settings = Collections.unmodifiableSortedMap(new TreeMap<>(settings));
+    }
+
+    @Override
+    public int type() {
+      return 21;
+    }
+
+    @Override
+    public ByteBuffer frame(long requestId) {
+      return writeSettings(new BodyWriter(256).utf8(name), settings).frame(type(), requestId, 0);
+    }
+
+    static Configure read(Body body) {
+      return new Configure(readName(body), readSettings(body, 1));
+    }
+  }
+
+  /** All settings that are kept of the data set from now on. */
+  record Configured(SortedMap<String, String> settings) implements AdminMessage {
+    public Configured {
+      settings = Collections.unmodifiableSortedMap(new TreeMap<>(settings));
+    }
+
+    @Override
+    public int type() {
+      return 0x95;
+    }
+
+    @Override
+    public ByteBuffer frame(long requestId) {
+      return writeSettings(new BodyWriter(256), settings).frame(type(), requestId, 0);
+    }
+  }
+
   /** Whether a frame's type is one of these requests, whose bodies may be long. */
   static boolean isRequest(int type) {
     return type >= FIRST_TYPE && type <= LAST_TYPE;
@@ -192,10 +239,30 @@ public sealed interface AdminMessage extends LaneMessage {
       case 18 -> PublishManifest.read(body);
       case 19 -> Invalidate.read(body);
       case 20 -> new Datasets();
+      case 21 -> Configure.read(body);
       case 0x90, 0x91, 0x92, 0x93 -> new Published(type, body.i64());
       case 0x94 -> new DatasetsReply(body.utf8("json", 0, body.remaining()));
+      case 0x95 -> new Configured(readSettings(body, 0));
       default -> throw body.unknown();
     };
+  }
+
+  private static BodyWriter writeSettings(BodyWriter out, SortedMap<String, String> settings) {
+    out.u32(settings.size());
+    settings.forEach((setting, value) -> out.utf8(setting).utf8(value));
+    return out;
+  }
+
+  private static SortedMap<String, String> readSettings(Body body, int least) {
+    int count = body.count("count", least, Configure.MAX_SETTINGS);
+    SortedMap<String, String> settings = new TreeMap<>();
+    for (int i = 0; i < count; i++) {
+      String setting = body.utf8("setting", 1, 255);
+      if (settings.put(setting, body.utf8("value", 0, 255)) != null) {
+        throw body.malformed("setting=\"%s\" is there twice".formatted(setting));
+      }
+    }
+    return settings;
   }
 
   private static String readName(Body body) {

@@ -14,6 +14,8 @@ import io.trainingday.lane.LaneMessage.Table;
 import java.lang.management.ManagementFactory;
 import java.nio.ByteBuffer;
 import java.util.List;
+import java.util.Map;
+import java.util.TreeMap;
 import java.util.UUID;
 import java.util.stream.Stream;
 import net.jqwik.api.Arbitraries;
@@ -118,6 +120,8 @@ class LaneMessageTest {
         new AdminMessage.Published(0x92, 4),
         new AdminMessage.Datasets(),
         new AdminMessage.DatasetsReply("[]"),
+        new AdminMessage.Configure("pets", new TreeMap<>(Map.of("policy", "lru", "quota", "25%"))),
+        new AdminMessage.Configured(new TreeMap<>(Map.of("policy", "lru", "validation", "none"))),
         new PeerMessage.Introduce(new UUID(1, -2), new UUID(-3, 4)),
         new PeerMessage.PeerRead(
             keys, true, false, true, 1_500, -9, three, three, Long.MIN_VALUE, new long[0]),

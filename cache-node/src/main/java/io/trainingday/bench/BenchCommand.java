@@ -1,8 +1,11 @@
 package io.trainingday.bench;
 
+import io.trainingday.bench.cold.ColdBenchCommand;
 import io.trainingday.bench.disk.DiskBenchCommand;
 import io.trainingday.bench.local.LocalBenchCommand;
 import io.trainingday.bench.peer.PeerBenchCommand;
+import io.trainingday.bench.policy.PolicyBenchCommand;
+import io.trainingday.bench.pressure.PressureBenchCommand;
 import io.trainingday.bench.publish.PublishBenchCommand;
 import picocli.CommandLine.Command;
 
@@ -15,7 +18,10 @@ import picocli.CommandLine.Command;
       LocalBenchCommand.class,
       PeerBenchCommand.class,
       PublishBenchCommand.class,
-      DiskBenchCommand.class
+      DiskBenchCommand.class,
+      PolicyBenchCommand.class,
+      PressureBenchCommand.class,
+      ColdBenchCommand.class
     },
     synopsisSubcommandLabel = "COMMAND")
 public final class BenchCommand {

@@ -71,7 +71,12 @@ final class GridSizing {
    * @throws IllegalArgumentException in words, if it has not enough
    */
   Settings fit(Settings settings, @Nullable DataSize memory) {
-    DataSize each = memory == null ? atMostWhatFits(settings.memory().maxSize()) : memory;
+    // Nodes of one machine share it: none of them may take all that is left.
+    DataSize set =
+        settings.memory().isAuto()
+            ? Settings.defaults().memory().maxSize()
+            : settings.memory().maxSize();
+    DataSize each = memory == null ? atMostWhatFits(set) : memory;
     checkFits(each);
     Settings.Builder fitting = settings.toBuilder().set(SettingKey.MEMORY_MAX_SIZE, each);
     lower(

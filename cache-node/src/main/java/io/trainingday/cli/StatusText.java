@@ -33,6 +33,7 @@ final class StatusText {
     lane(status.at("/lane"), lines);
     fills(status.at("/fills"), lines);
     datasets(status.at("/datasets"), lines);
+    shares(status.at("/datasets"), lines);
     return String.join(System.lineSeparator(), lines);
   }
 
@@ -169,6 +170,49 @@ final class StatusText {
               bytes(local.path("hitBytes").asLong() + peer.path("hitBytes").asLong()),
               dataset.path("damaged").asLong()));
     }
+  }
+
+  private static void shares(JsonNode datasets, List<String> lines) {
+    if (datasets.isEmpty()) {
+      return;
+    }
+    lines.add("");
+    lines.add(
+        format(
+            "%-30s %-8s %11s %12s %12s %9s %8s %12s %12s",
+            "data set",
+            "policy",
+            "entries",
+            "held",
+            "budget",
+            "hits now",
+            "at best",
+            "refused",
+            "evicted"));
+    for (JsonNode dataset : datasets) {
+      JsonNode refusals = dataset.path("refusals");
+      lines.add(
+          format(
+              "%-30s %-8s %,11d %12s %12s %9s %8s %,12d %,12d",
+              dataset.path("name").asText(),
+              dataset.path("policy").asText(),
+              dataset.path("entries").asLong(),
+              bytes(dataset.path("bytes")),
+              bytes(dataset.path("budgetBytes")),
+              percent(dataset.path("hitRate")),
+              percent(dataset.path("bestHitRate")),
+              refusals.valueStream().mapToLong(JsonNode::asLong).sum(),
+              dataset.path("evictions").asLong()));
+      List<String> refused = counts(refusals, "");
+      if (!refused.isEmpty()) {
+        lines.add("         refused: " + String.join(", ", refused));
+      }
+      dataset.path("warnings").forEach(text -> lines.add("         warning: " + text.asText()));
+    }
+  }
+
+  private static String percent(JsonNode share) {
+    return share.isNumber() ? format("%.1f %%", PERCENT * share.asDouble()) : "–";
   }
 
   private static String percent(long part, long whole) {

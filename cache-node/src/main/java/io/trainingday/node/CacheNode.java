@@ -1,10 +1,13 @@
 package io.trainingday.node;
 
+import io.trainingday.config.SettingKey;
 import io.trainingday.config.Settings;
 import io.trainingday.grid.GridCaches;
 import io.trainingday.grid.GridListener;
 import io.trainingday.grid.IgniteConfigurations;
 import io.trainingday.node.capacity.Capacity;
+import io.trainingday.node.capacity.DatasetTerms;
+import io.trainingday.node.capacity.MemoryPlan;
 import io.trainingday.node.disk.DiskOptions;
 import io.trainingday.node.disk.DiskRefusedException;
 import io.trainingday.node.disk.DiskStats;
@@ -31,16 +34,19 @@ import io.trainingday.node.store.RecordStores;
 import io.trainingday.node.tier.DiskTier;
 import io.trainingday.node.tier.TieredStores;
 import io.trainingday.node.versions.DatasetAdmin;
+import io.trainingday.node.versions.DatasetSettings;
 import io.trainingday.node.versions.DatasetUsage;
 import io.trainingday.node.versions.VersionKeys;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.HashMap;
+import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.OptionalInt;
 import java.util.Set;
+import java.util.SortedMap;
 import java.util.UUID;
 import java.util.concurrent.TimeUnit;
 import java.util.stream.Collectors;
@@ -94,8 +100,9 @@ public final class CacheNode implements AutoCloseable {
    *     another node serves that socket or has that port
    * @throws NodeStartException when the disk tier, Ignite or the metrics port cannot be started
    */
-  public static CacheNode launch(Settings settings) {
-    settings.validate();
+  public static CacheNode launch(Settings stated) {
+    stated.validate();
+    Settings settings = MemoryPlan.resolve(stated);
     LaneEndpoint endpoint = LaneEndpoint.claim(settings);
     Optional<DiskTier> disk = Optional.empty();
     try {
@@ -151,17 +158,18 @@ public final class CacheNode implements AutoCloseable {
       versions =
           new VersionKeys(
               ignite,
-              Map.of("validation", "checksum", "maxAge", "none", "backups", "0", "tier", "memory"),
+              DatasetSettings.of(Settings.defaults().dataset("")),
               () ->
                   settings.memory().metaMaxSize().bytes()
                       - usedPages(GridCaches.META_REGION) * pageBytes(),
               membership::fence,
               lease::isHeld,
               patience(settings));
-      capacity = Capacity.start(ignite, stores, ownership, settings, versions::isReachable);
+      capacity =
+          Capacity.start(ignite, stores, ownership, settings, versions::isReachable, this::termsOf);
       disk.ifPresent(tier -> capacity.countDisk(tier::uses));
       disk.ifPresent(
-          tier -> tier.start(ignite, stores, ownership, peers, capacity.admission(), versions));
+          tier -> tier.start(ignite, stores, ownership, peers, capacity.room(), versions));
       versions.onPublish(
           () -> {
             capacity.versionsChanged();
@@ -173,7 +181,7 @@ public final class CacheNode implements AutoCloseable {
                   settings.fill().leaseTimeout(),
                   settings.fill().maxInFlight().bytes(),
                   settings.fill().writers()),
-              capacity.admission(),
+              capacity.room(),
               disk.map(DiskTier::formerOwners).orElse(Elsewhere.nowhere()));
       forwarder = new FillForwarder(ownership, peers, fills, settings.fill().leaseTimeout());
       awaitLease();
@@ -189,7 +197,8 @@ public final class CacheNode implements AutoCloseable {
                   peers,
                   forwarder,
                   asked -> new Pong(!membership.contains(asked.from()), 0),
-                  new DatasetAdmin(versions, this::held),
+                  new DatasetAdmin(versions, this::held, capacity::termsChanged),
+                  capacity.reads(),
                   () -> stats().toJson()));
       stopper.node = this;
       String early = stopper.failure;
@@ -208,6 +217,21 @@ public final class CacheNode implements AutoCloseable {
         ignite.name(),
         lane.socket(),
         laneAddress().map(address -> " and tcp://" + address).orElse(""));
+  }
+
+  private Optional<DatasetTerms> termsOf(long dataset) {
+    return versions.kept(dataset).map(CacheNode::terms);
+  }
+
+  private static DatasetTerms terms(VersionKeys.Kept kept) {
+    SortedMap<String, String> settings = kept.settings();
+    return new DatasetTerms(
+        kept.scopedName(),
+        kept.source().length(),
+        SettingKey.DATASET_BACKUPS.parse(settings.getOrDefault(DatasetSettings.BACKUPS, "")),
+        SettingKey.DATASET_POLICY.parse(settings.getOrDefault(DatasetSettings.POLICY, "")),
+        SettingKey.DATASET_QUOTA.parse(settings.getOrDefault(DatasetSettings.QUOTA, "")),
+        SettingKey.DATASET_GUARANTEED.parse(settings.getOrDefault(DatasetSettings.GUARANTEED, "")));
   }
 
   /** What the grid needs to notice that nodes failed, one after the other, and then a lease. */
@@ -345,23 +369,10 @@ public final class CacheNode implements AutoCloseable {
             settings.fill().maxInFlight().bytes(),
             forwarder.passed(),
             forwarder.dropped()),
-        laneStats.datasets().stream()
-            .map(
-                reads ->
-                    new NodeStats.Dataset(
-                        reads.dataset(),
-                        reads.generation(),
-                        source(reads.local()),
-                        source(reads.peer()),
-                        reads.loads(),
-                        reads.abandoned(),
-                        reads.damaged(),
-                        reads.stale()))
-            .toList());
-  }
-
-  private static NodeStats.Source source(LaneStats.Source source) {
-    return new NodeStats.Source(source.hits(), source.hitBytes(), source.misses());
+        DatasetReport.of(
+            settings.grid().resolvedHostId(),
+            laneStats.datasets(),
+            stopping ? List.of() : capacity.shares()));
   }
 
   private NodeStats.Grid gridStats() {
@@ -390,6 +401,7 @@ public final class CacheNode implements AutoCloseable {
         stopping ? 0 : usedPages(GridCaches.SAMPLES_REGION) * pageBytes(),
         settings.memory().maxSize().bytes(),
         settings.memory().resolvedHeadroom().bytes(),
+        capacity.admission().softCapBytes(),
         closed == null ? "" : closed);
   }
 

@@ -18,7 +18,7 @@ final class StatusTextTest {
             3_720_000,
             "",
             new NodeStats.Grid(77, List.of("a", "b"), 1_024, 512, 3, 0, 0, 0, 0, 0),
-            new NodeStats.Memory(1 << 30, 2L << 30, 64 << 20, ""),
+            new NodeStats.Memory(1 << 30, 2L << 30, 64 << 20, 0, ""),
             new NodeStats.Disk(
                 3L << 30,
                 4L << 30,
@@ -51,14 +51,26 @@ final class StatusTextTest {
                 Map.of()),
             List.of(
                 new NodeStats.Dataset(
+                    "default",
                     "digits",
+                    "host-a",
+                    "memory",
+                    "lru",
                     2,
                     new NodeStats.Source(10_000, 40_960_000, 1_000),
                     new NodeStats.Source(2_933, 12_013_568, 437),
                     1_437,
                     0,
                     1,
-                    0)));
+                    0,
+                    700,
+                    2_867_200,
+                    5_734_400,
+                    0.15,
+                    0.5,
+                    Map.of("budget", 3L, "quota", 0L),
+                    12,
+                    List.of("too small"))));
 
     assertThat(text(stats).lines())
         .containsExactly(
@@ -77,7 +89,14 @@ final class StatusTextTest {
             "data set                       generation     local hits      peer hits         misses"
                 + " hit rate         read  damaged",
             "digits                                  2         10,000          2,933          1,437"
-                + "   90.0 %     50.5 MiB        1");
+                + "   90.0 %     50.5 MiB        1",
+            "",
+            "data set                       policy       entries         held       budget  hits now"
+                + "  at best      refused      evicted",
+            "digits                         lru              700      2.7 MiB      5.5 MiB    15.0 %"
+                + "   50.0 %            3           12",
+            "         refused: 3 budget",
+            "         warning: too small");
   }
 
   @Test
@@ -89,7 +108,7 @@ final class StatusTextTest {
             61_000,
             "the node is stopping",
             new NodeStats.Grid(1, List.of("a"), 64, 64, 0, 0, 0, 0, 0, 0),
-            new NodeStats.Memory(0, 0, 0, "out of memory"),
+            new NodeStats.Memory(0, 0, 0, 0, "out of memory"),
             NodeStats.Disk.NONE,
             new NodeStats.Lane(0, 0, 0, 0, 0, 0, 0, Map.of()),
             new NodeStats.Peers(0, 0, 0, 0, 0),

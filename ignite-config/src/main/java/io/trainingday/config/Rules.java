@@ -101,22 +101,13 @@ final class Rules {
       differ(METRICS_PORT, metrics.port(), GRID_COMMUNICATION_PORT, grid.communicationPort());
     }
 
-    long maxPartitions = memory.maxSize().bytes() / 2 / PARTITION_BYTES;
-    if (grid.partitions() > maxPartitions) {
-      refuse(
-          GRID_PARTITIONS,
-          grid.partitions(),
-          "<= memory.maxSize/2/96KiB=" + maxPartitions,
-          MEMORY_MAX_SIZE);
-    }
-    memory
-        .headroom()
-        .ifPresent(size -> atMost(MEMORY_HEADROOM, size, MEMORY_MAX_SIZE, memory.maxSize(), 2));
     DataSize record = lane.maxRecordSize();
-    atMost(LANE_MAX_RECORD_SIZE, record, MEMORY_MAX_SIZE, memory.maxSize(), 8);
     if (settings.disk().path().isPresent()) {
       // The disk tier takes no record of more than a sixteenth of its budget.
       atMost(LANE_MAX_RECORD_SIZE, record, DISK_MAX_SIZE, settings.disk().maxSize(), 16);
+    }
+    if (!memory.isAuto()) { // Checked again when the node has worked it out.
+      checkMemory(grid, memory, record);
     }
     atMost(LANE_MAX_RECORD_SIZE, record, FILL_MAX_IN_FLIGHT, fill.maxInFlight(), 1);
     long payloadBytes = lane.maxFrameSize().bytes() - FRAME_OVERHEAD.bytes();
@@ -140,6 +131,21 @@ final class Rules {
           "less than " + FILL_LEASE_TIMEOUT + "=" + FILL_LEASE_TIMEOUT.format(fill.leaseTimeout()),
           FILL_LEASE_TIMEOUT);
     }
+  }
+
+  private void checkMemory(Settings.Grid grid, Settings.Memory memory, DataSize record) {
+    long maxPartitions = memory.maxSize().bytes() / 2 / PARTITION_BYTES;
+    if (grid.partitions() > maxPartitions) {
+      refuse(
+          GRID_PARTITIONS,
+          grid.partitions(),
+          "<= memory.maxSize/2/96KiB=" + maxPartitions,
+          MEMORY_MAX_SIZE);
+    }
+    memory
+        .headroom()
+        .ifPresent(size -> atMost(MEMORY_HEADROOM, size, MEMORY_MAX_SIZE, memory.maxSize(), 2));
+    atMost(LANE_MAX_RECORD_SIZE, record, MEMORY_MAX_SIZE, memory.maxSize(), 8);
   }
 
   private void checkTcp(Settings settings) {

@@ -144,9 +144,11 @@ public final class SettingKey<O, T> {
   public static final SettingKey<Settings, DataSize> MEMORY_MAX_SIZE =
       key(
           "memory.maxSize",
-          ValueType.size(DataSize.ofMiB(64), DataSize.ofGiB(64 * 1024)),
+          ValueType.sizeOrAuto(DataSize.ofMiB(64), DataSize.ofGiB(64 * 1024)),
           DataSize.ofGiB(2),
-          "Off-heap memory for samples, taken as it is used and never given back.",
+          "Off-heap memory for samples, taken as it is used and never given back. auto: the container's"
+              + " limit, else the host's free memory, less heap, direct memory, slots and a reserve;"
+              + " for one node a host.",
           s -> s.memory().maxSize());
 
   public static final SettingKey<Settings, DataSize> MEMORY_META_MAX_SIZE =
@@ -459,6 +461,34 @@ public final class SettingKey<O, T> {
           "Where records are kept: in memory, on disk, or on disk and in memory as far as it goes"
               + " (hybrid). The latter two outlive a restart of their node.",
           Settings.Dataset::tier);
+
+  public static final SettingKey<Settings.Dataset, Settings.Policy> DATASET_POLICY =
+      datasetKey(
+          "datasets.<name>.policy",
+          ValueType.choice(Settings.Policy.class),
+          Settings.Policy.PIN,
+          "Which records stay when there is no room for all: those that came first (pin: the best for"
+              + " one shuffled pass after the other), those read last (lru), those read most often"
+              + " (lfu), or any (random). Said when the data set is opened for the first time;"
+              + " afterwards `training-day dataset` changes it.",
+          Settings.Dataset::policy);
+
+  public static final SettingKey<Settings.Dataset, Portion> DATASET_QUOTA =
+      datasetKey(
+          "datasets.<name>.quota",
+          ValueType.portion(),
+          Portion.ofPercent(100),
+          "The most of a node's memory that its records take, copies included. Changed as policy is.",
+          Settings.Dataset::quota);
+
+  public static final SettingKey<Settings.Dataset, Portion> DATASET_GUARANTEED =
+      datasetKey(
+          "datasets.<name>.guaranteed",
+          ValueType.portion(),
+          Portion.ofPercent(0),
+          "The part of a node's memory that others leave free for it, once it has been opened, and"
+              + " do not push it out of. Changed as policy is.",
+          Settings.Dataset::guaranteed);
 
   private static final List<String> SECTIONS =
       Stream.concat(KEYS.stream(), DATASET_KEYS.stream())

@@ -117,9 +117,21 @@ public record Settings(
     }
   }
 
-  /** Off-heap memory. */
+  /**
+   * Off-heap memory.
+   *
+   * @param maxSize {@link #AUTO} until a node that starts has worked it out
+   */
   public record Memory(DataSize maxSize, DataSize metaMaxSize, Optional<DataSize> headroom) {
+    /** As much as the container or the host has beside everything else. */
+    public static final DataSize AUTO = DataSize.ofBytes(0);
+
     private static final DataSize MIN_HEADROOM = DataSize.ofMiB(8);
+
+    /** Whether the size is still to be worked out. */
+    public boolean isAuto() {
+      return maxSize.equals(AUTO);
+    }
 
     /** The headroom set, else 1/32 of the maximum and at least 8 MiB. */
     public DataSize resolvedHeadroom() {
@@ -229,8 +241,22 @@ public record Settings(
     TRACE
   }
 
-  /** What is set for one data set. */
-  public record Dataset(Validation validation, Optional<Duration> maxAge, int backups, Tier tier) {
+  /**
+   * What is set for one data set.
+   *
+   * @param maxAge how old records may be; empty: however old
+   * @param policy which records stay when there is no room for all
+   * @param quota the most of a node's memory it takes
+   * @param guaranteed the part of a node's memory that is kept for it
+   */
+  public record Dataset(
+      Validation validation,
+      Optional<Duration> maxAge,
+      int backups,
+      Tier tier,
+      Policy policy,
+      Portion quota,
+      Portion guaranteed) {
     private static final Dataset DEFAULTS = new Values().toDataset("");
   }
 
@@ -259,6 +285,18 @@ public record Settings(
     /** The checksum, and that the source still looks as it did when the record was made. */
     STAMP,
     NONE
+  }
+
+  /** Which records of a data set stay when there is no room for all. */
+  public enum Policy {
+    /** Those that came first. */
+    PIN,
+    /** Those read last. */
+    LRU,
+    /** Those read most often. */
+    LFU,
+    /** Any. */
+    RANDOM
   }
 
   private interface KernelFact {

@@ -41,6 +41,7 @@ record ValueType<T>(
       Pattern.compile("[A-Za-z0-9]([A-Za-z0-9._-]{0,252})|[0-9A-Fa-f:.]{2,45}");
   private static final Pattern ADDRESS =
       Pattern.compile("([A-Za-z0-9][A-Za-z0-9._-]{0,252}|\\[[0-9A-Fa-f:.]{2,45}]):([0-9]{1,5})");
+  private static final String AUTO = "auto";
   private static final int MAX_LIST = 1024;
   // sun_path holds 108 bytes, the last of them zero.
   private static final int MAX_SOCKET_PATH_BYTES = 107;
@@ -87,6 +88,31 @@ record ValueType<T>(
         DataSize::parse,
         DataSize::toString,
         value -> value.compareTo(min) >= 0 && value.compareTo(max) <= 0);
+  }
+
+  /** A size, or {@code auto}, which is {@link Settings.Memory#AUTO}. */
+  static ValueType<DataSize> sizeOrAuto(DataSize min, DataSize max) {
+    return text(
+        "auto, or a size such as 64MiB, from " + min + " to " + max,
+        "auto|(?:" + DataSize.TEXT.pattern() + ")",
+        text -> text.equals(AUTO) ? Settings.Memory.AUTO : notAuto(DataSize.parse(text)),
+        size -> size.equals(Settings.Memory.AUTO) ? AUTO : size.toString(),
+        value ->
+            value.equals(Settings.Memory.AUTO)
+                || (value.compareTo(min) >= 0 && value.compareTo(max) <= 0));
+  }
+
+  private static DataSize notAuto(DataSize size) {
+    if (size.equals(Settings.Memory.AUTO)) {
+      throw new IllegalArgumentException("");
+    }
+    return size;
+  }
+
+  static ValueType<Portion> portion() {
+    return text(
+        "a share such as 25%, or a size such as 64GiB",
+        Portion.TEXT.pattern(), Portion::parse, Portion::toString, value -> true);
   }
 
   static ValueType<Duration> duration(Duration min, Duration max) {

@@ -137,7 +137,10 @@ final class Values {
         get(values, SettingKey.DATASET_VALIDATION),
         find(values, SettingKey.DATASET_MAX_AGE),
         get(values, SettingKey.DATASET_BACKUPS),
-        get(values, SettingKey.DATASET_TIER));
+        get(values, SettingKey.DATASET_TIER),
+        get(values, SettingKey.DATASET_POLICY),
+        get(values, SettingKey.DATASET_QUOTA),
+        get(values, SettingKey.DATASET_GUARANTEED));
   }
 
   private Map<SettingKey<?, ?>, Object> dataset(String name) {

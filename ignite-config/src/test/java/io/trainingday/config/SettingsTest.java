@@ -53,7 +53,7 @@ class SettingsTest {
   void set_outOfRange_namesWhatIsAllowed() {
     assertRefused(
         () -> Settings.defaults().with(SettingKey.MEMORY_MAX_SIZE, DataSize.ofMiB(1)),
-        "memory.maxSize=1MiB, allowed: a size such as 64MiB, from 64MiB to 64TiB");
+        "memory.maxSize=1MiB, allowed: auto, or a size such as 64MiB, from 64MiB to 64TiB");
   }
 
   @Test
@@ -139,7 +139,7 @@ class SettingsTest {
                 .read(SettingKey.GRID_PARTITIONS, "1000", "grid.partitions")
                 .read(SettingKey.LANE_SLOTS_MAX_BYTES, "1MiB", "lane.slots.maxBytes")
                 .build(),
-        "memory.maxSize=64g, allowed: a size such as 64MiB, from 64MiB to 64TiB, write 64GiB",
+        "memory.maxSize=64g, allowed: auto, or a size such as 64MiB, from 64MiB to 64TiB, write 64GiB",
         "grid.partitions=1000, allowed: a power of two from 32 to 32768",
         "lane.slots.maxBytesPerConnection=512MiB > lane.slots.maxBytes=1MiB,"
             + " lower lane.slots.maxBytesPerConnection or raise lane.slots.maxBytes");

@@ -1,5 +1,6 @@
 package io.trainingday.node.capacity;
 
+import io.trainingday.grid.SampleKey;
 import java.util.Collection;
 import java.util.EnumMap;
 import java.util.HashMap;
@@ -8,6 +9,7 @@ import java.util.Map;
 import java.util.UUID;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.LongAdder;
+import java.util.function.LongConsumer;
 import java.util.function.LongSupplier;
 import org.jspecify.annotations.Nullable;
 
@@ -58,7 +60,18 @@ import org.jspecify.annotations.Nullable;
  * alone, a record may move from one to the other between the two reads and be counted in neither. A
  * decision takes well under a microsecond, the write it precedes tens.
  */
-public final class Admission {
+public final class Admission implements Room {
+  /**
+   * On which terms a record may come in.
+   *
+   * @param keptPages pages it has to leave free beside those that all do
+   * @param evicts whether older records may be given up for it
+   * @param entitled whether its data set has less than it was guaranteed
+   */
+  record Terms(long keptPages, boolean evicts, boolean entitled) {
+    static final Terms PLAIN = new Terms(0, false, false);
+  }
+
   /**
    * What Ignite spends on a page beside its content: {@code PageMemoryNoStoreImpl.PAGE_OVERHEAD}.
    */
@@ -89,11 +102,17 @@ public final class Admission {
   private final Map<UUID, Allowance> allowances = new HashMap<>();
   private final Map<UUID, Promise> promises = new HashMap<>();
   private long pagesInFlight;
+  private long recordsInFlight;
+  private long recordBytesInFlight;
   private long pagesArriving;
   private long reservedPages;
   private boolean copiesHeld;
   private @Nullable String closedReason;
+  private long softCapPages = Long.MAX_VALUE;
+  private volatile long lastRoomPages = Long.MAX_VALUE;
   private volatile Runnable urgentQuestions = () -> {};
+  private volatile LongConsumer evictionWanted = pages -> {};
+  private volatile LongSupplier guaranteedPages = () -> 0;
 
   /**
    * @param local this node, which takes part in every write
@@ -141,10 +160,14 @@ public final class Admission {
    * same size and targets after the write, whatever its outcome.
    */
   public @Nullable Refusal tryAdmit(int recordBytes, List<UUID> targets) {
+    return tryAdmit(recordBytes, targets, Terms.PLAIN);
+  }
+
+  @Nullable Refusal tryAdmit(int recordBytes, List<UUID> targets, Terms terms) {
     Refusal refusal;
     boolean urgent;
     synchronized (this) {
-      refusal = reserve(recordBytes, targets);
+      refusal = reserve(recordBytes, targets, terms);
       urgent = anyUrgent(targets);
     }
     if (refusal != null) {
@@ -177,7 +200,29 @@ public final class Admission {
     return refusal;
   }
 
-  private @Nullable Refusal reserve(int recordBytes, List<UUID> targets) {
+  // Where nobody asks which data set a record belongs to.
+
+  @Override
+  public @Nullable Refusal tryAdmit(SampleKey key, int recordBytes, List<UUID> targets) {
+    return tryAdmit(recordBytes, targets);
+  }
+
+  @Override
+  public @Nullable Refusal admit(
+      SampleKey key, int recordBytes, List<UUID> targets, long patienceNanos)
+      throws InterruptedException {
+    return admit(recordBytes, targets, patienceNanos);
+  }
+
+  @Override
+  public void stored(SampleKey key, int recordBytes) {}
+
+  @Override
+  public void release(SampleKey key, int recordBytes, List<UUID> targets) {
+    release(recordBytes, targets);
+  }
+
+  private @Nullable Refusal reserve(int recordBytes, List<UUID> targets, Terms terms) {
     if (closedReason != null) {
       return Refusal.CLOSED;
     }
@@ -186,15 +231,18 @@ public final class Admission {
     }
     long pages = pagesFor(recordBytes);
     boolean copies = targets.size() > 1;
-    if (pages > roomPages(copies)) {
+    long room = roomPages(copies) - terms.keptPages();
+    lastRoomPages = room - pages;
+    if (pages > room) {
       return Refusal.BUDGET;
     }
     Refusal refusal = null;
     for (UUID target : targets) {
       Allowance allowance = allowanceOf(target);
       if (allowance != null && !allowance.has(pages)) {
-        allowance.miss(pages);
-        refusal = allowance.isRefused() ? Refusal.COPY_BUDGET : Refusal.COPY_PENDING;
+        allowance.miss(pages, terms.evicts(), terms.entitled());
+        boolean hopeless = terms.evicts() ? allowance.isStuck() : allowance.isRefused();
+        refusal = hopeless ? Refusal.COPY_BUDGET : Refusal.COPY_PENDING;
       }
     }
     if (refusal != null) {
@@ -207,6 +255,8 @@ public final class Admission {
       }
     }
     pagesInFlight += pages;
+    recordsInFlight++;
+    recordBytesInFlight += recordBytes;
     copiesHeld |= copies;
     return null;
   }
@@ -231,13 +281,23 @@ public final class Admission {
   }
 
   /** How many pages a record may take now. */
-  private long roomPages(boolean copies) {
+  synchronized long roomPages(boolean copies) {
     // In this order: a page that moves from reserved to used in between counts twice, not never.
     long reserved = pagesInFlight + pagesPromised() + pagesArriving;
-    return admissiblePages
+    return Math.min(admissiblePages, softCapPages)
         - (copies || copiesHeld ? reservedPages : 0)
         - reserved
         - usedPages.getAsLong();
+  }
+
+  /**
+   * How many pages a record may take when the writes under way are over: each has reserved what it
+   * can need at most, which of small records is many times what they need.
+   */
+  synchronized long roomPagesSoon(boolean copies) {
+    return roomPages(copies)
+        + pagesInFlight
+        - (long) Math.ceil(meanPages(recordsInFlight, recordBytesInFlight));
   }
 
   private long pagesPromised() {
@@ -252,6 +312,8 @@ public final class Admission {
   public synchronized void release(int recordBytes, List<UUID> targets) {
     long pages = pagesFor(recordBytes);
     pagesInFlight -= pages;
+    recordsInFlight--;
+    recordBytesInFlight -= recordBytes;
     for (UUID target : targets) {
       Allowance allowance = allowances.get(target);
       if (allowance != null) {
@@ -298,7 +360,56 @@ public final class Admission {
     return counter(refusal).sum();
   }
 
+  /** How many pages records may use in all, the reserve for copies included. */
+  long admissiblePages() {
+    return admissiblePages;
+  }
+
+  int pageBytes() {
+    return pageBytes;
+  }
+
+  /** Pages that records of so many bytes take. */
+  long pagesOf(long bytes) {
+    return (long) Math.ceil(meanPages(0, bytes));
+  }
+
+  /** How many pages were left for records when the last one asked; without a look at anything. */
+  long lastRoomPages() {
+    return lastRoomPages;
+  }
+
+  /** Lets no more pages be used than this, until told otherwise. */
+  synchronized void capAt(long pages) {
+    softCapPages = pages;
+  }
+
+  /** How many pages may be used at most, now. */
+  synchronized long softCapPages() {
+    return Math.min(admissiblePages, softCapPages);
+  }
+
+  /** How many pages are left free for the copies that another node's death costs. */
+  synchronized long reservedPages() {
+    return copiesHeld ? reservedPages : 0;
+  }
+
+  /** How many bytes of pages may be used at most, now. */
+  public synchronized long softCapBytes() {
+    return softCapPages() * pageBytes;
+  }
+
   // What follows is between nodes.
+
+  /** Told, under a lock, how many pages another node wants that records may be given up for. */
+  void onEvictionWanted(LongConsumer wanted) {
+    evictionWanted = wanted;
+  }
+
+  /** What data sets are guaranteed here and do not have, in pages; asked under a lock. */
+  void guaranteedPages(LongSupplier pages) {
+    guaranteedPages = pages;
+  }
 
   /** Told, on the admitting thread and without a lock, that {@link #urgentQuestions} has some. */
   void onUrgent(Runnable urgent) {
@@ -337,8 +448,13 @@ public final class Admission {
     promise.settled = Math.max(promise.settled, question.settled());
     long more = question.wanted() - promise.limit;
     if (more > 0 && closedReason == null) {
+      long room = roomPages(true) - (question.entitled() ? 0 : guaranteedPages.getAsLong());
       // Half of what is left: the other writers, we among them, want some too.
-      promise.limit += Math.max(0, Math.min(more, roomPages(true) / 2));
+      long given = Math.max(0, Math.min(more, room / 2));
+      promise.limit += given;
+      if (given < more && question.evicts()) {
+        evictionWanted.accept(more - given);
+      }
     }
     copiesHeld |= promise.limit > promise.settled;
     return promise.limit;

@@ -24,8 +24,15 @@ final class Allowance {
   private long taken;
   private long settled;
 
+  /** So many answers without anything gained, and evicting over there will not help. */
+  private static final int PATIENCE_ANSWERS = 4;
+
   /** Pages of the records that had to be refused since the last question. */
   private long missed;
+
+  private boolean missedEvicts;
+  private boolean missedEntitled;
+  private int answersInVain;
 
   private long takenWhenAsked;
   private long settledWhenAsked;
@@ -53,14 +60,26 @@ final class Allowance {
     settled += pages;
   }
 
-  /** Notes that a record was refused for want of {@code pages}. */
-  void miss(long pages) {
+  /**
+   * Notes that a record was refused for want of {@code pages}.
+   *
+   * @param evicts whether older records may be given up for it
+   * @param entitled whether its data set has less than it was guaranteed
+   */
+  void miss(long pages, boolean evicts, boolean entitled) {
     missed += pages;
+    missedEvicts |= evicts;
+    missedEntitled |= entitled;
   }
 
   /** Whether the other node had less than was wanted when it was asked last. */
   boolean isRefused() {
     return refused;
+  }
+
+  /** Whether the other node has gained nothing for some time, though it may give up records. */
+  boolean isStuck() {
+    return answersInVain >= PATIENCE_ANSWERS;
   }
 
   /** Whether to ask now rather than at the next turn. */
@@ -91,15 +110,20 @@ final class Allowance {
   private RoomQuestion question(long wanted) {
     takenWhenAsked = taken;
     settledWhenAsked = settled;
+    RoomQuestion question = new RoomQuestion(settled, wanted, missedEvicts, missedEntitled);
     missed = 0;
+    missedEvicts = false;
+    missedEntitled = false;
     asking = wanted > 0;
-    return new RoomQuestion(settled, wanted);
+    return question;
   }
 
   /** Takes the answer to {@code question}, which need not be the last one. */
   void answered(RoomQuestion question, long answeredLimit) {
+    boolean gained = answeredLimit > limit;
     limit = Math.max(limit, answeredLimit);
     if (question.wanted() > 0) {
+      answersInVain = gained || question.wanted() <= limit ? 0 : answersInVain + 1;
       asking = false;
       refused = question.wanted() > limit;
     }

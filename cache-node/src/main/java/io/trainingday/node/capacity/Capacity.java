@@ -7,19 +7,24 @@ import io.trainingday.node.ownership.Member;
 import io.trainingday.node.ownership.Ownership;
 import io.trainingday.node.store.RecordStores;
 import io.trainingday.node.store.RecordStores.Held;
+import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
+import java.util.Set;
 import java.util.UUID;
 import java.util.concurrent.Executors;
 import java.util.concurrent.ScheduledExecutorService;
 import java.util.concurrent.TimeUnit;
 import java.util.function.Function;
+import java.util.function.LongFunction;
 import java.util.function.Predicate;
 import java.util.function.Supplier;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
 import org.apache.ignite.Ignite;
+import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -56,7 +61,40 @@ public final class Capacity implements AutoCloseable {
       long dropped,
       int partitionsArriving) {}
 
+  /**
+   * One data set's share of this node's memory.
+   *
+   * @param dataset hash of the data set's name
+   * @param records held here, copies of other nodes' records included
+   * @param bytes of these records
+   * @param budgetBytes of records it may have here now, copies included
+   * @param bestHitRate the most that a shuffled pass over all of it can find here, 0–1: the part of
+   *     this node's samples that the budget holds; null before anything is held
+   * @param refusals records refused since the start, by reason
+   * @param evictions records given up for others since the start
+   * @param evictedBytes of them
+   * @param indexBytes of heap that the order of victims takes
+   */
+  public record Share(
+      long dataset,
+      DatasetTerms terms,
+      long records,
+      long bytes,
+      long budgetBytes,
+      @Nullable Double bestHitRate,
+      Map<Refusal, Long> refusals,
+      long evictions,
+      long evictedBytes,
+      long indexBytes) {
+    public Share {
+      refusals = Map.copyOf(refusals);
+    }
+  }
+
   private static final Logger LOG = LoggerFactory.getLogger(Capacity.class);
+
+  /** What data sets may have is looked up with each change; this is for changes nobody heard of. */
+  private static final int LOOKS_PER_TERMS = 10;
 
   private static final long LOOK_MILLIS = 500;
 
@@ -70,12 +108,18 @@ public final class Capacity implements AutoCloseable {
   private final RecordStores stores;
   private final Ownership ownership;
   private final Admission admission;
+  private final SoftCap softCap;
+  private final Shares shares;
+  private final Evictor evictor;
+  private final SharedRoom room;
   private final Sweeper sweeper;
   private final Arrivals arrivals;
   private final Rebalancer rebalancer;
   private final RoomMessages messages;
   private final ScheduledExecutorService thread;
   private final Map<UUID, Long> lastSeen = new HashMap<>();
+  private Set<UUID> membersSeen = Set.of();
+  private int looks;
   private volatile long pagesOfAbsentPartitions;
   private volatile Supplier<List<Use>> onDisk = List::of;
 
@@ -84,7 +128,8 @@ public final class Capacity implements AutoCloseable {
       RecordStores stores,
       Ownership ownership,
       Settings settings,
-      Predicate<SampleKey> reachable) {
+      Predicate<SampleKey> reachable,
+      LongFunction<Optional<DatasetTerms>> termsOf) {
     this.ignite = ignite;
     this.stores = stores;
     this.ownership = ownership;
@@ -97,7 +142,24 @@ public final class Capacity implements AutoCloseable {
             maxRecordBytes,
             ignite.configuration().getDataStorageConfiguration().getPageSize(),
             () -> usedPages() + pagesOfAbsentPartitions);
-    sweeper = new Sweeper(stores, reachable);
+    shares =
+        new Shares(
+            termsOf,
+            stores.partitions(),
+            settings.memory().maxSize().bytes(),
+            this::versionsChanged);
+    softCap =
+        new SoftCap(
+            HostLimits.here(),
+            MemoryPlan.containerLimit(),
+            MemoryPlan.hostBytes(),
+            admission.pageBytes(),
+            this::usedPages);
+    evictor = new Evictor(stores, admission, shares);
+    admission.onEvictionWanted(evictor::wantedByOther);
+    admission.guaranteedPages(() -> admission.pagesOf(shares.unmetBytes(null)));
+    room = new SharedRoom(admission, shares, evictor);
+    sweeper = new Sweeper(stores, reachable, shares);
     arrivals =
         new Arrivals(
             ignite, stores, admission, settings.rebalance().maxRate().bytes(), maxRecordBytes);
@@ -119,18 +181,22 @@ public final class Capacity implements AutoCloseable {
    * @param stores the only ones that write to this node's samples
    * @param reachable false for a record that nobody will ever ask for again; asked often, on
    *     threads of ours, so it should take no more than a microsecond
+   * @param termsOf what the grid keeps of a data set by the hash of its name, from this node's copy
    */
   public static Capacity start(
       Ignite ignite,
       RecordStores stores,
       Ownership ownership,
       Settings settings,
-      Predicate<SampleKey> reachable) {
-    Capacity capacity = new Capacity(ignite, stores, ownership, settings, reachable);
+      Predicate<SampleKey> reachable,
+      LongFunction<Optional<DatasetTerms>> termsOf) {
+    Capacity capacity = new Capacity(ignite, stores, ownership, settings, reachable, termsOf);
     capacity.arrivals.start();
     capacity.rebalancer.start();
     capacity.sweeper.start();
+    capacity.evictor.start();
     GridUses.offer(ignite, capacity::uses);
+    GridNews.listen(ignite, capacity.shares::look);
     ownership.onChange(capacity::gridChanged);
     var unused =
         capacity.thread.scheduleWithFixedDelay(
@@ -138,9 +204,102 @@ public final class Capacity implements AutoCloseable {
     return capacity;
   }
 
-  /** Decides what is written. */
+  /** How much is free, whatever it is for. */
   public Admission admission() {
     return admission;
+  }
+
+  /** Decides what is written. */
+  public Room room() {
+    return room;
+  }
+
+  /** Is to be told what is read here. */
+  public ReadRecorder reads() {
+    return shares;
+  }
+
+  /**
+   * Says on all nodes that the grid keeps other terms of a data set from now on; returns when they
+   * hold everywhere. A node that does not answer within seconds finds out by itself.
+   */
+  public void termsChanged(long dataset) {
+    GridNews.tell(ignite, dataset);
+  }
+
+  /** The shares of all data sets this node has met. */
+  public List<Share> shares() {
+    long copyRecords = 0;
+    long copyBytes = 0;
+    long records = 0;
+    long bytes = 0;
+    for (DatasetShare share : shares.all()) {
+      copyRecords += sweeper.copies(share.dataset()).records();
+      copyBytes += sweeper.copies(share.dataset()).bytes();
+      records += share.heldRecords();
+      bytes += share.heldBytes();
+    }
+    double ofRecords = admission.meanPages(records + copyRecords, bytes + copyBytes);
+    long others = Math.max(0, usedPages() - (long) ofRecords);
+    long pages = admission.softCapPages() - admission.reservedPages() - others;
+    List<Share> all = new ArrayList<>();
+    for (DatasetShare share : shares.all()) {
+      all.add(describe(share, pages));
+    }
+    return all;
+  }
+
+  private Share describe(DatasetShare share, long pagesOfAll) {
+    Sweeper.Tally copies = sweeper.copies(share.dataset());
+    DatasetTerms terms = share.terms();
+    long records = share.heldRecords() + copies.records();
+    long bytes = share.heldBytes() + copies.bytes();
+    double perRecord = records == 0 ? 0 : admission.meanPages(records, bytes) / records;
+    double perByte = bytes == 0 ? admission.meanPages(0, 1) : perRecord * records / bytes;
+    double budgetPages =
+        Math.max(
+            0,
+            Math.min(
+                sharePages(share, (double) pagesOfAll), (double) share.quotaBytes() * perByte));
+    Double best = null;
+    if (records > 0 && terms.samples() > 0) {
+      double here = (double) terms.samples() * primaryShare(terms.backups());
+      double needed = here * (1 + terms.backups()) * perRecord;
+      best = needed == 0 ? 1 : Math.min(1, budgetPages / needed);
+    }
+    return new Share(
+        share.dataset(),
+        terms,
+        records,
+        bytes,
+        (long) (budgetPages / perByte),
+        best,
+        share.refusals(),
+        share.evictions(),
+        share.evictedBytes(),
+        share.indexHeapBytes());
+  }
+
+  /**
+   * Pages for one data set: what is pinned stays, those that evict have equal parts of the rest.
+   */
+  private double sharePages(DatasetShare share, double pagesOfAll) {
+    double left = pagesOfAll;
+    int sharing = 1;
+    for (DatasetShare other : shares.all()) {
+      if (other != share) {
+        if (share.evicts() && other.evicts()) {
+          sharing += other.heldRecords() > 0 ? 1 : 0;
+        } else {
+          left -= admission.pagesOf(other.heldBytes() * (1 + other.terms().backups()));
+        }
+      }
+    }
+    return left / sharing;
+  }
+
+  private double primaryShare(int backups) {
+    return (double) stores.partitions(backups, Held.PRIMARY).size() / stores.partitions();
   }
 
   /** Says that versions have changed, so that there may be records nobody can reach any more. */
@@ -222,6 +381,16 @@ public final class Capacity implements AutoCloseable {
             .toList();
     admission.forget(gone);
     gone.forEach(lastSeen::remove);
+    admission.capAt(softCap.pages());
+    Set<UUID> present = members.stream().map(Member::id).collect(Collectors.toSet());
+    if (!present.equals(membersSeen)) {
+      // This node becomes the primary of other records: they are to be found.
+      membersSeen = present;
+      sweeper.wake();
+    }
+    if (++looks % LOOKS_PER_TERMS == 0) {
+      shares.look();
+    }
     // Of two nodes the other one holds everything already, there is nothing to rebuild.
     boolean rebuilds = members.size() > 2 && budgets > 0;
     admission.grid(rebuilds ? (double) largest / budgets : 0, holdsCopies());
@@ -268,6 +437,7 @@ public final class Capacity implements AutoCloseable {
   public void close() {
     thread.shutdownNow();
     rebalancer.close();
+    evictor.close();
     sweeper.close();
     arrivals.close();
     messages.close();

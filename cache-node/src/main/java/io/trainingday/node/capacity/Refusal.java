@@ -4,6 +4,10 @@ package io.trainingday.node.capacity;
 public enum Refusal {
   /** This node has no room for it. */
   BUDGET,
+  /** Its data set has as much of this node's memory as it may have. */
+  QUOTA,
+  /** Room is being made for it: try again in a moment. */
+  EVICTING,
   /** Another node that is to hold a copy of it has no room. */
   COPY_BUDGET,
   /** Another node that is to hold a copy of it has been asked for room: try again in a moment. */
@@ -16,4 +20,9 @@ public enum Refusal {
   RECORD_TOO_LARGE,
   /** Admission was closed, see {@link Admission#close}. */
   CLOSED;
+
+  /** Whether it is worth trying again in a moment; such a refusal is not counted. */
+  public boolean passes() {
+    return this == EVICTING || this == COPY_PENDING;
+  }
 }

@@ -24,7 +24,9 @@ final class RoomMessages implements AutoCloseable {
   private static final String TOPIC = "training-day-room";
   private static final long TURN_MILLIS = 250;
 
-  // A message is a long[]: its kind, settled, wanted and, in an answer, the limit.
+  // A message is a long[]: its kind, settled, wanted and, in an answer, the limit, or, in a
+  // question,
+  // its flags, which an older node leaves out.
   private static final long QUESTION = 0;
   private static final long ANSWER = 1;
 
@@ -77,7 +79,9 @@ final class RoomMessages implements AutoCloseable {
     try {
       questions
           .get()
-          .forEach((node, question) -> send(node, QUESTION, question.settled(), question.wanted()));
+          .forEach(
+              (node, question) ->
+                  send(node, QUESTION, question.settled(), question.wanted(), question.flags()));
     } catch (RuntimeException failure) {
       // The thread must go on: without it no copy is admitted any more.
       LOG.warn("Could not ask for room on other nodes", failure);
@@ -86,7 +90,8 @@ final class RoomMessages implements AutoCloseable {
 
   private boolean received(UUID from, Object message) {
     if (message instanceof long[] numbers && numbers.length >= 3) {
-      RoomQuestion question = new RoomQuestion(numbers[1], numbers[2]);
+      boolean flags = numbers[0] == QUESTION && numbers.length > 3;
+      RoomQuestion question = RoomQuestion.of(numbers[1], numbers[2], flags ? numbers[3] : 0);
       if (numbers[0] == QUESTION) {
         long limit = admission.answer(from, question);
         send(from, ANSWER, question.settled(), question.wanted(), limit);

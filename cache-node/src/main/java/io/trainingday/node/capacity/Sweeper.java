@@ -59,11 +59,14 @@ final class Sweeper implements AutoCloseable {
     }
   }
 
+  private static final Tally NOTHING = new Tally();
+
   private record Pair(long dataset, long pipeline) {}
 
   /** What one pass counted. */
   private static final class Counted {
     final Map<Pair, Tally> byPair = new HashMap<>();
+    final Map<Long, Tally> copies = new HashMap<>();
     final List<Tally> byBackups = new ArrayList<>();
 
     Counted() {
@@ -75,6 +78,7 @@ final class Sweeper implements AutoCloseable {
 
   private final RecordStores stores;
   private final Predicate<SampleKey> reachable;
+  private final Census census;
   private final Thread thread = new Thread(this::run, "training-day-sweeper");
   private final LongAdder reclaimed = new LongAdder();
   private final LongAdder reclaimedBytes = new LongAdder();
@@ -84,9 +88,13 @@ final class Sweeper implements AutoCloseable {
   private volatile boolean closed;
   private volatile Counted counted = new Counted();
 
-  Sweeper(RecordStores stores, Predicate<SampleKey> reachable) {
+  /**
+   * @param census told of what a pass in the background finds, and of all drops
+   */
+  Sweeper(RecordStores stores, Predicate<SampleKey> reachable, Census census) {
     this.stores = stores;
     this.reachable = reachable;
+    this.census = census;
     thread.setDaemon(true);
   }
 
@@ -120,6 +128,11 @@ final class Sweeper implements AutoCloseable {
     return uses;
   }
 
+  /** Of a data set, the copies of other nodes' records that the last whole pass counted. */
+  Tally copies(long dataset) {
+    return counted.copies.getOrDefault(dataset, NOTHING);
+  }
+
   /** Records dropped since the start because nobody could reach them. */
   long reclaimed() {
     return reclaimed.sum();
@@ -131,14 +144,14 @@ final class Sweeper implements AutoCloseable {
 
   /** Drops on the calling thread and without pauses what nobody can reach. */
   void sweepNow() {
-    pass(0);
+    pass(0, false);
   }
 
   private void run() {
     while (!closed) {
       boolean urgent = awaitTurn();
       if (!closed) {
-        pass(urgent ? PAUSE_PER_WORK_WHEN_WOKEN : PAUSE_PER_WORK);
+        pass(urgent ? PAUSE_PER_WORK_WHEN_WOKEN : PAUSE_PER_WORK, true);
       }
     }
   }
@@ -161,8 +174,8 @@ final class Sweeper implements AutoCloseable {
     }
   }
 
-  private void pass(int pausePerWork) {
-    Pass pass = new Pass(pausePerWork);
+  private void pass(int pausePerWork, boolean takeCensus) {
+    Pass pass = new Pass(pausePerWork, takeCensus);
     try {
       if (pass.run()) {
         counted = pass.counted;
@@ -191,38 +204,59 @@ final class Sweeper implements AutoCloseable {
 
   private final class Pass {
     private final int pausePerWork;
+    private final boolean takeCensus;
     private final Counted counted = new Counted();
     private int keysSincePause;
     private long workBegan = System.nanoTime();
 
-    Pass(int pausePerWork) {
+    Pass(int pausePerWork, boolean takeCensus) {
       this.pausePerWork = pausePerWork;
+      this.takeCensus = takeCensus;
     }
 
     /** Whether all was seen. */
     boolean run() {
+      if (takeCensus) {
+        census.beginPass();
+      }
       for (int backups = 0; backups <= GridCaches.MAX_BACKUPS; backups++) {
         for (Held held : List.of(Held.PRIMARY, Held.BACKUP)) {
           for (int partition : stores.partitions(backups, held)) {
-            if (!sweep(backups, partition)) {
+            boolean counts = takeCensus && held == Held.PRIMARY;
+            if (counts) {
+              census.beginPartition(backups, partition);
+            }
+            if (!sweep(backups, partition, held, counts)) {
               return false;
+            }
+            if (counts) {
+              census.endPartition();
             }
             counted.byBackups.get(backups).partitions++;
           }
         }
       }
+      if (takeCensus) {
+        census.endPass();
+      }
       return true;
     }
 
-    private boolean sweep(int backups, int partition) {
+    private boolean sweep(int backups, int partition, Held held, boolean counts) {
       return stores.forEachKey(
           backups,
           partition,
           (key, recordBytes) -> {
             if (reachable.test(key)) {
-              count(backups, key, recordBytes);
+              count(backups, held, key, recordBytes);
+              if (counts) {
+                census.seen(key, recordBytes);
+              }
             } else {
               stores.drop(backups, key);
+              if (held == Held.PRIMARY) {
+                census.dropped(key, recordBytes);
+              }
               reclaimed.increment();
               reclaimedBytes.add(recordBytes);
             }
@@ -231,8 +265,11 @@ final class Sweeper implements AutoCloseable {
           });
     }
 
-    private void count(int backups, SampleKey key, int recordBytes) {
+    private void count(int backups, Held held, SampleKey key, int recordBytes) {
       counted.byBackups.get(backups).add(recordBytes);
+      if (held == Held.BACKUP) {
+        counted.copies.computeIfAbsent(key.dataset(), unused -> new Tally()).add(recordBytes);
+      }
       counted
           .byPair
           .computeIfAbsent(new Pair(key.dataset(), key.pipeline()), unused -> new Tally())

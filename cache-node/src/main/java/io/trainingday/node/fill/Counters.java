@@ -2,7 +2,6 @@ package io.trainingday.node.fill;
 
 import io.trainingday.node.capacity.Refusal;
 import java.util.EnumMap;
-import java.util.EnumSet;
 import java.util.Map;
 import java.util.concurrent.atomic.LongAdder;
 
@@ -30,9 +29,10 @@ final class Counters {
   private final Map<Refusal, LongAdder> refused = new EnumMap<>(Refusal.class);
 
   Counters() {
-    // A record whose holders have yet to answer is sent back as busy, not refused.
-    for (Refusal refusal : EnumSet.complementOf(EnumSet.of(Refusal.COPY_PENDING))) {
-      refused.put(refusal, new LongAdder());
+    for (Refusal refusal : Refusal.values()) {
+      if (!refusal.passes()) { // Such a record is sent back as busy.
+        refused.put(refusal, new LongAdder());
+      }
     }
   }
 

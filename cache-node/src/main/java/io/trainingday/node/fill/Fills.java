@@ -1,8 +1,8 @@
 package io.trainingday.node.fill;
 
 import io.trainingday.grid.SampleKey;
-import io.trainingday.node.capacity.Admission;
 import io.trainingday.node.capacity.Refusal;
+import io.trainingday.node.capacity.Room;
 import io.trainingday.node.fill.LeaseTable.Delivery;
 import io.trainingday.node.store.RecordStore;
 import java.time.Duration;
@@ -44,9 +44,12 @@ import org.slf4j.LoggerFactory;
  *       so an asker that finds neither a lease nor a pending record under the lock comes either
  *       before the record was submitted (then its lease is the only one: leased is checked first)
  *       or after the write, and then the second look at the store finds it;
- *   <li>an asker that finds it nowhere is right: it was never filled, or dropped (refused, failed,
- *       evicted), and one more load is due.
+ *   <li>an asker that finds it nowhere is right: it was never filled, or dropped (failed, evicted,
+ *       refused some time ago), and one more load is due.
  * </ul>
+ *
+ * <p>A refused record is kept for a moment for those that read the same batch ({@link
+ * RefusedRecords}); it is found after all others, under the same lock that it was put there.
  *
  * <p>So two holders never load one key at once, unless the first one's lease has ended without a
  * record: by release, by disconnect or by its deadline. A record that arrives after that is taken
@@ -78,8 +81,8 @@ public final class Fills implements AutoCloseable {
     /** The key's record is on its way already; this one is not needed. */
     REPEATED,
     /**
-     * Too many bytes in flight, or a node that is to hold a copy has yet to say whether it has
-     * room: submit again within the lease, then release and give up.
+     * Too many bytes in flight, or room is being made here or on a node that is to hold a copy:
+     * submit again within the lease, then release and give up.
      */
     BUSY,
     /** Admission has no room for it: not kept, the lease is ended. */
@@ -96,14 +99,18 @@ public final class Fills implements AutoCloseable {
   /** Copies that wait for the disk may take such a part of what fills may. */
   private static final int COPIES_SHARE = 4;
 
+  /** Of the bytes that may be in flight, so many again may be refused ones. */
+  private static final int SHARE_OF_REFUSED = 8;
+
   private static final Duration CLOSE_TIMEOUT = Duration.ofSeconds(5);
 
   private final FillLimits limits;
-  private final Admission admission;
+  private final Room room;
   private final Elsewhere elsewhere;
   private final LongSupplier nanoTime;
   private final Counters counters = new Counters();
   private final LeaseTable[] stripes = new LeaseTable[STRIPES];
+  private final RefusedRecords refused;
   private final InFlightBytes inFlight;
   private final WriteBehind writeBehind;
   private final CopyWriter copies;
@@ -119,8 +126,8 @@ public final class Fills implements AutoCloseable {
   private volatile boolean closed;
 
   /** As the other, where no other node may have what is missing here. */
-  public Fills(FillLimits limits, Admission admission) {
-    this(limits, admission, Elsewhere.nowhere());
+  public Fills(FillLimits limits, Room room) {
+    this(limits, room, Elsewhere.nowhere());
   }
 
   /**
@@ -128,8 +135,8 @@ public final class Fills implements AutoCloseable {
    *
    * @param elsewhere is asked for what is missing here before a lease is given
    */
-  public Fills(FillLimits limits, Admission admission, Elsewhere elsewhere) {
-    this(limits, admission, elsewhere, System::nanoTime, true);
+  public Fills(FillLimits limits, Room room, Elsewhere elsewhere) {
+    this(limits, room, elsewhere, System::nanoTime, true);
     startWriters();
   }
 
@@ -137,27 +144,25 @@ public final class Fills implements AutoCloseable {
    * Without writers until {@link #startWriters}; without the timer, {@link #expire} is called by
    * the test that owns the clock.
    */
-  Fills(FillLimits limits, Admission admission, LongSupplier nanoTime, boolean withTimer) {
-    this(limits, admission, Elsewhere.nowhere(), nanoTime, withTimer);
+  Fills(FillLimits limits, Room room, LongSupplier nanoTime, boolean withTimer) {
+    this(limits, room, Elsewhere.nowhere(), nanoTime, withTimer);
   }
 
   Fills(
-      FillLimits limits,
-      Admission admission,
-      Elsewhere elsewhere,
-      LongSupplier nanoTime,
-      boolean withTimer) {
+      FillLimits limits, Room room, Elsewhere elsewhere, LongSupplier nanoTime, boolean withTimer) {
     this.limits = limits;
-    this.admission = admission;
+    this.room = room;
     this.elsewhere = elsewhere;
     this.nanoTime = nanoTime;
     AtomicLong lastLease = new AtomicLong();
     for (int i = 0; i < STRIPES; i++) {
       stripes[i] = new LeaseTable(limits.leaseTimeoutNanos(), lastLease, counters);
     }
+    refused =
+        new RefusedRecords(
+            limits.maxInFlightBytes() / SHARE_OF_REFUSED, limits.leaseTimeoutNanos());
     inFlight = new InFlightBytes(limits.maxInFlightBytes());
-    writeBehind =
-        new WriteBehind(admission, inFlight, limits.writers(), counters, this::removePending);
+    writeBehind = new WriteBehind(room, inFlight, limits.writers(), counters, this::removePending);
     copies = new CopyWriter(Math.max(1, limits.maxInFlightBytes() / COPIES_SHARE), counters);
     searcher = new Holder(limits.maxLeasesPerHolder(), limits.maxLeases(), liveLeases);
     timer = withTimer ? startTimer(limits.leaseTimeoutNanos()) : null;
@@ -245,17 +250,17 @@ public final class Fills implements AutoCloseable {
     boolean look = elsewhere.mayHave(store, key);
     long search = 0;
     MissAnswer answer;
+    long now = nanoTime.getAsLong();
     synchronized (stripe) {
       // Read under the lock, set before the stripes are swept: no waiter is registered after.
       if (closed) {
         answer = MissAnswer.REFUSED;
       } else {
-        long now = nanoTime.getAsLong();
         if (look) {
-          MissAnswer own = stripe.ask(key, searcher, null, now, store::contains, out);
+          MissAnswer own = stripe.ask(key, searcher, null, now, store::contains, refused, out);
           search = own.kind() == MissAnswer.Kind.GRANTED ? own.lease() : 0;
         }
-        answer = stripe.ask(key, holder, waiter, now, store::contains, out);
+        answer = stripe.ask(key, holder, waiter, now, store::contains, refused, out);
       }
     }
     deliver(out);
@@ -379,7 +384,11 @@ public final class Fills implements AutoCloseable {
         stripe.serveOnly(key, record, out);
         counters.fillsBusy.increment();
       }
-      case NO_ROOM, TOO_LARGE, CLOSED, REPEATED -> stripe.fulfil(key, record, out);
+      case NO_ROOM -> {
+        refused.keep(key, record, stripe.interested(key), nanoTime.getAsLong());
+        stripe.fulfil(key, record, out);
+      }
+      case TOO_LARGE, CLOSED, REPEATED -> stripe.fulfil(key, record, out);
     }
     return result;
   }
@@ -389,21 +398,24 @@ public final class Fills implements AutoCloseable {
     Refusal refusal = null;
     if (store.tier().inMemory()) {
       List<UUID> targets = store.targets(key);
-      refusal = admission.tryAdmit(record.length, targets);
+      refusal = room.tryAdmit(key, record.length, targets);
       if (refusal == null) {
         Submitted result = writeBehind.offer(store, key, record, targets);
         if (result != Submitted.TAKEN) {
-          admission.release(record.length, targets);
+          room.release(key, record.length, targets);
         }
         return result;
       }
-      if (refusal == Refusal.COPY_PENDING) {
+      if (refusal.passes()) {
         return Submitted.BUSY;
       }
     }
     boolean diskMayTakeIt =
         store.tier().onDisk()
-            && (refusal == null || refusal == Refusal.BUDGET || refusal == Refusal.COPY_BUDGET);
+            && (refusal == null
+                || refusal == Refusal.BUDGET
+                || refusal == Refusal.QUOTA
+                || refusal == Refusal.COPY_BUDGET);
     if (diskMayTakeIt) {
       refusal = WriteBehind.refusal(store.roomOnDisk());
     }
@@ -412,7 +424,8 @@ public final class Fills implements AutoCloseable {
     }
     counters.refused(refusal);
     return switch (refusal) {
-      case BUDGET, COPY_BUDGET, COPY_PENDING, DISK_BUDGET, DISK_FULL -> Submitted.NO_ROOM;
+      case BUDGET, QUOTA, COPY_BUDGET, EVICTING, COPY_PENDING, DISK_BUDGET, DISK_FULL ->
+          Submitted.NO_ROOM;
       case RECORD_TOO_LARGE -> Submitted.TOO_LARGE;
       case CLOSED -> Submitted.CLOSED;
     };
@@ -461,6 +474,7 @@ public final class Fills implements AutoCloseable {
   /** Passes on all leases whose deadline has come. */
   void expire() {
     long now = nanoTime.getAsLong();
+    refused.expire(now);
     for (LeaseTable stripe : stripes) {
       List<Delivery> out = new ArrayList<>(0);
       synchronized (stripe) {

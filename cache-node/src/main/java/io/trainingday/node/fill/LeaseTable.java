@@ -3,6 +3,7 @@ package io.trainingday.node.fill;
 import io.trainingday.grid.SampleKey;
 import io.trainingday.node.fill.Fills.Waiter;
 import java.util.ArrayDeque;
+import java.util.ArrayList;
 import java.util.Deque;
 import java.util.HashMap;
 import java.util.Iterator;
@@ -60,6 +61,8 @@ final class LeaseTable {
 
   /**
    * Answers a reader whose store read missed; see {@link Fills} for why the store is asked again.
+   *
+   * @param refused looked into last
    */
   MissAnswer ask(
       SampleKey key,
@@ -67,6 +70,7 @@ final class LeaseTable {
       @Nullable Waiter waiter,
       long nowNanos,
       Predicate<SampleKey> inStore,
+      RefusedRecords refused,
       List<Delivery> out) {
     if (holder.isClosed()) {
       return refuse();
@@ -85,6 +89,10 @@ final class LeaseTable {
     }
     if (inStore.test(key)) {
       return MissAnswer.IN_STORE;
+    }
+    byte[] refusedRecord = refused.find(key, holder, nowNanos);
+    if (refusedRecord != null) {
+      return MissAnswer.ofRecord(refusedRecord);
     }
     if (!holder.tryBeginLease()) {
       return refuse();
@@ -215,6 +223,18 @@ final class LeaseTable {
       counters.leasesExpired.increment();
       passOn(first.getKey(), first.getValue(), nowNanos, out);
     }
+  }
+
+  /** Who loads {@code key} or waits for it. */
+  List<Holder> interested(SampleKey key) {
+    Lease lease = leases.get(key);
+    if (lease == null) {
+      return List.of();
+    }
+    List<Holder> holders = new ArrayList<>();
+    holders.add(lease.holder);
+    lease.waiters.forEach(waiting -> holders.add(waiting.holder));
+    return holders;
   }
 
   /** Ends the lease of {@code key}, if there is one, and serves its waiters. */

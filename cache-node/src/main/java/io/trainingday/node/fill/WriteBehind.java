@@ -1,8 +1,8 @@
 package io.trainingday.node.fill;
 
 import io.trainingday.grid.SampleKey;
-import io.trainingday.node.capacity.Admission;
 import io.trainingday.node.capacity.Refusal;
+import io.trainingday.node.capacity.Room;
 import io.trainingday.node.fill.Fills.Submitted;
 import io.trainingday.node.store.RecordStore;
 import io.trainingday.node.store.RecordStore.Kept;
@@ -48,7 +48,7 @@ final class WriteBehind {
 
   private static final Logger LOG = LoggerFactory.getLogger(WriteBehind.class);
 
-  private final Admission admission;
+  private final Room room;
   private final InFlightBytes inFlight;
   private final Counters counters;
   private final Consumer<SampleKey> whenDone;
@@ -64,16 +64,16 @@ final class WriteBehind {
 
   /**
    * @param inFlight bounds the queue
-   * @param admission gets the room of every taken record back once it is written or dropped
+   * @param room gets the room of every taken record back once it is written or dropped
    * @param whenDone told, once per taken record, that it is in the store or dropped; must not throw
    */
   WriteBehind(
-      Admission admission,
+      Room room,
       InFlightBytes inFlight,
       int writers,
       Counters counters,
       Consumer<SampleKey> whenDone) {
-    this.admission = admission;
+    this.room = room;
     this.inFlight = inFlight;
     this.counters = counters;
     this.whenDone = whenDone;
@@ -195,6 +195,7 @@ final class WriteBehind {
     boolean inMemory = fill.inMemory && hasRoom(fill);
     if (inMemory) {
       fill.store.write(fill.key, fill.record);
+      room.stored(fill.key, fill.record.length);
     }
     Refusal refusal = kept == null ? null : refusal(kept);
     if (inMemory || (onDisk && refusal == null)) {
@@ -230,7 +231,7 @@ final class WriteBehind {
     }
     release(fill);
     try {
-      if (admission.admit(fill.record.length, targets, PATIENCE_NANOS) != null) {
+      if (room.admit(fill.key, fill.record.length, targets, PATIENCE_NANOS) != null) {
         return false;
       }
     } catch (InterruptedException closing) {
@@ -243,7 +244,7 @@ final class WriteBehind {
 
   private void release(Fill fill) {
     if (fill.targets != null) {
-      admission.release(fill.record.length, fill.targets);
+      room.release(fill.key, fill.record.length, fill.targets);
       fill.targets = null;
     }
   }

@@ -23,6 +23,10 @@ final class Administration {
       if (request instanceof AdminMessage.Datasets) {
         return new AdminMessage.DatasetsReply(api.datasetsJson(tenant));
       }
+      if (request instanceof AdminMessage.Configure configure) {
+        return new AdminMessage.Configured(
+            api.configure(tenant, configure.name(), configure.settings()));
+      }
       return AdminMessage.Published.to(request, generation(api, tenant, request));
     } catch (DatasetRefusedException e) {
       throw new LaneException(Code.REFUSED, String.valueOf(e.getMessage()));

@@ -8,6 +8,7 @@ import io.trainingday.node.lane.Places.Outcome;
 import io.trainingday.node.peer.Peer;
 import io.trainingday.node.store.RecordStore;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.HashSet;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -141,6 +142,18 @@ final class BatchFlow implements LeaseWait.Reader {
   /** Whether sample {@code i} came from another host, or would have come from there. */
   boolean isElsewhere(int i) {
     return owners.isElsewhere(i);
+  }
+
+  /** The keys of what was read from this node's own store, or about to get there. */
+  SampleKey[] readHere() {
+    SampleKey[] keys = new SampleKey[batch.count()];
+    int found = 0;
+    for (int i = 0; i < keys.length; i++) {
+      if (batch.status(i) == Status.HIT && !owners.cameFromPeer(i)) {
+        keys[found++] = batch.key(i);
+      }
+    }
+    return found == keys.length ? keys : Arrays.copyOf(keys, found);
   }
 
   /** Time from the request to now, but for that spent waiting for others to load. */

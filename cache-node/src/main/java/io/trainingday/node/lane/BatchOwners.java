@@ -15,6 +15,7 @@ final class BatchOwners {
   private final boolean alone;
   private final Set<Peer> failed = new HashSet<>();
   private final BitSet elsewhere = new BitSet();
+  private final BitSet fromPeers = new BitSet();
   private final BitSet lostCopies = new BitSet();
   private OwnershipTable table;
 
@@ -101,6 +102,12 @@ final class BatchOwners {
   /** Sample {@code i} came from that node. */
   void cameFrom(Member member, int i) {
     elsewhere.set(i, !isThisHost(member));
+    fromPeers.set(i);
+  }
+
+  /** Whether sample {@code i} was read on another node, be it on this host. */
+  boolean cameFromPeer(int i) {
+    return fromPeers.get(i);
   }
 
   void cameFromHere(int i) {

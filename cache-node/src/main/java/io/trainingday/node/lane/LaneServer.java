@@ -245,7 +245,7 @@ public final class LaneServer implements AutoCloseable {
   public LaneStats stats() {
     List<LaneStats.Reads> datasets =
         reads.entrySet().stream()
-            .map(entry -> entry.getValue().snapshot(entry.getKey()))
+            .map(entry -> entry.getValue().snapshot())
             .sorted(Comparator.comparing(LaneStats.Reads::dataset))
             .toList();
     return new LaneStats(
@@ -341,7 +341,7 @@ public final class LaneServer implements AutoCloseable {
         request,
         settings,
         services,
-        reads.computeIfAbsent(request.name(), unused -> new ReadCounters()));
+        reads.computeIfAbsent(tenant + "/" + request.name(), ReadCounters::new));
   }
 
   void countBatch(boolean inline) {

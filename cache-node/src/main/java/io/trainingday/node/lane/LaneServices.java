@@ -1,5 +1,6 @@
 package io.trainingday.node.lane;
 
+import io.trainingday.node.capacity.ReadRecorder;
 import io.trainingday.node.fill.Fills;
 import io.trainingday.node.ownership.Ownership;
 import io.trainingday.node.peer.FillForwarder;
@@ -16,6 +17,7 @@ import java.util.function.Supplier;
  * @param forwarder passes on the records whose owners are other nodes
  * @param pings answers the pings of other nodes
  * @param admin does what administrators ask for
+ * @param reads is told what is read here
  * @param statusJson what STATUS answers; may block
  */
 public record LaneServices(
@@ -27,4 +29,5 @@ public record LaneServices(
     FillForwarder forwarder,
     PingListener pings,
     AdminApi admin,
+    ReadRecorder reads,
     Supplier<String> statusJson) {}

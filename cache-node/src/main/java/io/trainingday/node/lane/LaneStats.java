@@ -33,6 +33,7 @@ public record LaneStats(
   /**
    * Reads of one data set.
    *
+   * @param dataset tenant, a slash, its name
    * @param generation current when it was last read
    * @param local samples that came from this host, or would have had they been there
    * @param peer samples that came from other hosts, or would have
@@ -40,6 +41,8 @@ public record LaneStats(
    * @param abandoned leases given back without a record
    * @param damaged records whose checksum or layout was wrong; each is a miss, too
    * @param stale records that were too old, or of another stamp; each is a miss, too
+   * @param recentHits of the last samples, about one to two passes over the data set
+   * @param recentSamples how many these are
    */
   public record Reads(
       String dataset,
@@ -49,7 +52,9 @@ public record LaneStats(
       long loads,
       long abandoned,
       long damaged,
-      long stale) {}
+      long stale,
+      long recentHits,
+      long recentSamples) {}
 
   /**
    * Reads from one source.

@@ -13,10 +13,12 @@ import io.trainingday.record.RecordChecksum;
 import io.trainingday.record.RecordLayout;
 import java.nio.ByteBuffer;
 import java.util.ArrayDeque;
+import java.util.ArrayList;
 import java.util.Deque;
 import java.util.HashMap;
 import java.util.HashSet;
 import java.util.LinkedHashSet;
+import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import java.util.concurrent.RejectedExecutionException;
@@ -70,6 +72,9 @@ final class PeerStream implements LeaseWait.Reader {
   private final Sinks.Head head = new Sinks.Head();
   private final Freshness freshness;
 
+  /** Read for this frame, where the data set's policy wants to know. */
+  private final @Nullable List<SampleKey> readKeys;
+
   private final Deque<Known> known = new ArrayDeque<>();
   private final Set<Integer> leasedToOthers = new LinkedHashSet<>();
   private final Set<Integer> repairs = new HashSet<>();
@@ -101,6 +106,11 @@ final class PeerStream implements LeaseWait.Reader {
     store = server.store(request.keys());
     table = server.ownership().table(request.keys().backups());
     freshness = new Freshness(request.oldestMillis(), request.stamps());
+    // Heads are asked for ahead of their records.
+    readKeys =
+        !request.heads() && server.services().reads().wants(request.keys().dataset())
+            ? new ArrayList<>()
+            : null;
   }
 
   /** Whether the last frame was written, or none will be. */
@@ -139,6 +149,13 @@ final class PeerStream implements LeaseWait.Reader {
       frame.release();
     } else {
       server.countServedToPeer(frame.hits());
+      if (readKeys != null && !readKeys.isEmpty()) {
+        server
+            .services()
+            .reads()
+            .read(request.keys().dataset(), readKeys.toArray(new SampleKey[0]));
+        readKeys.clear();
+      }
       var unused = context.writeAndFlush(frame.finish(requestId, over), context.voidPromise());
     }
   }
@@ -403,6 +420,9 @@ final class PeerStream implements LeaseWait.Reader {
       return STALE;
     }
     frame.hit(i, length, length);
+    if (readKeys != null) {
+      readKeys.add(key(i));
+    }
     return WRITTEN;
   }
 

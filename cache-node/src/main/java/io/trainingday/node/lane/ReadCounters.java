@@ -3,6 +3,7 @@ package io.trainingday.node.lane;
 import io.trainingday.lane.LaneMessage.Batch;
 import io.trainingday.lane.LaneMessage.Read;
 import io.trainingday.lane.LaneMessage.Status;
+import java.util.concurrent.atomic.AtomicLong;
 import java.util.concurrent.atomic.LongAdder;
 
 /**
@@ -15,6 +16,8 @@ import java.util.concurrent.atomic.LongAdder;
  * they hold its lease or got none (hit), and a lease they gave back without a record (miss).
  */
 final class ReadCounters {
+  private static final long MIN_WINDOW = 1_000;
+
   /** Where samples come from. */
   static final class Source {
     final LongAdder hits = new LongAdder();
@@ -30,8 +33,35 @@ final class ReadCounters {
   final LongAdder stale = new LongAdder();
   volatile long generation;
 
+  private final String dataset;
+
+  // The last samples: those of the present window, and of the one before.
+  private final AtomicLong windowSamples = new AtomicLong();
+  private final AtomicLong windowHits = new AtomicLong();
+  private volatile long formerSamples;
+  private volatile long formerHits;
+
+  /**
+   * @param dataset tenant, a slash, the data set's name
+   */
+  ReadCounters(String dataset) {
+    this.dataset = dataset;
+  }
+
+  /** Counts samples to the rate of now; a window is about one pass over the data set. */
+  private void countRecent(long samples, long hits, long sourceLength) {
+    windowHits.addAndGet(hits);
+    long before = windowSamples.getAndAdd(samples);
+    long window = Math.max(MIN_WINDOW, sourceLength);
+    if (before < window && before + samples >= window) {
+      formerHits = windowHits.getAndSet(0);
+      formerSamples = windowSamples.getAndSet(0);
+    }
+  }
+
   /** Counts one answer. One that asks for a larger slot is no answer yet, but for its leases. */
   void count(Read request, Batch reply, BatchFlow flow) {
+    long peerHits = 0;
     generation = reply.generation();
     long localHits = 0;
     long localBytes = 0;
@@ -48,6 +78,7 @@ final class ReadCounters {
       }
       if (flow.isElsewhere(i)) {
         if (status == Status.HIT) {
+          peerHits++;
           peer.hits.increment();
           peer.hitBytes.add(flow.batch().recordBytes(i));
         } else {
@@ -64,9 +95,16 @@ final class ReadCounters {
     local.hitBytes.add(localBytes);
     local.misses.add(localMisses);
     loads.add(toLoad);
+    if (!reply.tooSmall()) {
+      // What others are loading is asked for again, and counted then.
+      countRecent(
+          reply.statuses().length - flow.batch().count(Status.LEASED_TO_OTHER),
+          localHits + peerHits,
+          flow.batch().dataset.sourceLength());
+    }
   }
 
-  LaneStats.Reads snapshot(String dataset) {
+  LaneStats.Reads snapshot() {
     return new LaneStats.Reads(
         dataset,
         generation,
@@ -75,7 +113,9 @@ final class ReadCounters {
         loads.sum(),
         abandoned.sum(),
         damaged.sum(),
-        stale.sum());
+        stale.sum(),
+        formerHits + windowHits.get(),
+        formerSamples + windowSamples.get());
   }
 
   private static LaneStats.Source snapshot(Source source) {

@@ -1,6 +1,5 @@
 package io.trainingday.node.lane;
 
-import io.trainingday.config.SettingKey;
 import io.trainingday.config.Settings;
 import io.trainingday.config.Settings.Tier;
 import io.trainingday.grid.SampleKey;
@@ -10,10 +9,12 @@ import io.trainingday.lane.LaneMessage;
 import io.trainingday.lane.PeerMessage.PeerRead;
 import io.trainingday.node.store.RecordStore;
 import io.trainingday.node.versions.DatasetRefusedException;
+import io.trainingday.node.versions.DatasetSettings;
 import io.trainingday.node.versions.DatasetView;
 import io.trainingday.node.versions.OpenDataset;
 import io.trainingday.node.versions.SourceIdentity;
 import io.trainingday.record.RecordLayout;
+import java.time.Duration;
 import java.util.HashMap;
 import java.util.Locale;
 import java.util.Map;
@@ -25,26 +26,13 @@ import org.jspecify.annotations.Nullable;
  * records. Safe for any number of threads.
  */
 final class ServedDataset {
-  /** The name under which validation is kept with the version key. */
-  static final String VALIDATION = "validation";
-
-  /** The name under which the age that records may have is kept, {@link #ANY_AGE} by default. */
-  static final String MAX_AGE = "maxAge";
-
-  private static final String ANY_AGE = "none";
-
-  /** The name under which the number of backups is kept. */
-  static final String BACKUPS = "backups";
-
-  /** The name under which the tier is kept. */
-  static final String TIER = "tier";
-
   private final OpenDataset dataset;
   private final RecordStore store;
   private final ReadCounters counters;
   private final boolean verify;
   private final boolean stamped;
   private final long maxAgeMillis;
+  private final long sourceLength;
   private volatile @Nullable RecordLayout expectedLayout;
   private volatile @Nullable KnownSchema knownSchema;
 
@@ -55,16 +43,17 @@ final class ServedDataset {
     }
   }
 
-  private ServedDataset(OpenDataset dataset, RecordStore store, ReadCounters counters) {
+  private ServedDataset(
+      OpenDataset dataset, RecordStore store, ReadCounters counters, long sourceLength) {
+    this.sourceLength = sourceLength;
     this.dataset = dataset;
     this.store = store;
     this.counters = counters;
-    String validation = dataset.settings().get(VALIDATION);
+    String validation = dataset.settings().get(DatasetSettings.VALIDATION);
     this.verify = !text(Settings.Validation.NONE).equals(validation);
     this.stamped = text(Settings.Validation.STAMP).equals(validation);
-    String maxAge = dataset.settings().getOrDefault(MAX_AGE, ANY_AGE);
     this.maxAgeMillis =
-        maxAge.equals(ANY_AGE) ? -1 : SettingKey.DATASET_MAX_AGE.parse(maxAge).toMillis();
+        DatasetSettings.maxAge(dataset.settings()).map(Duration::toMillis).orElse(-1L);
   }
 
   /**
@@ -90,18 +79,19 @@ final class ServedDataset {
                   new SourceIdentity(request.sourceLength(), request.sourceDigest()),
                   request.pipeline(),
                   stated);
-      String backups = dataset.settings().getOrDefault(BACKUPS, "0");
+      String backups = dataset.settings().getOrDefault(DatasetSettings.BACKUPS, "0");
       Tier tier = tier(dataset.settings());
       requireDisk(request.name(), tier, services);
       RecordStore store = services.stores().of(Integer.parseInt(backups), tier);
-      return new ServedDataset(dataset, store, counters);
+      return new ServedDataset(dataset, store, counters, request.sourceLength());
     } catch (DatasetRefusedException e) {
       throw refusal(e);
     }
   }
 
   private static Tier tier(Map<String, String> settings) {
-    return Tier.valueOf(settings.getOrDefault(TIER, text(Tier.MEMORY)).toUpperCase(Locale.ROOT));
+    return Tier.valueOf(
+        settings.getOrDefault(DatasetSettings.TIER, text(Tier.MEMORY)).toUpperCase(Locale.ROOT));
   }
 
   private static void requireDisk(String name, Tier tier, LaneServices services) {
@@ -117,25 +107,16 @@ final class ServedDataset {
   private static Map<String, String> stated(LaneMessage.Open request, Settings settings) {
     Map<String, String> asked = new HashMap<>();
     if (!request.validation().isEmpty()) {
-      asked.put(VALIDATION, request.validation());
+      asked.put(DatasetSettings.VALIDATION, request.validation());
     }
     if (request.backups() != LaneMessage.Open.BACKUPS_AS_KEPT) {
-      asked.put(BACKUPS, Integer.toString(request.backups()));
+      asked.put(DatasetSettings.BACKUPS, Integer.toString(request.backups()));
     }
     Settings.Dataset own = settings.datasets().get(request.name());
     if (own == null) {
       return asked;
     }
-    Map<String, String> set =
-        Map.of(
-            VALIDATION,
-            text(own.validation()),
-            MAX_AGE,
-            own.maxAge().map(SettingKey.DATASET_MAX_AGE::format).orElse(ANY_AGE),
-            BACKUPS,
-            Integer.toString(own.backups()),
-            TIER,
-            text(own.tier()));
+    Map<String, String> set = DatasetSettings.of(own);
     asked.forEach(
         (setting, value) -> {
           if (!value.equals(set.get(setting))) {
@@ -185,7 +166,17 @@ final class ServedDataset {
 
   /** On how many nodes beside the first its records are kept. */
   int backups() {
-    return Integer.parseInt(dataset.settings().getOrDefault(BACKUPS, "0"));
+    return Integer.parseInt(dataset.settings().getOrDefault(DatasetSettings.BACKUPS, "0"));
+  }
+
+  /** The hash of its name in keys. */
+  long hash() {
+    return dataset.datasetHash();
+  }
+
+  /** Samples in its source, as this connection has opened it. */
+  long sourceLength() {
+    return sourceLength;
   }
 
   long incarnation() {

@@ -8,6 +8,7 @@ import io.trainingday.lane.LaneMessage.Batch;
 import io.trainingday.lane.LaneMessage.Fill;
 import io.trainingday.lane.LaneMessage.Read;
 import io.trainingday.lane.LaneMessage.Renew;
+import io.trainingday.node.capacity.ReadRecorder;
 import java.util.ArrayList;
 import java.util.LinkedHashSet;
 import java.util.List;
@@ -169,7 +170,12 @@ final class TrainerSession {
     private void count(Batch reply) {
       server.countNanos(flow.busyNanos());
       server.countBatch(segment == null);
-      flow.batch().dataset.counters().count(request, reply, flow);
+      ServedDataset dataset = flow.batch().dataset;
+      dataset.counters().count(request, reply, flow);
+      ReadRecorder reads = server.services().reads();
+      if (!reply.tooSmall() && reads.wants(dataset.hash())) {
+        reads.read(dataset.hash(), flow.readHere());
+      }
     }
 
     private void free() {

@@ -114,6 +114,11 @@ final class NodeCollector extends Collector {
             memory.headroomBytes()));
     families.add(
         gauge(
+            "training_day_memory_soft_cap_bytes",
+            "What may be used of it now: less than all while the host or container is short.",
+            memory.softCapBytes()));
+    families.add(
+        gauge(
             "training_day_admission_open",
             "0 once the node admits no more fills, whatever their size.",
             memory.closedReason().isEmpty() ? 1 : 0));
@@ -288,20 +293,68 @@ final class NodeCollector extends Collector {
             "training_day_dataset_generation",
             "The generation that is current.",
             List.of("dataset"));
+    GaugeMetricFamily entries =
+        new GaugeMetricFamily(
+            "training_day_dataset_entries", "Records held here.", List.of("dataset", "policy"));
+    GaugeMetricFamily held =
+        new GaugeMetricFamily(
+            "training_day_dataset_bytes", "Bytes of records held here.", List.of("dataset"));
+    GaugeMetricFamily budgets =
+        new GaugeMetricFamily(
+            "training_day_dataset_budget_bytes",
+            "Bytes of records it may have here now.",
+            List.of("dataset"));
+    GaugeMetricFamily best =
+        new GaugeMetricFamily(
+            "training_day_dataset_best_hit_rate",
+            "The most that a shuffled pass can find with this budget, 0 to 1.",
+            List.of("dataset"));
+    CounterMetricFamily refusals =
+        new CounterMetricFamily(
+            "training_day_dataset_refusals_total",
+            "Records not taken, by reason.",
+            List.of("dataset", "reason"));
+    CounterMetricFamily evictions =
+        new CounterMetricFamily(
+            "training_day_dataset_evictions_total",
+            "Records given up for others.",
+            List.of("dataset"));
     for (NodeStats.Dataset dataset : datasets) {
-      source(dataset.name(), "local", dataset.local(), reads, bytes);
-      source(dataset.name(), "peer", dataset.peer(), reads, bytes);
-      reads.addMetric(List.of(dataset.name(), "origin", "hit"), (double) dataset.loads());
-      reads.addMetric(List.of(dataset.name(), "origin", "miss"), (double) dataset.abandoned());
-      damaged.addMetric(List.of(dataset.name()), (double) dataset.damaged());
-      stale.addMetric(List.of(dataset.name()), (double) dataset.stale());
-      generations.addMetric(List.of(dataset.name()), (double) dataset.generation());
+      List<String> name = List.of(dataset.scopedName());
+      entries.addMetric(
+          List.of(dataset.scopedName(), dataset.policy()), (double) dataset.entries());
+      held.addMetric(name, (double) dataset.bytes());
+      budgets.addMetric(name, (double) dataset.budgetBytes());
+      if (dataset.bestHitRate() != null) {
+        best.addMetric(name, dataset.bestHitRate());
+      }
+      new TreeMap<>(dataset.refusals())
+          .forEach(
+              (reason, count) ->
+                  refusals.addMetric(List.of(dataset.scopedName(), reason), count.doubleValue()));
+      evictions.addMetric(name, (double) dataset.evictions());
+    }
+    for (NodeStats.Dataset dataset : datasets) {
+      source(dataset.scopedName(), "local", dataset.local(), reads, bytes);
+      source(dataset.scopedName(), "peer", dataset.peer(), reads, bytes);
+      reads.addMetric(List.of(dataset.scopedName(), "origin", "hit"), (double) dataset.loads());
+      reads.addMetric(
+          List.of(dataset.scopedName(), "origin", "miss"), (double) dataset.abandoned());
+      damaged.addMetric(List.of(dataset.scopedName()), (double) dataset.damaged());
+      stale.addMetric(List.of(dataset.scopedName()), (double) dataset.stale());
+      generations.addMetric(List.of(dataset.scopedName()), (double) dataset.generation());
     }
     families.add(reads);
     families.add(bytes);
     families.add(damaged);
     families.add(stale);
     families.add(generations);
+    families.add(entries);
+    families.add(held);
+    families.add(budgets);
+    families.add(best);
+    families.add(refusals);
+    families.add(evictions);
   }
 
   private static void source(

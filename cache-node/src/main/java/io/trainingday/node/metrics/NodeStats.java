@@ -7,6 +7,7 @@ import java.util.HashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Figures of one node at one time: counters since its start and gauges of now. Each is exact by
@@ -32,6 +33,7 @@ public record NodeStats(
     Peers peers,
     Fills fills,
     List<Dataset> datasets) {
+  private static final String DEFAULT_TENANT = "default";
   private static final JsonMapper JSON = new JsonMapper();
 
   public NodeStats {
@@ -84,9 +86,12 @@ public record NodeStats(
    * @param usedBytes in pages that hold something
    * @param maxBytes the budget
    * @param headroomBytes the part of it that fills leave free
+   * @param softCapBytes what may be used at most now, less than the budget while the host or
+   *     container is short of memory
    * @param closedReason why no fill is admitted any more, empty while they are
    */
-  public record Memory(long usedBytes, long maxBytes, long headroomBytes, String closedReason) {}
+  public record Memory(
+      long usedBytes, long maxBytes, long headroomBytes, long softCapBytes, String closedReason) {}
 
   /**
    * The disk tier; all zero where there is none.
@@ -223,8 +228,12 @@ public record NodeStats(
   }
 
   /**
-   * Reads of one data set.
+   * One data set: what this node holds of it, and reads of this node's trainers.
    *
+   * @param tenant whose it is
+   * @param host id of this node's host
+   * @param tier where its records are kept
+   * @param policy which of them stay when there is no room for all
    * @param generation that is current
    * @param local samples that came from this host, or would have had they been there
    * @param peer samples that came from other hosts, or would have
@@ -232,16 +241,47 @@ public record NodeStats(
    * @param abandoned leases that trainers gave back without a record
    * @param damaged of the misses, records that were there but whose checksum or layout was wrong
    * @param stale of the misses, records that were there but too old, or of another stamp
+   * @param entries held here, copies of other nodes' records included
+   * @param bytes of them
+   * @param budgetBytes of records it may have here now
+   * @param hitRate of the last one to two passes, 0–1
+   * @param bestHitRate the most that a shuffled pass over all of it can find with this budget, 0–1;
+   *     null before anything is held
+   * @param refusals records not taken, by reason in lower case: {@code budget}, {@code quota}, …
+   * @param evictions records given up for others
+   * @param warnings what is not as it should be, and what to do, a sentence each
    */
   public record Dataset(
+      String tenant,
       String name,
+      String host,
+      String tier,
+      String policy,
       long generation,
       Source local,
       Source peer,
       long loads,
       long abandoned,
       long damaged,
-      long stale) {
+      long stale,
+      long entries,
+      long bytes,
+      long budgetBytes,
+      double hitRate,
+      @Nullable Double bestHitRate,
+      Map<String, Long> refusals,
+      long evictions,
+      List<String> warnings) {
+    public Dataset {
+      refusals = Map.copyOf(refusals);
+      warnings = List.copyOf(warnings);
+    }
+
+    /** Its name, behind its tenant where that is not the default one. */
+    public String scopedName() {
+      return tenant.equals(DEFAULT_TENANT) ? name : tenant + "/" + name;
+    }
+
     /** Samples found, wherever. */
     public long hits() {
       return local.hits + peer.hits;

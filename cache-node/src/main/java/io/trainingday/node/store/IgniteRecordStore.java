@@ -3,8 +3,10 @@ package io.trainingday.node.store;
 import io.trainingday.grid.BoundedLoadAffinity;
 import io.trainingday.grid.GridCaches;
 import io.trainingday.grid.SampleKey;
+import java.util.Collection;
 import java.util.List;
 import java.util.Objects;
+import java.util.Set;
 import java.util.UUID;
 import org.apache.ignite.Ignite;
 import org.apache.ignite.IgniteCache;
@@ -151,6 +153,16 @@ final class IgniteRecordStore implements RecordStore {
     } catch (RuntimeException failure) {
       throw new WriteException(
           "could not remove %s: %s".formatted(key, rootReason(failure)), failure);
+    }
+  }
+
+  @Override
+  public void removeAll(Collection<SampleKey> keys) {
+    try {
+      cache.removeAll(Set.copyOf(keys));
+    } catch (RuntimeException failure) {
+      throw new WriteException(
+          "could not remove %d records: %s".formatted(keys.size(), rootReason(failure)), failure);
     }
   }
 

@@ -2,6 +2,7 @@ package io.trainingday.node.store;
 
 import io.trainingday.config.Settings.Tier;
 import io.trainingday.grid.SampleKey;
+import java.util.Collection;
 import java.util.List;
 import java.util.UUID;
 
@@ -106,6 +107,15 @@ public interface RecordStore {
    * @throws WriteException when it was not removed, or may not have been
    */
   boolean remove(SampleKey key);
+
+  /**
+   * Removes the records under these keys wherever they are held; keys without one are passed over.
+   *
+   * @throws WriteException when some were not removed, or may not have been
+   */
+  default void removeAll(Collection<SampleKey> keys) {
+    keys.forEach(this::remove);
+  }
 
   /**
    * Ends reading for good: from now on every read misses, and when this returns no reader is

@@ -3,8 +3,8 @@ package io.trainingday.node.tier;
 import io.trainingday.config.Settings;
 import io.trainingday.grid.BoundedLoadAffinity;
 import io.trainingday.grid.SampleKey;
-import io.trainingday.node.capacity.Admission;
 import io.trainingday.node.capacity.Capacity;
+import io.trainingday.node.capacity.Room;
 import io.trainingday.node.disk.DiskOptions;
 import io.trainingday.node.disk.DiskStats;
 import io.trainingday.node.disk.DiskStore;
@@ -39,7 +39,7 @@ public final class DiskTier implements AutoCloseable {
   private final int partitions;
   private final long maxInFlightBytes;
   private final int maxRecordBytes;
-  private final Room evictor = new Room();
+  private final Useless evictor = new Useless();
   private final LongAdder hits = new LongAdder();
   private final LongAdder hitBytes = new LongAdder();
   private volatile Refused refused = new Refused(Kept.KEPT, System.nanoTime());
@@ -121,7 +121,7 @@ public final class DiskTier implements AutoCloseable {
   /**
    * Begins to work with the other nodes and to drop what is of no use.
    *
-   * @param admission of this node's memory
+   * @param room in this node's memory
    * @param versions say what may ever be asked for again
    */
   public void start(
@@ -129,7 +129,7 @@ public final class DiskTier implements AutoCloseable {
       RecordStores memory,
       Ownership ownership,
       Peers peers,
-      Admission admission,
+      Room room,
       VersionKeys versions) {
     Holdings holdings = new Holdings(ignite, ownership, partitions);
     Backfill backfill =
@@ -146,7 +146,7 @@ public final class DiskTier implements AutoCloseable {
             new FormerOwners(ownership, peers, holdings, maxInFlightBytes),
             sweeper,
             new DiskCopies(ownership, peers),
-            new Promoter(store, admission, peers.localId(), maxRecordBytes));
+            new Promoter(store, room, peers.localId(), maxRecordBytes));
     parts = made;
     evictor.sweeper = sweeper;
     holdings.start();
@@ -263,7 +263,7 @@ public final class DiskTier implements AutoCloseable {
   }
 
   /** Makes room by dropping what is of no use. */
-  private static final class Room implements DiskOptions.Evictor {
+  private static final class Useless implements DiskOptions.Evictor {
     private volatile @Nullable DiskSweeper sweeper;
 
     @Override

@@ -1,7 +1,7 @@
 package io.trainingday.node.tier;
 
 import io.trainingday.grid.SampleKey;
-import io.trainingday.node.capacity.Admission;
+import io.trainingday.node.capacity.Room;
 import io.trainingday.node.disk.DiskStore;
 import io.trainingday.node.store.RecordStore;
 import io.trainingday.record.RecordChecksum;
@@ -28,7 +28,7 @@ final class Promoter implements AutoCloseable {
   private static final long REST_NANOS = TimeUnit.SECONDS.toNanos(1);
 
   private final DiskStore disk;
-  private final Admission admission;
+  private final Room room;
   private final UUID local;
   private final int maxRecordBytes;
   private final BlockingQueue<Found> found = new ArrayBlockingQueue<>(QUEUE);
@@ -40,9 +40,9 @@ final class Promoter implements AutoCloseable {
 
   private record Found(RecordStore memory, SampleKey key) {}
 
-  Promoter(DiskStore disk, Admission admission, UUID local, int maxRecordBytes) {
+  Promoter(DiskStore disk, Room room, UUID local, int maxRecordBytes) {
     this.disk = disk;
-    this.admission = admission;
+    this.room = room;
     this.local = local;
     this.maxRecordBytes = maxRecordBytes;
     thread.setDaemon(true);
@@ -89,15 +89,16 @@ final class Promoter implements AutoCloseable {
     if (length < 0 || !checksum.matches(ByteBuffer.wrap(sink.bytes()), 0, length)) {
       return;
     }
-    if (admission.tryAdmit(length, targets) != null) {
+    if (room.tryAdmit(next.key, length, targets) != null) {
       rest();
       return;
     }
     try {
       next.memory.write(next.key, sink.bytes());
+      room.stored(next.key, length);
       promoted.increment();
     } finally {
-      admission.release(length, targets);
+      room.release(next.key, length, targets);
     }
   }
 

@@ -1,6 +1,8 @@
 package io.trainingday.node.versions;
 
+import java.util.Map;
 import java.util.Optional;
+import java.util.SortedMap;
 
 /**
  * What administrators ask of the grid. Blocks until the grid has done it; from any thread. A
@@ -40,6 +42,13 @@ public interface AdminApi {
    * @return the generation made
    */
   long invalidate(String tenant, String name, long[] indices);
+
+  /**
+   * Changes settings of a data set; they hold on all nodes when this returns.
+   *
+   * @return all of its settings from now on
+   */
+  SortedMap<String, String> configure(String tenant, String name, Map<String, String> settings);
 
   /** A JSON array, one object per data set of the tenant. */
   String datasetsJson(String tenant);

@@ -11,6 +11,7 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.SortedMap;
 import java.util.UUID;
+import java.util.function.LongConsumer;
 import org.jspecify.annotations.Nullable;
 
 /** Administration by way of the version keys. */
@@ -19,10 +20,29 @@ public final class DatasetAdmin implements AdminApi {
 
   private final VersionKeys versions;
   private final DatasetUsage usage;
+  private final LongConsumer whenConfigured;
 
-  public DatasetAdmin(VersionKeys versions, DatasetUsage usage) {
+  /** Where nobody has to be told of settings. */
+  DatasetAdmin(VersionKeys versions, DatasetUsage usage) {
+    this(versions, usage, unused -> {});
+  }
+
+  /**
+   * @param whenConfigured told the hash of a data set whose settings have changed; returns when all
+   *     nodes know
+   */
+  public DatasetAdmin(VersionKeys versions, DatasetUsage usage, LongConsumer whenConfigured) {
     this.versions = versions;
     this.usage = usage;
+    this.whenConfigured = whenConfigured;
+  }
+
+  @Override
+  public SortedMap<String, String> configure(
+      String tenant, String name, Map<String, String> settings) {
+    SortedMap<String, String> all = versions.change(tenant, name, settings);
+    whenConfigured.accept(versions.datasetHash(tenant, name));
+    return all;
   }
 
   @Override

@@ -138,6 +138,22 @@ record VersionKey(
         changed);
   }
 
+  /** With some settings changed, of those that may change. */
+  VersionKey withSettings(Map<String, String> changes) {
+    SortedMap<String, String> changed = new TreeMap<>(settings);
+    changed.putAll(changes);
+    return new VersionKey(
+        scopedName,
+        incarnation,
+        generation,
+        floor,
+        source,
+        changed,
+        pipelines,
+        requests,
+        this.changed);
+  }
+
   private VersionKey next(
       Request request, long newFloor, SourceIdentity newSource, ChangedSets newChanged) {
     if (request.generation != generation + 1) {

@@ -206,7 +206,7 @@ public final class VersionKeys implements AutoCloseable {
     settings.forEach(
         (name, value) -> {
           String kept = key.settings().getOrDefault(name, defaultSettings.get(name));
-          if (!value.equals(kept)) {
+          if (!value.equals(kept) && !DatasetSettings.isChangeable(name)) {
             throw new DatasetRefusedException(
                 Reason.SETTINGS_MISMATCH,
                 "data set \"%s\": %s=%s, but it is kept with %s=%s, state the same or leave it out"
@@ -235,6 +235,65 @@ public final class VersionKeys implements AutoCloseable {
           }
           Checks.text("setting " + name, value, 1, Checks.MAX_SETTING_BYTES);
         });
+  }
+
+  /**
+   * What is kept of a data set.
+   *
+   * @param scopedName tenant, a slash, the data set's name
+   * @param settings defaults filled in
+   */
+  public record Kept(
+      String scopedName, SourceIdentity source, SortedMap<String, String> settings) {}
+
+  /**
+   * What is kept of a data set as this node has it, by its hash; empty where there is none. Decodes
+   * the whole version key: for now and then.
+   *
+   * @throws GridUnavailableException when this node's copy cannot tell, and no other node does
+   */
+  public Optional<Kept> kept(long dataset) {
+    VersionKey key = replica.key(dataset);
+    return key == null
+        ? Optional.empty()
+        : Optional.of(new Kept(key.scopedName(), key.source(), withDefaults(key.settings())));
+  }
+
+  /**
+   * Changes settings of a data set, of those that may change ({@link DatasetSettings}).
+   *
+   * @return all settings from now on, defaults filled in
+   * @throws DatasetRefusedException when the data set is unknown, a setting may not change or a
+   *     value is not allowed
+   * @throws GridUnavailableException when the grid does not answer
+   */
+  public SortedMap<String, String> change(
+      String tenant, String name, Map<String, String> settings) {
+    String scopedName = scopedName(tenant, name);
+    SortedMap<String, String> checked = DatasetSettings.checked(settings);
+    long dataset = hash.applyAsLong(scopedName);
+    VersionKey changed =
+        transactions.run(
+            "change of data set \"%s\"".formatted(scopedName),
+            transactions.deadline(),
+            () -> {
+              VersionKey key = store.key(dataset);
+              if (key == null) {
+                throw new DatasetRefusedException(
+                    Reason.UNKNOWN_DATASET,
+                    "data set \"%s\" is unknown, open it before changing it".formatted(scopedName));
+              }
+              key.requireName(scopedName);
+              VersionKey next = key.withSettings(checked);
+              store.annotate(dataset, next);
+              return next;
+            });
+    return withDefaults(changed.settings());
+  }
+
+  /** The hash that stands for a data set in keys. */
+  public long datasetHash(String tenant, String name) {
+    return hash.applyAsLong(scopedName(tenant, name));
   }
 
   /**

@@ -15,7 +15,9 @@ import io.trainingday.node.store.RecordStore;
 import io.trainingday.node.store.RecordStores;
 import java.util.Arrays;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
+import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.function.Predicate;
 import org.apache.ignite.Ignite;
@@ -40,6 +42,10 @@ final class GridNode implements AutoCloseable {
   final List<String> troubles = new CopyOnWriteArrayList<>();
 
   volatile Predicate<SampleKey> reachable = key -> true;
+
+  /** What the grid keeps of data sets. */
+  final Map<Long, DatasetTerms> terms = new ConcurrentHashMap<>();
+
   private final Ignite ignite;
   private volatile boolean stopped;
 
@@ -48,14 +54,21 @@ final class GridNode implements AutoCloseable {
     ignite = Ignition.start(IgniteConfigurations.create(settings, listener, Optional.empty()));
     stores = RecordStores.withPageReader(ignite);
     ownership = new Ownership(ignite, stores);
-    capacity = Capacity.start(ignite, stores, ownership, settings, key -> reachable.test(key));
+    capacity =
+        Capacity.start(
+            ignite,
+            stores,
+            ownership,
+            settings,
+            key -> reachable.test(key),
+            dataset -> Optional.ofNullable(terms.get(dataset)));
     fills =
         new Fills(
             FillLimits.of(
                 settings.fill().leaseTimeout(),
                 settings.fill().maxInFlight().bytes(),
                 settings.fill().writers()),
-            capacity.admission());
+            capacity.room());
     listener.node = this;
   }
 

@@ -39,7 +39,7 @@ final class MetricsServerTest {
           90_500,
           "",
           new NodeStats.Grid(77, List.of("a", "b"), 64, 32, 21, 22, 23, 24, 25, 26),
-          new NodeStats.Memory(1_000_000, 2_147_483_648L, 67_108_864, ""),
+          new NodeStats.Memory(1_000_000, 2_147_483_648L, 67_108_864, 2_000_000_000, ""),
           NodeStats.Disk.NONE,
           new NodeStats.Lane(
               3, 1_024, 4_096, 1_073_741_824, 20, 5_000_000_000L, 2, Map.of("token", 7L)),
@@ -53,14 +53,26 @@ final class MetricsServerTest {
               Map.of("expired", 9L)),
           List.of(
               new NodeStats.Dataset(
+                  "default",
                   "pets \"all\"",
+                  "host-a",
+                  "memory",
+                  "lru",
                   2,
                   new NodeStats.Source(10, 1_505_280, 5),
                   new NodeStats.Source(7, 1_053_696, 6),
                   8,
                   9,
                   1,
-                  16)));
+                  16,
+                  700,
+                  2_867_200,
+                  5_734_400,
+                  0.15,
+                  0.5,
+                  Map.of("budget", 3L),
+                  12,
+                  List.of())));
 
   private final Node node = new Node();
   private final HttpClient client = HttpClient.newHttpClient();

@@ -18,7 +18,6 @@ import java.nio.file.StandardOpenOption;
 import java.time.Duration;
 import java.util.List;
 import java.util.Map;
-import java.util.Optional;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
@@ -116,11 +115,7 @@ abstract class FormatKit {
   @Test
   void dataset_withNothingSet_hasTheDefaults() {
     assertThat(SettingsReader.read(valid("dataset-with-defaults")).datasets())
-        .isEqualTo(
-            Map.of(
-                "mnist",
-                new Settings.Dataset(
-                    Settings.Validation.CHECKSUM, Optional.empty(), 0, Settings.Tier.MEMORY)));
+        .isEqualTo(Map.of("mnist", Settings.defaults().dataset("mnist")));
   }
 
   @Test
@@ -206,7 +201,7 @@ abstract class FormatKit {
         .withMessage(
             file
                 + ": 2 problems\n"
-                + "  memory.maxSize=4G, allowed: a size such as 64MiB, from 64MiB to 64TiB,"
+                + "  memory.maxSize=4G, allowed: auto, or a size such as 64MiB, from 64MiB to 64TiB,"
                 + " write 4GiB\n"
                 + "  TRAINING_DAY_CONFIG_GRID_PORT=x, allowed: a whole number from 1024 to 65535");
   }

@@ -1,0 +1,193 @@
+package io.trainingday.node.capacity;
+
+import io.trainingday.config.Portion;
+import io.trainingday.config.Settings.Policy;
+import io.trainingday.grid.BoundedLoadAffinity;
+import io.trainingday.grid.GridCaches;
+import io.trainingday.grid.SampleKey;
+import java.util.BitSet;
+import java.util.Collection;
+import java.util.HashMap;
+import java.util.Map;
+import java.util.Optional;
+import java.util.concurrent.ConcurrentHashMap;
+import java.util.function.LongFunction;
+import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/** The data sets' shares of this node's memory. Thread-safe. */
+final class Shares implements Census, ReadRecorder {
+  private static final Logger LOG = LoggerFactory.getLogger(Shares.class);
+
+  /** What holds for a data set that nothing is known of. */
+  private static final DatasetTerms UNKNOWN =
+      new DatasetTerms("", 0, 0, Policy.PIN, Portion.ofPercent(100), Portion.ofPercent(0));
+
+  /** At most so much of the heap goes to orders of victims; a data set has an equal part. */
+  private static final int SHARE_OF_HEAP = 8;
+
+  private static final int MOST_BYTES_PER_ENTRY = 50;
+
+  private final LongFunction<Optional<DatasetTerms>> termsOf;
+  private final int partitions;
+  private final long budgetBytes;
+  private final Map<Long, DatasetShare> shares = new ConcurrentHashMap<>();
+  private final Runnable whenToBeFound;
+
+  // Of the walk, by its thread alone.
+  private final Map<Long, DatasetShare> walking = new HashMap<>();
+  private final BitSet[] walked = new BitSet[GridCaches.MAX_BACKUPS + 1];
+  private int walkedBackups;
+
+  /**
+   * @param termsOf what the grid keeps of a data set; asked seldom
+   * @param budgetBytes of this node
+   * @param whenToBeFound told that there are records that a data set does not know of
+   */
+  Shares(
+      LongFunction<Optional<DatasetTerms>> termsOf,
+      int partitions,
+      long budgetBytes,
+      Runnable whenToBeFound) {
+    this.termsOf = termsOf;
+    this.partitions = partitions;
+    this.budgetBytes = budgetBytes;
+    this.whenToBeFound = whenToBeFound;
+    for (int i = 0; i < walked.length; i++) {
+      walked[i] = new BitSet(partitions);
+    }
+  }
+
+  DatasetShare of(long dataset) {
+    DatasetShare known = shares.get(dataset);
+    return known != null
+        ? known
+        : shares.computeIfAbsent(
+            dataset,
+            unused ->
+                new DatasetShare(
+                    dataset, terms(dataset).orElse(UNKNOWN), partitions, budgetBytes, most()));
+  }
+
+  private static int most() {
+    long entries = Runtime.getRuntime().maxMemory() / SHARE_OF_HEAP / MOST_BYTES_PER_ENTRY;
+    return (int) Math.max(1_024, Math.min(entries, 1 << 29));
+  }
+
+  Collection<DatasetShare> all() {
+    return shares.values();
+  }
+
+  int partition(SampleKey key) {
+    return BoundedLoadAffinity.partition(key.index(), partitions);
+  }
+
+  private Optional<DatasetTerms> terms(long dataset) {
+    try {
+      return termsOf.apply(dataset);
+    } catch (RuntimeException unknown) {
+      LOG.debug("What data set {} may have is not known now", dataset, unknown);
+      return Optional.empty();
+    }
+  }
+
+  /** Looks up what data sets may have now. */
+  void look() {
+    shares.keySet().forEach(this::look);
+  }
+
+  /** Looks up what a data set may have now. */
+  void look(long dataset) {
+    DatasetShare share = of(dataset);
+    if (terms(dataset).map(share::changeTo).orElse(false)) {
+      whenToBeFound.run();
+    }
+  }
+
+  /** What all, or all others, are guaranteed and do not have, in bytes of records. */
+  long unmetBytes(@Nullable DatasetShare but) {
+    long unmet = 0;
+    for (DatasetShare share : shares.values()) {
+      if (share != but) {
+        unmet += share.unmetBytes();
+      }
+    }
+    return unmet;
+  }
+
+  @Override
+  public boolean wants(long dataset) {
+    DatasetShare share = shares.get(dataset);
+    return share != null && share.wantsReads();
+  }
+
+  @Override
+  public void read(long dataset, SampleKey[] keys) {
+    DatasetShare share = shares.get(dataset);
+    if (share != null && keys.length > 0) {
+      share.read(keys);
+    }
+  }
+
+  @Override
+  public void beginPass() {
+    walking.clear();
+    shares.values().forEach(DatasetShare::beginPass);
+    for (BitSet set : walked) {
+      set.clear();
+    }
+  }
+
+  @Override
+  public void beginPartition(int backups, int partition) {
+    walkedBackups = backups;
+    walked[backups].set(partition);
+    for (DatasetShare share : shares.values()) {
+      if (share.terms().backups() == backups) {
+        share.beginWalk(partition);
+        walking.put(share.dataset(), share);
+      }
+    }
+  }
+
+  @Override
+  public void seen(SampleKey key, int recordBytes) {
+    DatasetShare share = walking.get(key.dataset());
+    if (share == null) {
+      // Met for the first time: counted whole in the next pass, known at once.
+      share = of(key.dataset());
+      if (share.terms().backups() != walkedBackups) {
+        return;
+      }
+    }
+    share.seen(key, recordBytes);
+  }
+
+  @Override
+  public void endPartition() {
+    walking.values().forEach(DatasetShare::endWalk);
+    walking.clear();
+  }
+
+  @Override
+  public void endPass() {
+    for (DatasetShare share : shares.values()) {
+      BitSet here = walked[share.terms().backups()];
+      for (int partition = here.nextClearBit(0);
+          partition < partitions;
+          partition = here.nextClearBit(partition + 1)) {
+        share.notHeld(partition);
+      }
+      share.endPass();
+    }
+  }
+
+  @Override
+  public void dropped(SampleKey key, int recordBytes) {
+    DatasetShare share = shares.get(key.dataset());
+    if (share != null) {
+      share.dropped(key, partition(key), recordBytes);
+    }
+  }
+}
