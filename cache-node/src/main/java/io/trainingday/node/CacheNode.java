@@ -229,6 +229,7 @@ public final class CacheNode implements AutoCloseable {
         kept.scopedName(),
         kept.source().length(),
         SettingKey.DATASET_BACKUPS.parse(settings.getOrDefault(DatasetSettings.BACKUPS, "")),
+        SettingKey.DATASET_TIER.parse(settings.getOrDefault(DatasetSettings.TIER, "")),
         SettingKey.DATASET_POLICY.parse(settings.getOrDefault(DatasetSettings.POLICY, "")),
         SettingKey.DATASET_QUOTA.parse(settings.getOrDefault(DatasetSettings.QUOTA, "")),
         SettingKey.DATASET_GUARANTEED.parse(settings.getOrDefault(DatasetSettings.GUARANTEED, "")));
@@ -372,7 +373,8 @@ public final class CacheNode implements AutoCloseable {
         DatasetReport.of(
             settings.grid().resolvedHostId(),
             laneStats.datasets(),
-            stopping ? List.of() : capacity.shares()));
+            stopping ? List.of() : capacity.shares(),
+            stopping ? List.of() : capacity.uses()));
   }
 
   private NodeStats.Grid gridStats() {

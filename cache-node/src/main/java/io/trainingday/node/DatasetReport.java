@@ -2,6 +2,7 @@ package io.trainingday.node;
 
 import io.trainingday.config.SettingKey;
 import io.trainingday.config.Settings.Policy;
+import io.trainingday.config.Settings.Tier;
 import io.trainingday.node.capacity.Capacity;
 import io.trainingday.node.lane.LaneStats;
 import io.trainingday.node.metrics.NodeStats;
@@ -13,16 +14,18 @@ import java.util.Locale;
 import java.util.Map;
 import java.util.SortedMap;
 import java.util.TreeMap;
+import java.util.function.ToLongFunction;
 import org.jspecify.annotations.Nullable;
 
 /** Puts together what the lane and the memory of a node know of its data sets. */
 final class DatasetReport {
-  private static final String MEMORY = "memory";
-
   private DatasetReport() {}
 
   static List<NodeStats.Dataset> of(
-      String host, List<LaneStats.Reads> reads, List<Capacity.Share> shares) {
+      String host,
+      List<LaneStats.Reads> reads,
+      List<Capacity.Share> shares,
+      List<Capacity.Use> uses) {
     Map<String, Capacity.Share> sharesByName = new HashMap<>();
     shares.forEach(share -> sharesByName.put(share.terms().name(), share));
     SortedMap<String, LaneStats.Reads> readsByName = new TreeMap<>();
@@ -34,7 +37,7 @@ final class DatasetReport {
       }
     }
     List<NodeStats.Dataset> all = new ArrayList<>();
-    readsByName.forEach((name, read) -> all.add(of(host, read, sharesByName.get(name))));
+    readsByName.forEach((name, read) -> all.add(of(host, read, sharesByName.get(name), uses)));
     return all;
   }
 
@@ -44,11 +47,23 @@ final class DatasetReport {
   }
 
   private static NodeStats.Dataset of(
-      String host, LaneStats.Reads reads, Capacity.@Nullable Share share) {
+      String host, LaneStats.Reads reads, Capacity.@Nullable Share share, List<Capacity.Use> uses) {
     int slash = reads.dataset().indexOf('/');
     String name = reads.dataset().substring(slash + 1);
     Policy policy = share == null ? Policy.PIN : share.terms().policy();
-    Double best = share == null ? null : share.bestHitRate();
+    Tier tier = share == null ? Tier.MEMORY : share.terms().tier();
+    // What the disk may hold beside the memory is not known here.
+    Double best = share == null || tier != Tier.MEMORY ? null : share.bestHitRate();
+    long records = 0;
+    long bytes = 0;
+    if (share != null) {
+      records = share.records();
+      bytes = share.bytes();
+      if (tier != Tier.MEMORY) {
+        records = sum(uses, share.dataset(), Capacity.Use::records);
+        bytes = sum(uses, share.dataset(), Capacity.Use::bytes);
+      }
+    }
     Map<String, Long> refusals = new HashMap<>();
     if (share != null) {
       share
@@ -59,7 +74,7 @@ final class DatasetReport {
         reads.dataset().substring(0, Math.max(0, slash)),
         name,
         host,
-        MEMORY,
+        SettingKey.DATASET_TIER.format(tier),
         SettingKey.DATASET_POLICY.format(policy),
         reads.generation(),
         source(reads.local()),
@@ -68,14 +83,19 @@ final class DatasetReport {
         reads.abandoned(),
         reads.damaged(),
         reads.stale(),
-        share == null ? 0 : share.records(),
-        share == null ? 0 : share.bytes(),
+        records,
+        bytes,
         share == null ? 0 : share.budgetBytes(),
         reads.recentSamples() == 0 ? 0 : (double) reads.recentHits() / reads.recentSamples(),
         best,
         refusals,
         share == null ? 0 : share.evictions(),
         best == null ? List.of() : Advice.on(name, policy, best));
+  }
+
+  private static long sum(
+      List<Capacity.Use> uses, long dataset, ToLongFunction<Capacity.Use> what) {
+    return uses.stream().filter(use -> use.dataset() == dataset).mapToLong(what).sum();
   }
 
   private static NodeStats.Source source(LaneStats.Source source) {

@@ -2,6 +2,7 @@ package io.trainingday.node.capacity;
 
 import io.trainingday.config.Portion;
 import io.trainingday.config.Settings.Policy;
+import io.trainingday.config.Settings.Tier;
 import io.trainingday.grid.BoundedLoadAffinity;
 import io.trainingday.grid.GridCaches;
 import io.trainingday.grid.SampleKey;
@@ -22,7 +23,8 @@ final class Shares implements Census, ReadRecorder {
 
   /** What holds for a data set that nothing is known of. */
   private static final DatasetTerms UNKNOWN =
-      new DatasetTerms("", 0, 0, Policy.PIN, Portion.ofPercent(100), Portion.ofPercent(0));
+      new DatasetTerms(
+          "", 0, 0, Tier.MEMORY, Policy.PIN, Portion.ofPercent(100), Portion.ofPercent(0));
 
   /** At most so much of the heap goes to orders of victims; a data set has an equal part. */
   private static final int SHARE_OF_HEAP = 8;

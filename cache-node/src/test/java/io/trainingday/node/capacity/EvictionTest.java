@@ -5,6 +5,7 @@ import static org.awaitility.Awaitility.await;
 
 import io.trainingday.config.Portion;
 import io.trainingday.config.Settings.Policy;
+import io.trainingday.config.Settings.Tier;
 import io.trainingday.grid.SampleKey;
 import io.trainingday.node.fill.Fills.Submitted;
 import java.time.Duration;
@@ -36,7 +37,9 @@ class EvictionTest {
   }
 
   private void keep(long dataset, Policy policy, Portion quota, Portion guaranteed) {
-    node.terms.put(dataset, new DatasetTerms("t/" + dataset, 1_000, 0, policy, quota, guaranteed));
+    node.terms.put(
+        dataset,
+        new DatasetTerms("t/" + dataset, 1_000, 0, Tier.MEMORY, policy, quota, guaranteed));
     node.capacity.termsChanged(dataset);
   }
 
