@@ -6,6 +6,7 @@ import java.util.Iterator;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import java.util.concurrent.TimeUnit;
 import org.jspecify.annotations.Nullable;
 
@@ -15,23 +16,25 @@ import org.jspecify.annotations.Nullable;
  * would load it again.
  *
  * <p>Each connection gets a record once. One that asks again has come to its next epoch: then the
- * record is forgotten, and loaded anew. Several threads of one connection are let in together for a
- * moment.
+ * record is forgotten, and loaded anew. Only where no other connection has asked, so that it may
+ * have been for several threads of one, these are let in together for a moment.
  *
  * <p>Bounded in bytes and time, oldest first. Safe for any number of threads.
  */
 final class RefusedRecords {
-  private static final long TOGETHER_NANOS = TimeUnit.MILLISECONDS.toNanos(100);
+  private static final long TOGETHER_NANOS = TimeUnit.MILLISECONDS.toNanos(25);
 
   private static final class Kept {
     final byte[] bytes;
     final long sinceNanos;
     final List<Holder> served;
+    long lastServedNanos;
 
     Kept(byte[] bytes, long sinceNanos, List<Holder> served) {
       this.bytes = bytes;
       this.sinceNanos = sinceNanos;
       this.served = served;
+      lastServedNanos = sinceNanos;
     }
   }
 
@@ -59,7 +62,7 @@ final class RefusedRecords {
     }
     synchronized (this) {
       forget(key);
-      kept.put(key, new Kept(record, nowNanos, new ArrayList<>(served)));
+      kept.put(key, new Kept(record, nowNanos, new ArrayList<>(Set.copyOf(served))));
       bytes += record.length;
       Iterator<Kept> oldest = kept.values().iterator();
       while (bytes > maxBytes) {
@@ -80,15 +83,17 @@ final class RefusedRecords {
       if (found == null) {
         return null;
       }
-      long age = nowNanos - found.sinceNanos;
       boolean again = found.served.contains(holder);
-      if (age >= keepNanos || (again && age >= TOGETHER_NANOS)) {
+      boolean together =
+          found.served.size() == 1 && nowNanos - found.lastServedNanos < TOGETHER_NANOS;
+      if (nowNanos - found.sinceNanos >= keepNanos || (again && !together)) {
         forget(key);
         return null;
       }
       if (!again) {
         found.served.add(holder);
       }
+      found.lastServedNanos = nowNanos;
       return found.bytes;
     }
   }

@@ -401,7 +401,7 @@ class FillsTest {
   }
 
   @Test
-  void submit_refusedByAdmission_servesTheWaitersAndKeepsNothing() {
+  void submit_refusedByAdmission_servesEachReaderOnceAndKeepsNothing() {
     usedPages.set(1 << 20);
     fills.missing(store, KEY, alice);
     Answers waiting = new Answers();
@@ -411,6 +411,8 @@ class FillsTest {
 
     assertThat(waiting.answers).singleElement().extracting(MissAnswer::record).isSameAs(RECORD);
     assertThat(fills.pending(KEY)).isNull();
+    // One that comes a moment later gets it, too; one that comes again has to load it.
+    assertThat(fills.missing(store, KEY, carol).record()).isSameAs(RECORD);
     assertThat(fills.missing(store, KEY, carol).kind()).isEqualTo(Kind.GRANTED);
     assertThat(fills.submit(store, KEY, new byte[5_000])).isEqualTo(Submitted.TOO_LARGE);
     admission.close("test");
@@ -418,6 +420,7 @@ class FillsTest {
     assertThat(fills.stats().fillsRefused())
         .containsOnly(
             Map.entry(Refusal.BUDGET, 1L),
+            Map.entry(Refusal.QUOTA, 0L),
             Map.entry(Refusal.RECORD_TOO_LARGE, 1L),
             Map.entry(Refusal.CLOSED, 1L),
             Map.entry(Refusal.COPY_BUDGET, 0L),

@@ -1,0 +1,20 @@
+package io.trainingday.bench.cold;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import java.util.List;
+import org.junit.jupiter.api.Test;
+
+final class ColdBenchTest {
+  @Test
+  void epochs_withoutAndWithTheCache_eachGiveARow() {
+    List<ColdReport.Row> rows = new ColdBench(200, 20_000, 500_000).run();
+
+    assertThat(rows).extracting(ColdReport.Row::cached).containsExactly(false, true, true);
+    assertThat(rows).extracting(ColdReport.Row::epoch).containsExactly(1, 1, 2);
+    assertThat(rows).extracting(ColdReport.Row::hits).containsExactly(0L, 0L, 200L);
+    assertThat(rows).allSatisfy(row -> assertThat(row.seconds()).isPositive());
+    assertThat(rows.get(0).seconds()).isGreaterThan(0.1);
+    assertThat(rows.get(2).seconds()).isLessThan(rows.get(1).seconds());
+  }
+}
