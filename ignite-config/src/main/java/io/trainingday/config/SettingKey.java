@@ -167,6 +167,23 @@ public final class SettingKey<O, T> {
           "Part of memory.maxSize that fills leave free; unset: 1/32 of it, 8MiB at least.",
           s -> s.memory().headroom().orElse(null));
 
+  public static final SettingKey<Settings, Path> DISK_PATH =
+      key(
+          "disk.path",
+          ValueType.path(),
+          null,
+          "The directory of this node's disk tier, of this node alone and kept between its starts;"
+              + " unset: no disk tier. Data sets with tier disk or hybrid need it on every node.",
+          s -> s.disk().path().orElse(null));
+
+  public static final SettingKey<Settings, DataSize> DISK_MAX_SIZE =
+      key(
+          "disk.maxSize",
+          ValueType.size(DataSize.ofMiB(64), DataSize.ofGiB(1024 * 1024)),
+          DataSize.ofGiB(64),
+          "The most that all files of the disk tier take.",
+          s -> s.disk().maxSize());
+
   public static final SettingKey<Settings, Path> LANE_SOCKET =
       key(
           "lane.socket",
@@ -375,6 +392,15 @@ public final class SettingKey<O, T> {
               + " network look the same: serve (and miss what is published on the other side of a"
               + " cut), or stop serving until it is back.",
           s -> s.versions().smallGrids());
+
+  public static final SettingKey<Settings, Duration> RECOVERY_WAIT =
+      key(
+          "recovery.wait",
+          ValueType.duration(Duration.ZERO, Duration.ofHours(24)),
+          Duration.ofMinutes(2),
+          "With disk.path: after all nodes were down, how long a node waits for the majority of them"
+              + " before it starts without what their disks hold. Until then it serves nothing.",
+          s -> s.recovery().patience());
 
   public static final SettingKey<Settings, Boolean> METRICS_ENABLED =
       key(

@@ -31,10 +31,12 @@ import java.util.Set;
 public record Settings(
     Grid grid,
     Memory memory,
+    Disk disk,
     Lane lane,
     Fill fill,
     Rebalance rebalance,
     Versions versions,
+    Recovery recovery,
     Metrics metrics,
     Log log,
     Map<String, Dataset> datasets) {
@@ -127,6 +129,13 @@ public record Settings(
     }
   }
 
+  /**
+   * This node's disk tier.
+   *
+   * @param path the directory of this node alone, empty where it has no disk tier
+   */
+  public record Disk(Optional<Path> path, DataSize maxSize) {}
+
   /** The data path between trainers and this node. */
   public record Lane(
       Optional<Path> socket,
@@ -199,6 +208,13 @@ public record Settings(
 
   /** What keeps old versions from being served. */
   public record Versions(Duration servingLease, SmallGrids smallGrids) {}
+
+  /**
+   * How a grid comes back after all of its nodes were down.
+   *
+   * @param patience how long a majority of them is waited for
+   */
+  public record Recovery(Duration patience) {}
 
   /** What a node of a grid of two does without the other one. */
   public enum SmallGrids {

@@ -91,6 +91,7 @@ final class Values {
             get(SettingKey.MEMORY_MAX_SIZE),
             get(SettingKey.MEMORY_META_MAX_SIZE),
             find(map, SettingKey.MEMORY_HEADROOM)),
+        new Settings.Disk(find(map, SettingKey.DISK_PATH), get(SettingKey.DISK_MAX_SIZE)),
         new Settings.Lane(
             find(map, SettingKey.LANE_SOCKET),
             get(SettingKey.LANE_SEGMENT_DIRECTORY),
@@ -121,6 +122,7 @@ final class Values {
         new Settings.Rebalance(get(SettingKey.REBALANCE_MAX_RATE)),
         new Settings.Versions(
             get(SettingKey.VERSIONS_SERVING_LEASE), get(SettingKey.VERSIONS_SMALL_GRIDS)),
+        new Settings.Recovery(get(SettingKey.RECOVERY_WAIT)),
         new Settings.Metrics(
             get(SettingKey.METRICS_ENABLED),
             get(SettingKey.METRICS_ADDRESS),

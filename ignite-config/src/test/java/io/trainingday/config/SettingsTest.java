@@ -141,10 +141,12 @@ class SettingsTest {
         new Settings(
             good.grid(),
             good.memory(),
+            good.disk(),
             good.lane(),
             new Settings.Fill(DataSize.ofMiB(256), Duration.ofSeconds(10), 0),
             good.rebalance(),
             good.versions(),
+            good.recovery(),
             good.metrics(),
             good.log(),
             Map.of());
