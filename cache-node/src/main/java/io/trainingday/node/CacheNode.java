@@ -12,6 +12,7 @@ import io.trainingday.node.lane.LaneServer;
 import io.trainingday.node.lane.LaneServices;
 import io.trainingday.node.lane.LaneStats;
 import io.trainingday.node.membership.GridMembership;
+import io.trainingday.node.membership.Keeper;
 import io.trainingday.node.membership.ServingLease;
 import io.trainingday.node.metrics.MetricsServer;
 import io.trainingday.node.metrics.NodeStats;
@@ -23,9 +24,13 @@ import io.trainingday.node.peer.FillForwarder;
 import io.trainingday.node.peer.Peers;
 import io.trainingday.node.peer.Ping;
 import io.trainingday.node.peer.Pong;
+import io.trainingday.node.recovery.Kept;
+import io.trainingday.node.recovery.KeptFiles;
+import io.trainingday.node.recovery.KeptFilesException;
 import io.trainingday.node.store.RecordStores;
 import io.trainingday.node.versions.DatasetAdmin;
 import io.trainingday.node.versions.DatasetUsage;
+import io.trainingday.node.versions.Recovery;
 import io.trainingday.node.versions.VersionKeys;
 import java.io.IOException;
 import java.nio.file.Path;
@@ -37,6 +42,7 @@ import java.util.OptionalInt;
 import java.util.Set;
 import java.util.UUID;
 import java.util.concurrent.TimeUnit;
+import java.util.function.LongSupplier;
 import java.util.stream.Collectors;
 import org.apache.ignite.Ignite;
 import org.apache.ignite.IgniteException;
@@ -60,16 +66,22 @@ import org.slf4j.LoggerFactory;
  */
 public final class CacheNode implements AutoCloseable {
   private static final Logger LOG = LoggerFactory.getLogger(CacheNode.class);
+
+  /** The directory of what is kept of the grid, below that of the disk tier. */
+  private static final String KEPT = "keys";
+
   private static final Duration LEASE_WAIT = Duration.ofSeconds(10);
 
   private final Settings settings;
   private final long startNanos = System.nanoTime();
   private final LaneEndpoint endpoint;
+  private final @Nullable KeptFiles kept;
   private final Ignite ignite;
   private final RecordStores stores;
   private final Ownership ownership;
   private final Capacity capacity;
   private final Fills fills;
+  private final @Nullable Recovery recovery;
   private final GridMembership membership;
   private final ServingLease lease;
   private final VersionKeys versions;
@@ -102,7 +114,14 @@ public final class CacheNode implements AutoCloseable {
     this.settings = settings;
     this.endpoint = endpoint;
     Stopper stopper = new Stopper();
-    ignite = startIgnite(settings, stopper, endpoint.tcpAddress());
+    kept = settings.disk().path().map(path -> openKept(path.resolve(KEPT))).orElse(null);
+    Optional<Kept> before = kept == null ? Optional.empty() : kept.kept();
+    try {
+      ignite = startIgnite(settings, stopper, endpoint.tcpAddress(), attribute(before));
+    } catch (RuntimeException | Error e) {
+      closeKept();
+      throw e;
+    }
     try {
       stores =
           switch (settings.lane().reader()) {
@@ -116,9 +135,26 @@ public final class CacheNode implements AutoCloseable {
               endpoint.toPeers(),
               settings.lane().answerTimeout(),
               Math.toIntExact(settings.lane().maxRecordSize().bytes()));
+      LongSupplier freeMetaBytes =
+          () ->
+              settings.memory().metaMaxSize().bytes()
+                  - usedPages(GridCaches.META_REGION) * pageBytes();
+      recovery =
+          kept == null
+              ? null
+              : new Recovery(
+                  ignite,
+                  kept,
+                  before,
+                  settings.recovery().patience(),
+                  freeMetaBytes,
+                  patience(settings));
       membership =
           new GridMembership(
-              ignite, settings.versions().smallGrids(), settings.versions().servingLease());
+              ignite,
+              settings.versions().smallGrids(),
+              settings.versions().servingLease(),
+              recovery == null ? Keeper.NONE : recovery.keeper());
       Ping ping = new Ping(peers.localId(), 0);
       lease =
           new ServingLease(
@@ -129,12 +165,14 @@ public final class CacheNode implements AutoCloseable {
           new VersionKeys(
               ignite,
               Map.of("validation", "checksum", "backups", "0"),
-              () ->
-                  settings.memory().metaMaxSize().bytes()
-                      - usedPages(GridCaches.META_REGION) * pageBytes(),
+              freeMetaBytes,
               membership::fence,
               lease::isHeld,
-              patience(settings));
+              patience(settings),
+              recovery);
+      if (recovery != null) {
+        recovery.begin(membership);
+      }
       capacity = Capacity.start(ignite, stores, ownership, settings, versions::isReachable);
       versions.onPublish(capacity::versionsChanged);
       fills =
@@ -171,6 +209,7 @@ public final class CacheNode implements AutoCloseable {
       metrics = startMetrics(settings.metrics());
     } catch (RuntimeException | Error e) {
       Ignition.stop(ignite.name(), true);
+      closeKept();
       throw e;
     }
     LOG.info(
@@ -195,6 +234,8 @@ public final class CacheNode implements AutoCloseable {
     try {
       if (!lease.awaitHeld(LEASE_WAIT)) {
         LOG.warn("The node starts without serving: {}.", lease.trouble().orElse(""));
+      } else if (recovery != null && !recovery.awaitOver(LEASE_WAIT)) {
+        recovery.trouble().ifPresent(why -> LOG.warn("The node starts without serving: {}.", why));
       }
     } catch (InterruptedException e) {
       Thread.currentThread().interrupt();
@@ -202,10 +243,38 @@ public final class CacheNode implements AutoCloseable {
     }
   }
 
-  private static Ignite startIgnite(
-      Settings settings, GridListener listener, Optional<String> laneAddress) {
+  private static KeptFiles openKept(Path directory) {
     try {
-      return Ignition.start(IgniteConfigurations.create(settings, listener, laneAddress));
+      return KeptFiles.open(directory);
+    } catch (KeptFilesException e) {
+      throw new NodeStartException(String.valueOf(e.getMessage()), e);
+    }
+  }
+
+  /** What the node tells the others of what it kept. */
+  private Optional<byte[]> attribute(Optional<Kept> before) {
+    return kept == null
+        ? Optional.empty()
+        : Optional.of(before.map(Kept::encode).orElseGet(() -> new byte[0]));
+  }
+
+  private void closeKept() {
+    try {
+      if (kept != null) {
+        kept.close();
+      }
+    } catch (IOException e) {
+      LOG.warn("Closing {} failed.", kept.directory(), e);
+    }
+  }
+
+  private static Ignite startIgnite(
+      Settings settings,
+      GridListener listener,
+      Optional<String> laneAddress,
+      Optional<byte[]> kept) {
+    try {
+      return Ignition.start(IgniteConfigurations.create(settings, listener, laneAddress, kept));
     } catch (IgniteException e) {
       Throwable root = e;
       while (root.getCause() != null && root.getCause() != root) {
@@ -371,7 +440,11 @@ public final class CacheNode implements AutoCloseable {
   }
 
   private Optional<String> notReady() {
-    return stopping ? Optional.of("the node is stopping") : failure().or(lease::trouble);
+    return stopping
+        ? Optional.of("the node is stopping")
+        : failure()
+            .or(lease::trouble)
+            .or(() -> recovery == null ? Optional.empty() : recovery.trouble());
   }
 
   private static String version() {
@@ -395,6 +468,9 @@ public final class CacheNode implements AutoCloseable {
     lease.close();
     versions.close();
     membership.close();
+    if (recovery != null) {
+      recovery.close();
+    }
     lane.close();
     forwarder.close();
     peers.close();
@@ -403,6 +479,7 @@ public final class CacheNode implements AutoCloseable {
     ownership.close();
     stores.drain();
     endpoint.close();
+    closeKept();
   }
 
   /** Hears Ignite; the node may fail before it is wholly made. */
