@@ -19,6 +19,7 @@ import io.trainingday.node.lane.LaneServer;
 import io.trainingday.node.lane.LaneServices;
 import io.trainingday.node.lane.LaneStats;
 import io.trainingday.node.membership.GridMembership;
+import io.trainingday.node.membership.Keeper;
 import io.trainingday.node.membership.ServingLease;
 import io.trainingday.node.metrics.MetricsServer;
 import io.trainingday.node.metrics.NodeStats;
@@ -30,12 +31,16 @@ import io.trainingday.node.peer.FillForwarder;
 import io.trainingday.node.peer.Peers;
 import io.trainingday.node.peer.Ping;
 import io.trainingday.node.peer.Pong;
+import io.trainingday.node.recovery.Kept;
+import io.trainingday.node.recovery.KeptFiles;
+import io.trainingday.node.recovery.KeptFilesException;
 import io.trainingday.node.store.RecordStores;
 import io.trainingday.node.tier.DiskTier;
 import io.trainingday.node.tier.TieredStores;
 import io.trainingday.node.versions.DatasetAdmin;
 import io.trainingday.node.versions.DatasetSettings;
 import io.trainingday.node.versions.DatasetUsage;
+import io.trainingday.node.versions.Recovery;
 import io.trainingday.node.versions.VersionKeys;
 import java.io.IOException;
 import java.nio.file.Path;
@@ -49,6 +54,7 @@ import java.util.Set;
 import java.util.SortedMap;
 import java.util.UUID;
 import java.util.concurrent.TimeUnit;
+import java.util.function.LongSupplier;
 import java.util.stream.Collectors;
 import org.apache.ignite.Ignite;
 import org.apache.ignite.IgniteException;
@@ -72,17 +78,23 @@ import org.slf4j.LoggerFactory;
  */
 public final class CacheNode implements AutoCloseable {
   private static final Logger LOG = LoggerFactory.getLogger(CacheNode.class);
+
+  /** The directory of what is kept of the grid, below that of the disk tier. */
+  private static final String KEPT = "keys";
+
   private static final Duration LEASE_WAIT = Duration.ofSeconds(10);
 
   private final Settings settings;
   private final long startNanos = System.nanoTime();
   private final LaneEndpoint endpoint;
   private final Optional<DiskTier> disk;
+  private final @Nullable KeptFiles kept;
   private final Ignite ignite;
   private final RecordStores stores;
   private final Ownership ownership;
   private final Capacity capacity;
   private final Fills fills;
+  private final @Nullable Recovery recovery;
   private final GridMembership membership;
   private final ServingLease lease;
   private final VersionKeys versions;
@@ -132,7 +144,14 @@ public final class CacheNode implements AutoCloseable {
     this.disk = disk;
     this.endpoint = endpoint;
     Stopper stopper = new Stopper();
-    ignite = startIgnite(settings, stopper, endpoint.tcpAddress());
+    kept = settings.disk().path().map(path -> openKept(path.resolve(KEPT))).orElse(null);
+    Optional<Kept> before = kept == null ? Optional.empty() : kept.kept();
+    try {
+      ignite = startIgnite(settings, stopper, endpoint.tcpAddress(), attribute(before));
+    } catch (RuntimeException | Error e) {
+      closeKept();
+      throw e;
+    }
     try {
       stores =
           switch (settings.lane().reader()) {
@@ -146,9 +165,26 @@ public final class CacheNode implements AutoCloseable {
               endpoint.toPeers(),
               settings.lane().answerTimeout(),
               Math.toIntExact(settings.lane().maxRecordSize().bytes()));
+      LongSupplier freeMetaBytes =
+          () ->
+              settings.memory().metaMaxSize().bytes()
+                  - usedPages(GridCaches.META_REGION) * pageBytes();
+      recovery =
+          kept == null
+              ? null
+              : new Recovery(
+                  ignite,
+                  kept,
+                  before,
+                  settings.recovery().patience(),
+                  freeMetaBytes,
+                  patience(settings));
       membership =
           new GridMembership(
-              ignite, settings.versions().smallGrids(), settings.versions().servingLease());
+              ignite,
+              settings.versions().smallGrids(),
+              settings.versions().servingLease(),
+              recovery == null ? Keeper.NONE : recovery.keeper());
       Ping ping = new Ping(peers.localId(), 0);
       lease =
           new ServingLease(
@@ -159,12 +195,14 @@ public final class CacheNode implements AutoCloseable {
           new VersionKeys(
               ignite,
               DatasetSettings.of(Settings.defaults().dataset("")),
-              () ->
-                  settings.memory().metaMaxSize().bytes()
-                      - usedPages(GridCaches.META_REGION) * pageBytes(),
+              freeMetaBytes,
               membership::fence,
               lease::isHeld,
-              patience(settings));
+              patience(settings),
+              recovery);
+      if (recovery != null) {
+        recovery.begin(membership);
+      }
       capacity =
           Capacity.start(ignite, stores, ownership, settings, versions::isReachable, this::termsOf);
       disk.ifPresent(tier -> capacity.countDisk(tier::uses));
@@ -210,6 +248,7 @@ public final class CacheNode implements AutoCloseable {
       metrics = startMetrics(settings.metrics());
     } catch (RuntimeException | Error e) {
       Ignition.stop(ignite.name(), true);
+      closeKept();
       throw e;
     }
     LOG.info(
@@ -250,6 +289,8 @@ public final class CacheNode implements AutoCloseable {
     try {
       if (!lease.awaitHeld(LEASE_WAIT)) {
         LOG.warn("The node starts without serving: {}.", lease.trouble().orElse(""));
+      } else if (recovery != null && !recovery.awaitOver(LEASE_WAIT)) {
+        recovery.trouble().ifPresent(why -> LOG.warn("The node starts without serving: {}.", why));
       }
     } catch (InterruptedException e) {
       Thread.currentThread().interrupt();
@@ -257,10 +298,38 @@ public final class CacheNode implements AutoCloseable {
     }
   }
 
-  private static Ignite startIgnite(
-      Settings settings, GridListener listener, Optional<String> laneAddress) {
+  private static KeptFiles openKept(Path directory) {
     try {
-      return Ignition.start(IgniteConfigurations.create(settings, listener, laneAddress));
+      return KeptFiles.open(directory);
+    } catch (KeptFilesException e) {
+      throw new NodeStartException(String.valueOf(e.getMessage()), e);
+    }
+  }
+
+  /** What the node tells the others of what it kept. */
+  private Optional<byte[]> attribute(Optional<Kept> before) {
+    return kept == null
+        ? Optional.empty()
+        : Optional.of(before.map(Kept::encode).orElseGet(() -> new byte[0]));
+  }
+
+  private void closeKept() {
+    try {
+      if (kept != null) {
+        kept.close();
+      }
+    } catch (IOException e) {
+      LOG.warn("Closing {} failed.", kept.directory(), e);
+    }
+  }
+
+  private static Ignite startIgnite(
+      Settings settings,
+      GridListener listener,
+      Optional<String> laneAddress,
+      Optional<byte[]> kept) {
+    try {
+      return Ignition.start(IgniteConfigurations.create(settings, listener, laneAddress, kept));
     } catch (IgniteException e) {
       Throwable root = e;
       while (root.getCause() != null && root.getCause() != root) {
@@ -443,7 +512,11 @@ public final class CacheNode implements AutoCloseable {
   }
 
   private Optional<String> notReady() {
-    return stopping ? Optional.of("the node is stopping") : failure().or(lease::trouble);
+    return stopping
+        ? Optional.of("the node is stopping")
+        : failure()
+            .or(lease::trouble)
+            .or(() -> recovery == null ? Optional.empty() : recovery.trouble());
   }
 
   private static String version() {
@@ -467,6 +540,9 @@ public final class CacheNode implements AutoCloseable {
     lease.close();
     versions.close();
     membership.close();
+    if (recovery != null) {
+      recovery.close();
+    }
     lane.close();
     forwarder.close();
     peers.close();
@@ -476,6 +552,7 @@ public final class CacheNode implements AutoCloseable {
     stores.drain();
     disk.ifPresent(DiskTier::close);
     endpoint.close();
+    closeKept();
   }
 
   /** Hears Ignite; the node may fail before it is wholly made. */

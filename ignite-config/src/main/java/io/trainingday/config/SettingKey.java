@@ -395,6 +395,15 @@ public final class SettingKey<O, T> {
               + " cut), or stop serving until it is back.",
           s -> s.versions().smallGrids());
 
+  public static final SettingKey<Settings, Duration> RECOVERY_WAIT =
+      key(
+          "recovery.wait",
+          ValueType.duration(Duration.ZERO, Duration.ofHours(24)),
+          Duration.ofMinutes(2),
+          "With disk.path: after all nodes were down, how long a node waits for the majority of them"
+              + " before it starts without what their disks hold. Until then it serves nothing.",
+          s -> s.recovery().patience());
+
   public static final SettingKey<Settings, Boolean> METRICS_ENABLED =
       key(
           "metrics.enabled",

@@ -36,6 +36,7 @@ public record Settings(
     Fill fill,
     Rebalance rebalance,
     Versions versions,
+    Recovery recovery,
     Metrics metrics,
     Log log,
     Map<String, Dataset> datasets) {
@@ -219,6 +220,13 @@ public record Settings(
 
   /** What keeps old versions from being served. */
   public record Versions(Duration servingLease, SmallGrids smallGrids) {}
+
+  /**
+   * How a grid comes back after all of its nodes were down.
+   *
+   * @param patience how long a majority of them is waited for
+   */
+  public record Recovery(Duration patience) {}
 
   /** What a node of a grid of two does without the other one. */
   public enum SmallGrids {

@@ -122,6 +122,7 @@ final class Values {
         new Settings.Rebalance(get(SettingKey.REBALANCE_MAX_RATE)),
         new Settings.Versions(
             get(SettingKey.VERSIONS_SERVING_LEASE), get(SettingKey.VERSIONS_SMALL_GRIDS)),
+        new Settings.Recovery(get(SettingKey.RECOVERY_WAIT)),
         new Settings.Metrics(
             get(SettingKey.METRICS_ENABLED),
             get(SettingKey.METRICS_ADDRESS),

@@ -32,6 +32,9 @@ public final class GridCaches {
   /** The replicated, transactional cache of each data set's pipelines. */
   public static final String PIPELINES = "pipelines";
 
+  /** The replicated, transactional cache that tells where the grid's version keys come from. */
+  public static final String ORIGIN = "origin";
+
   // Every node holds all of them; more would only cost memory.
   private static final int META_PARTITIONS = 32;
 
@@ -60,7 +63,8 @@ public final class GridCaches {
         metaCache(VERSIONS),
         metaCache(HEADS),
         metaCache(PIPELINES),
-        metaCache(MANIFESTS));
+        metaCache(MANIFESTS),
+        metaCache(ORIGIN));
   }
 
   // Full sync: when a write returns, it is known what it took on every node. No rebalancing by

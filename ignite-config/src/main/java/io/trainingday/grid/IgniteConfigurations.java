@@ -56,6 +56,19 @@ public final class IgniteConfigurations {
    */
   public static IgniteConfiguration create(
       Settings settings, GridListener listener, Optional<String> laneAddress) {
+    return create(settings, listener, laneAddress, Optional.empty());
+  }
+
+  /**
+   * As above, of a node with a disk tier.
+   *
+   * @param kept what the node tells the others of what it kept, see {@link NodeAttributes#KEPT}
+   */
+  public static IgniteConfiguration create(
+      Settings settings,
+      GridListener listener,
+      Optional<String> laneAddress,
+      Optional<byte[]> kept) {
     if (System.getProperty(IgniteSystemProperties.IGNITE_UPDATE_NOTIFIER) == null) {
       System.setProperty(IgniteSystemProperties.IGNITE_UPDATE_NOTIFIER, "false");
     }
@@ -72,7 +85,7 @@ public final class IgniteConfigurations {
     FailureRelay failures = new FailureRelay(listener);
     ignite.setFailureHandler(failures);
     ignite.setLifecycleBeans(withOurs(ignite.getLifecycleBeans(), lifecycle));
-    ignite.setUserAttributes(attributes(ignite, settings, laneAddress));
+    ignite.setUserAttributes(attributes(ignite, settings, laneAddress, kept));
     ignite.setDataStorageConfiguration(
         storage(ignite.getDataStorageConfiguration(), settings.memory()));
     ignite.setCacheConfiguration(caches(ignite, settings.grid().partitions()));
@@ -123,7 +136,10 @@ public final class IgniteConfigurations {
   }
 
   private static Map<String, Object> attributes(
-      IgniteConfiguration ignite, Settings settings, Optional<String> laneAddress) {
+      IgniteConfiguration ignite,
+      Settings settings,
+      Optional<String> laneAddress,
+      Optional<byte[]> kept) {
     Map<String, Object> attributes = new HashMap<>();
     if (ignite.getUserAttributes() != null) {
       attributes.putAll(ignite.getUserAttributes());
@@ -132,6 +148,7 @@ public final class IgniteConfigurations {
     settings.grid().zone().ifPresent(zone -> attributes.put(NodeAttributes.ZONE, zone));
     attributes.put(NodeAttributes.BUDGET_BYTES, settings.memory().maxSize().bytes());
     laneAddress.ifPresent(address -> attributes.put(NodeAttributes.LANE, address));
+    kept.ifPresent(bytes -> attributes.put(NodeAttributes.KEPT, bytes));
     return attributes;
   }
 

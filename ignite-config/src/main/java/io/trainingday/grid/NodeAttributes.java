@@ -14,5 +14,11 @@ public final class NodeAttributes {
   /** {@code HOST:PORT} of its lane over TCP, text; absent without one. */
   public static final String LANE = "training-day.lane";
 
+  /**
+   * What it kept on disk of the grid it was in, a {@code byte[]}: empty if nothing; absent without
+   * a disk tier.
+   */
+  public static final String KEPT = "training-day.kept";
+
   private NodeAttributes() {}
 }

@@ -157,6 +157,7 @@ class SettingsTest {
             new Settings.Fill(DataSize.ofMiB(256), Duration.ofSeconds(10), 0),
             good.rebalance(),
             good.versions(),
+            good.recovery(),
             good.metrics(),
             good.log(),
             Map.of());

@@ -7,22 +7,24 @@ import io.trainingday.config.SettingKey;
 import io.trainingday.config.Settings;
 import io.trainingday.processes.GridProcesses;
 import java.io.IOException;
+import java.nio.file.Path;
 import java.util.List;
 import java.util.concurrent.Callable;
+import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.ExitCode;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
 
-/** {@code training-day bench publish}: publishing on a grid of three nodes. */
+/** {@code training-day bench publish}: publishing on a grid, with or without a disk tier. */
 @Command(
     name = "publish",
     description =
-        "Publish changed samples of a small and of a large data set on a grid of three nodes.",
+        "Publish changed samples of a small and of a large data set on a grid on this machine.",
     mixinStandardHelpOptions = true,
     sortOptions = false)
 public final class PublishBenchCommand implements Callable<Integer> {
-  private static final int NODES = 3;
+  private static final int MAX_NODES = 8;
   private static final List<Integer> ENTRIES = List.of(1_000, 1_000_000);
   private static final int CHANGED = 16;
   private static final int WARM_UPS = 20;
@@ -43,6 +45,20 @@ public final class PublishBenchCommand implements Callable<Integer> {
       description = "how often each data set is published (default: ${DEFAULT-VALUE})")
   private int repeats;
 
+  @Option(
+      names = "--nodes",
+      paramLabel = "N",
+      defaultValue = "3",
+      description = "how many nodes the grid has (default: ${DEFAULT-VALUE})")
+  private int nodes;
+
+  @Option(
+      names = "--disk",
+      paramLabel = "DIRECTORY",
+      description =
+          "give each node a disk tier in a new directory below this one (default: no disk tiers)")
+  private @Nullable Path disk;
+
   /** Made by picocli. */
   public PublishBenchCommand() {}
 
@@ -50,14 +66,14 @@ public final class PublishBenchCommand implements Callable<Integer> {
   public Integer call() throws IOException, InterruptedException {
     command.check();
     command.checkRange("--repeats", repeats, 1, MAX_REPEATS);
+    command.checkRange("--nodes", nodes, 1, MAX_NODES);
     PublishBench.Plan plan = new PublishBench.Plan(ENTRIES, CHANGED, WARM_UPS, repeats);
-    PublishReport report = run(NODES, plan);
+    PublishReport report = run(plan);
     command.finish(report.text(), report);
     return ExitCode.OK;
   }
 
-  private PublishReport run(int nodes, PublishBench.Plan plan)
-      throws IOException, InterruptedException {
+  private PublishReport run(PublishBench.Plan plan) throws IOException, InterruptedException {
     Settings settings =
         Settings.builder()
             .set(SettingKey.GRID_NAME, "training-day-bench-publish")
@@ -65,13 +81,19 @@ public final class PublishBenchCommand implements Callable<Integer> {
             .set(SettingKey.LANE_MAX_RECORD_SIZE, DataSize.ofMiB(8))
             .build();
     command.progress("starting %d nodes".formatted(nodes));
-    try (GridProcesses grid =
-        GridProcesses.builder(settings).nodes(nodes).jvmOptions(JVM_OPTIONS).create()) {
+    try (DiskTiers disks = DiskTiers.below(disk);
+        GridProcesses grid =
+            GridProcesses.builder(settings)
+                .nodes(nodes)
+                .jvmOptions(JVM_OPTIONS)
+                .eachNode(disks::set)
+                .create()) {
       grid.start();
       String address = "unix:" + grid.nodes().get(0).endpoints().socket();
       return new PublishReport(
           Report.Machine.here(),
           nodes,
+          disk != null,
           plan.changed(),
           new PublishBench(address, plan, command::progress).run());
     }

@@ -5,7 +5,7 @@ import java.util.List;
 import java.util.Locale;
 
 /** Everything one run gave; the components' names are the report's keys. */
-record PublishReport(Report.Machine machine, int nodes, int changed, List<Row> rows) {
+record PublishReport(Report.Machine machine, int nodes, boolean disk, int changed, List<Row> rows) {
 
   /**
    * What publishing took with data sets of one size.
@@ -36,8 +36,9 @@ record PublishReport(Report.Machine machine, int nodes, int changed, List<Row> r
         changed);
     line(
         out,
-        "on a grid of %d nodes, each in a process of its own; the data sets took turns.",
-        nodes);
+        "on a grid of %d nodes, each in a process of its own, %s; the data sets took turns.",
+        nodes,
+        disk ? "with a disk tier" : "without disk tiers");
     line(out, "%d cores, %s, %s", machine.cores(), machine.jvm(), machine.os());
     return out.toString();
   }

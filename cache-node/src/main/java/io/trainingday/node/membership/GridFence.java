@@ -101,9 +101,6 @@ final class GridFence implements Fence {
     long number = lastQuestion.incrementAndGet();
     Set<UUID> waitingFor = ConcurrentHashMap.newKeySet();
     waitingFor.addAll(settled.mayServe());
-    if (waitingFor.contains(membership.self()) && confirms(change)) {
-      waitingFor.remove(membership.self());
-    }
     unconfirmed.put(number, waitingFor);
     try {
       long nextQuestion = System.nanoTime();
@@ -132,11 +129,13 @@ final class GridFence implements Fence {
 
   private void ask(Letter.Question question, Set<UUID> nodes) {
     Set<UUID> others = new HashSet<>(nodes);
-    if (others.remove(membership.self()) && confirms(question.change())) {
+    boolean own = others.remove(membership.self());
+    // Others may have to write it to disk, as this node may: side by side.
+    membership.send(others, question);
+    if (own && confirms(question.change())) {
       nodes.remove(membership.self());
       membership.signal().raise();
     }
-    membership.send(others, question);
   }
 
   private static boolean isSame(MembershipState asked, MembershipState now) {

@@ -1,6 +1,7 @@
 package io.trainingday.node.membership;
 
 import io.trainingday.config.Settings.SmallGrids;
+import java.io.IOException;
 import java.time.Duration;
 import java.util.Collection;
 import java.util.HashMap;
@@ -10,6 +11,7 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
 import java.util.UUID;
+import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.Executors;
 import java.util.concurrent.RejectedExecutionException;
 import java.util.concurrent.ScheduledExecutorService;
@@ -39,6 +41,7 @@ public final class GridMembership implements AutoCloseable {
 
   private final Ignite ignite;
   private final SmallGrids smallGrids;
+  private final Keeper keeper;
   private final UUID self;
   private final Mail mail;
   private final IgnitePredicate<DiscoveryEvent> listener = this::discovered;
@@ -51,6 +54,8 @@ public final class GridMembership implements AutoCloseable {
 
   // The rest belongs to the thread.
   private final Agreement agreement;
+  private @Nullable Standing kept;
+  private boolean unkept;
   private long formedVersion = -1;
   private long unformedSinceNanos = System.nanoTime();
   private boolean warned;
@@ -62,8 +67,19 @@ public final class GridMembership implements AutoCloseable {
    * @param servingLease how long this node's serving lease lasts at most
    */
   public GridMembership(Ignite ignite, SmallGrids smallGrids, Duration servingLease) {
+    this(ignite, smallGrids, servingLease, Keeper.NONE);
+  }
+
+  /**
+   * As above, of a node that keeps where it stands.
+   *
+   * @param keeper called on a thread of this membership's
+   */
+  public GridMembership(
+      Ignite ignite, SmallGrids smallGrids, Duration servingLease, Keeper keeper) {
     this.ignite = ignite;
     this.smallGrids = smallGrids;
+    this.keeper = keeper;
     ClusterNode local = ignite.cluster().localNode();
     this.self = local.id();
     this.thread =
@@ -168,13 +184,19 @@ public final class GridMembership implements AutoCloseable {
     agreement.heard(from, note, System.nanoTime());
     boolean changed = !agreement.note().equals(before);
     moved(changed);
-    if (note.asks() && !changed) {
+    if (note.asks() && !changed && !unkept) {
       mail.send(List.of(from), agreement.note());
     }
   }
 
-  /** Publishes where the agreement is, then tells the others: never the other way round. */
+  /**
+   * Keeps where the agreement is, publishes it, then tells the others: never in another order. What
+   * cannot be kept is tried again: until then this node stands where it stood.
+   */
   private void moved(boolean tell) {
+    if (!isKept()) {
+      return;
+    }
     if (agreement.isFormed()) {
       long version = agreement.view().version();
       if (formedVersion != version) {
@@ -191,6 +213,50 @@ public final class GridMembership implements AutoCloseable {
     }
   }
 
+  private boolean isKept() {
+    Standing standing = Standing.of(agreement.note());
+    if (standing.equals(kept)) {
+      return true;
+    }
+    try {
+      keeper.keep(standing);
+      kept = standing;
+      unkept = false;
+    } catch (IOException e) {
+      if (!unkept && !closed) {
+        LOG.warn(
+            "This node cannot keep who the grid is, and holds up the others until it can: {}",
+            e.toString());
+      }
+      unkept = true;
+    }
+    return !unkept;
+  }
+
+  /**
+   * Has the keeper keep where this node stands now, whether it was told so before or not.
+   *
+   * @return where that is, later; an exception if it cannot be kept, or this membership is closed
+   */
+  public CompletableFuture<Standing> keepAgain() {
+    CompletableFuture<Standing> done = new CompletableFuture<>();
+    post(
+        () -> {
+          kept = null;
+          moved(false);
+          Standing now = kept;
+          if (now == null) {
+            done.completeExceptionally(new IOException("it cannot be kept"));
+          } else {
+            done.complete(now);
+          }
+        });
+    if (closed) {
+      done.completeExceptionally(new IllegalStateException("the membership is closed"));
+    }
+    return done;
+  }
+
   private void tell() {
     Set<UUID> others = new HashSet<>(agreement.view().ids());
     others.remove(self);
@@ -198,7 +264,10 @@ public final class GridMembership implements AutoCloseable {
   }
 
   private void askAgain() {
-    if (ended || agreement.isFormed()) {
+    if (unkept) {
+      moved(true);
+    }
+    if (ended || unkept || agreement.isFormed()) {
       return;
     }
     mail.send(agreement.behind(), agreement.note().asking());
@@ -261,7 +330,8 @@ public final class GridMembership implements AutoCloseable {
    * The grid's fence, made once.
    *
    * @param confirms whether every read of this node that starts from now on sees a change; asked by
-   *     this node's fence or another's, on Ignite's threads, so it must be quick
+   *     this node's fence or another's, on Ignite's threads, so it may take no longer than to write
+   *     a small file
    */
   public Fence fence(Predicate<Change> confirms) {
     if (fence != null) {

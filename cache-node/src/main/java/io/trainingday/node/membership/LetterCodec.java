@@ -21,7 +21,7 @@ import org.jspecify.annotations.Nullable;
  * letter:     u8 layout (1) | u8 kind | …
  * 1 note:     u8 asks | membership view | u8 attempted | u8 formed is known [| membership formed]
  *             | u16 attempts | membership per attempt | i64 longest serving lease in ns
- * 2 question: i64 number | i64 data set | i64 incarnation | i64 generation
+ * 2 question: i64 number | i64 data set | i64 incarnation | i64 generation | i64 revision
  * 3 answer:   i64 number | u8 confirmed
  * membership: i64 version | u16 nodes | per node: i64, i64 id | name as DataOutput.writeUTF has it
  * </pre>
@@ -47,6 +47,7 @@ final class LetterCodec {
         out.writeLong(question.change().dataset());
         out.writeLong(question.change().incarnation());
         out.writeLong(question.change().generation());
+        out.writeLong(question.change().revision());
       } else if (letter instanceof Letter.Answer answer) {
         out.writeByte(ANSWER);
         out.writeLong(answer.number());
@@ -94,7 +95,8 @@ final class LetterCodec {
         case NOTE -> readNote(in);
         case QUESTION ->
             new Letter.Question(
-                in.readLong(), new Change(in.readLong(), in.readLong(), in.readLong()));
+                in.readLong(),
+                new Change(in.readLong(), in.readLong(), in.readLong(), in.readLong()));
         case ANSWER -> new Letter.Answer(in.readLong(), in.readBoolean());
         default -> null;
       };

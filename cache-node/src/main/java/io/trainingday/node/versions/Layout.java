@@ -13,6 +13,7 @@ import java.io.UncheckedIOException;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
 import java.util.SortedMap;
 import java.util.TreeMap;
 import org.roaringbitmap.longlong.Roaring64NavigableMap;
@@ -34,7 +35,7 @@ import org.roaringbitmap.longlong.Roaring64NavigableMap;
  * version key: u16 layout | text scoped name | i64 incarnation | i64 generation | i64 floor
  *              | i64 source length | text source digest | list of settings (text, text)
  *              | u32 pipelines | list of requests (text id, i64 content, i64 generation)
- *              | list of changed-sets, newest first (i64 sample version, indices)
+ *              | list of changed-sets, newest first (i64 sample version, indices) | i64 revision
  * pipeline:    u16 layout | text fingerprint | u8 schema known
  *              [| i64 incarnation | i64 floor | i64 family | text description]
  * </pre>
@@ -72,6 +73,7 @@ final class Layout {
             out.writeLong(set.version());
             writeBytes(out, encode(set.indices()));
           }
+          out.writeLong(key.revision());
         });
   }
 
@@ -112,7 +114,8 @@ final class Layout {
               settings,
               pipelines,
               requests,
-              ChangedSets.of(sets));
+              ChangedSets.of(sets),
+              in.readLong());
         });
   }
 
@@ -145,6 +148,31 @@ final class Layout {
                   : null;
           return new Pipeline(fingerprint, schema);
         });
+  }
+
+  /** A list of pipelines by {@link MetaStore#pipelineKey}: text key, bytes. */
+  static byte[] encodePipelines(Map<String, byte[]> pipelines) {
+    return bytes(
+        out -> {
+          out.writeInt(pipelines.size());
+          for (var pipeline : new TreeMap<>(pipelines).entrySet()) {
+            writeText(out, pipeline.getKey());
+            writeBytes(out, pipeline.getValue());
+          }
+        });
+  }
+
+  static Map<String, byte[]> decodePipelines(byte[] bytes) {
+    try (DataInputStream in = new DataInputStream(new ByteArrayInputStream(bytes))) {
+      Map<String, byte[]> pipelines = new TreeMap<>();
+      for (int left = in.readInt(); left > 0; left--) {
+        pipelines.put(readText(in), readBytes(in));
+      }
+      return pipelines;
+    } catch (IOException e) {
+      throw new IllegalStateException(
+          "pipelines of %d bytes are damaged: %s".formatted(bytes.length, e), e);
+    }
   }
 
   private static Roaring64NavigableMap decodeIndices(byte[] bytes) throws IOException {

@@ -115,7 +115,17 @@ final class Manifest {
   }
 
   private static String key(long dataset, long index) {
-    return MetaStore.hex(dataset) + "/" + Long.toHexString(index / CHUNK);
+    return chunkKey(dataset, index / CHUNK);
+  }
+
+  /** The key of the n-th chunk of a data set. */
+  static String chunkKey(long dataset, long number) {
+    return MetaStore.hex(dataset) + "/" + Long.toHexString(number);
+  }
+
+  /** How many chunks a data set may have. */
+  static long chunkCount(long samples) {
+    return (samples + CHUNK - 1) / CHUNK;
   }
 
   /**

@@ -5,6 +5,8 @@ import io.trainingday.node.versions.DatasetRefusedException.Reason;
 import java.util.HashMap;
 import java.util.Map;
 import java.util.Set;
+import java.util.TreeMap;
+import java.util.TreeSet;
 import java.util.function.Function;
 import java.util.function.LongSupplier;
 import javax.cache.Cache;
@@ -73,6 +75,7 @@ final class MetaStore {
   /** Keeps a version key in which nothing changed that readers look at. */
   void annotate(long dataset, VersionKey next) {
     keys.put(dataset, Layout.encode(next));
+    heads.put(dataset, Head.of(next).encode());
   }
 
   /** Keeps the next generation; collapsed if it is too large or memory too short for it to grow. */
@@ -117,6 +120,101 @@ final class MetaStore {
   void keepManifest(Map<String, byte[]> chunks, long growth) {
     requireRoom(growth);
     manifests.putAll(chunks);
+  }
+
+  /** A version key as it is kept, null if there is none. */
+  byte @Nullable [] keyBytes(long dataset) {
+    return keys.get(dataset);
+  }
+
+  /** All heads, as this node has them; outside of transactions. */
+  Map<Long, Head> allHeads() {
+    return all(heads, Head::decode);
+  }
+
+  /**
+   * The pipelines of a data set as they are kept, by {@link #pipelineKey}, as this node has them.
+   */
+  Map<String, byte[]> pipelineBytes(long dataset) {
+    Map<String, byte[]> found = all(pipelines, bytes -> bytes);
+    found.keySet().removeIf(key -> !key.startsWith(hex(dataset) + "/"));
+    return found;
+  }
+
+  /**
+   * The chunks of a data set's manifest as they are kept, by number.
+   *
+   * @param samples in the data set
+   */
+  Map<Long, byte[]> stampBytes(long dataset, long samples) {
+    Map<Long, byte[]> found = new HashMap<>();
+    if (manifests.localSizeLong(CachePeekMode.PRIMARY, CachePeekMode.BACKUP) == 0) {
+      return found;
+    }
+    for (long number = 0; number < Manifest.chunkCount(samples); number++) {
+      byte[] bytes = manifests.get(Manifest.chunkKey(dataset, number));
+      if (bytes != null) {
+        found.put(number, bytes);
+      }
+    }
+    return found;
+  }
+
+  /**
+   * Keeps what was kept of a data set elsewhere, over what is here; in a transaction.
+   *
+   * @param pipelineBytes by {@link #pipelineKey}
+   * @param stampBytes by number of the chunk
+   * @throws DatasetRefusedException LIMIT when there is no room for it
+   */
+  void restore(
+      long dataset,
+      VersionKey key,
+      Map<String, byte[]> pipelineBytes,
+      Map<Long, byte[]> stampBytes) {
+    byte[] bytes = Layout.encode(key);
+    long size = bytes.length;
+    for (byte[] pipeline : pipelineBytes.values()) {
+      size += pipeline.length;
+    }
+    for (byte[] stamps : stampBytes.values()) {
+      size += stamps.length;
+    }
+    requireRoom(size);
+    keys.put(dataset, bytes);
+    heads.put(dataset, Head.of(key).encode());
+    pipelines.putAll(new TreeMap<>(pipelineBytes));
+    Map<String, byte[]> chunks = new TreeMap<>();
+    stampBytes.forEach((number, chunk) -> chunks.put(Manifest.chunkKey(dataset, number), chunk));
+    manifests.putAll(chunks);
+  }
+
+  /** Forgets a data set; in a transaction. */
+  void forget(long dataset) {
+    keys.remove(dataset);
+    heads.remove(dataset);
+    pipelines.removeAll(new TreeSet<>(pipelineBytes(dataset).keySet()));
+    Set<String> chunks = new TreeSet<>(all(manifests, bytes -> bytes).keySet());
+    chunks.removeIf(key -> !key.startsWith(hex(dataset) + "/"));
+    manifests.removeAll(chunks);
+  }
+
+  /** Forgets everything; outside of transactions, while nobody uses it. */
+  void clear() {
+    clear(heads);
+    clear(keys);
+    clear(pipelines);
+    clear(manifests);
+  }
+
+  private static <K extends Comparable<K>> void clear(IgniteCache<K, byte[]> cache) {
+    for (K key : new TreeSet<>(all(cache, bytes -> bytes).keySet())) {
+      cache.remove(key);
+    }
+  }
+
+  boolean isEmpty() {
+    return keys.localSize(CachePeekMode.PRIMARY, CachePeekMode.BACKUP) == 0;
   }
 
   /** All version keys, as this node has them; outside of transactions. */

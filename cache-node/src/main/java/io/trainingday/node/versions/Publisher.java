@@ -76,8 +76,11 @@ final class Publisher {
                   store.manifest(manifest.chunks(target.dataset())),
                   target.dataset(),
                   key.incarnation());
+          if (difference.chunks().isEmpty()) {
+            return key;
+          }
           store.keepManifest(difference.chunks(), difference.growth());
-          return with(key, request, difference.changed());
+          return with(key.revised(), request, difference.changed());
         });
   }
 
@@ -119,14 +122,16 @@ final class Publisher {
     VersionKey key = known(target);
     Long before = key.generationOf(target.requestId(), content);
     if (before != null) {
-      return new Change(target.dataset(), key.incarnation(), before);
+      return new Change(target.dataset(), key.incarnation(), before, key.revision());
     }
     VersionKey next =
         step.apply(key, new Request(target.requestId(), content, key.generation() + 1));
     if (next.generation() != key.generation()) {
       store.advance(target.dataset(), key, next);
+    } else if (next.revision() != key.revision()) {
+      store.annotate(target.dataset(), next);
     }
-    return new Change(target.dataset(), key.incarnation(), next.generation());
+    return new Change(target.dataset(), key.incarnation(), next.generation(), next.revision());
   }
 
   private VersionKey known(Target target) {

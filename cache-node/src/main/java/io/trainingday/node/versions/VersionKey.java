@@ -20,6 +20,8 @@ import org.roaringbitmap.longlong.Roaring64NavigableMap;
  * @param floor every sample's {@link SampleVersion} is at least this
  * @param pipelines how many pipelines were ever registered
  * @param requests the last publishes, oldest first
+ * @param revision counts the changes of its settings and of what is kept beside the version key:
+ *     pipelines and their schemas, the manifest
  */
 record VersionKey(
     String scopedName,
@@ -30,7 +32,8 @@ record VersionKey(
     SortedMap<String, String> settings,
     int pipelines,
     List<Request> requests,
-    ChangedSets changed) {
+    ChangedSets changed,
+    long revision) {
 
   /**
    * A publish that was made.
@@ -64,7 +67,8 @@ record VersionKey(
         new TreeMap<>(settings),
         0,
         List.of(),
-        ChangedSets.NONE);
+        ChangedSets.NONE,
+        0);
   }
 
   /** Refuses another name with the same hash. */
@@ -122,10 +126,20 @@ record VersionKey(
         settings,
         pipelines,
         requests,
-        ChangedSets.NONE);
+        ChangedSets.NONE,
+        revision);
   }
 
   VersionKey withOnePipelineMore() {
+    return beside(pipelines + 1);
+  }
+
+  /** After something changed that is kept beside it. */
+  VersionKey revised() {
+    return beside(pipelines);
+  }
+
+  private VersionKey beside(int newPipelines) {
     return new VersionKey(
         scopedName,
         incarnation,
@@ -133,9 +147,10 @@ record VersionKey(
         floor,
         source,
         settings,
-        pipelines + 1,
+        newPipelines,
         requests,
-        changed);
+        changed,
+        revision + 1);
   }
 
   /** With some settings changed, of those that may change. */
@@ -151,7 +166,8 @@ record VersionKey(
         changed,
         pipelines,
         requests,
-        this.changed);
+        this.changed,
+        revision + 1);
   }
 
   private VersionKey next(
@@ -174,6 +190,7 @@ record VersionKey(
         settings,
         pipelines,
         newRequests,
-        newChanged);
+        newChanged,
+        revision);
   }
 }

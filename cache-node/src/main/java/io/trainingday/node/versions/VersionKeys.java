@@ -3,6 +3,7 @@ package io.trainingday.node.versions;
 import io.trainingday.grid.SampleKey;
 import io.trainingday.node.membership.Change;
 import io.trainingday.node.membership.Fence;
+import io.trainingday.node.membership.FenceException;
 import io.trainingday.node.versions.DatasetRefusedException.Reason;
 import java.security.SecureRandom;
 import java.time.Duration;
@@ -61,7 +62,9 @@ public final class VersionKeys implements AutoCloseable {
   private final MetaStore store;
   private final Transactions transactions;
   private final VersionReplica replica;
+  private final Fence fence;
   private final Publisher publisher;
+  private final @Nullable Recovery recovery;
 
   /**
    * @param ignite with the meta caches of {@link io.trainingday.grid.GridCaches}
@@ -80,7 +83,24 @@ public final class VersionKeys implements AutoCloseable {
       Function<Predicate<Change>, Fence> fences,
       BooleanSupplier mayServe,
       Duration patience) {
-    this(ignite, defaultSettings, freeBytes, fences, mayServe, patience, Checks::hash);
+    this(ignite, defaultSettings, freeBytes, fences, mayServe, patience, Checks::hash, null);
+  }
+
+  /**
+   * As above, on a node that keeps the version keys on disk.
+   *
+   * @param recovery until it is over nothing is opened, published or served; what has been opened
+   *     for the first time or published is on the disk of every node that may serve
+   */
+  public VersionKeys(
+      Ignite ignite,
+      Map<String, String> defaultSettings,
+      LongSupplier freeBytes,
+      Function<Predicate<Change>, Fence> fences,
+      BooleanSupplier mayServe,
+      Duration patience,
+      @Nullable Recovery recovery) {
+    this(ignite, defaultSettings, freeBytes, fences, mayServe, patience, Checks::hash, recovery);
   }
 
   VersionKeys(
@@ -90,14 +110,21 @@ public final class VersionKeys implements AutoCloseable {
       Function<Predicate<Change>, Fence> fences,
       BooleanSupplier mayServe,
       Duration patience,
-      ToLongFunction<String> hash) {
+      ToLongFunction<String> hash,
+      @Nullable Recovery recovery) {
     this.defaultSettings = new TreeMap<>(defaultSettings);
     this.mayServe = mayServe;
     this.hash = hash;
     this.store = new MetaStore(ignite, freeBytes);
     this.transactions = new Transactions(ignite, patience);
     this.replica = new VersionReplica(ignite);
-    this.publisher = new Publisher(store, transactions, fences.apply(replica::sees));
+    this.recovery = recovery;
+    this.fence =
+        fences.apply(
+            recovery == null
+                ? replica::sees
+                : change -> replica.sees(change) && recovery.keeps(change));
+    this.publisher = new Publisher(store, transactions, fence);
   }
 
   /**
@@ -122,13 +149,19 @@ public final class VersionKeys implements AutoCloseable {
     checkSettings(settings);
     long dataset = hash.applyAsLong(scopedName);
     long pipelineHash = hash.applyAsLong(pipeline);
+    String what = "open of data set \"%s\"".formatted(scopedName);
+    long deadline = transactions.deadline();
+    awaitRecovery(what, deadline);
     VersionKey key = registered(dataset, scopedName, source, settings, pipelineHash, pipeline);
     if (key == null) {
       key =
           transactions.run(
-              "open of data set \"%s\"".formatted(scopedName),
-              transactions.deadline(),
+              what,
+              deadline,
               () -> register(dataset, scopedName, source, settings, pipelineHash, pipeline));
+      if (recovery != null) {
+        awaitKept(what, dataset, key, deadline);
+      }
     }
     ViewCell cell = replica.cell(dataset);
     cell.advance(new DatasetView(key));
@@ -140,6 +173,28 @@ public final class VersionKeys implements AutoCloseable {
         pipelineHash,
         source,
         withDefaults(key.settings()));
+  }
+
+  private void awaitRecovery(String what, long deadlineNanos) {
+    if (recovery != null) {
+      recovery.await(what, deadlineNanos);
+    }
+  }
+
+  /** Waits until a version key is on the disks. */
+  private void awaitKept(String what, long dataset, VersionKey key, long deadlineNanos) {
+    try {
+      fence.pass(
+          new Change(dataset, key.incarnation(), key.generation(), key.revision()), deadlineNanos);
+    } catch (FenceException e) {
+      if (e.reason() == FenceException.Reason.MINORITY) {
+        // This node serves nothing and takes no publish: what it opens need not last.
+        LOG.debug("{}: not kept.", what, e);
+        return;
+      }
+      throw new GridUnavailableException(
+          "%s: not every node has kept it, repeat it: %s".formatted(what, e.getMessage()), e);
+    }
   }
 
   SortedMap<String, String> withDefaults(Map<String, String> settings) {
@@ -301,11 +356,18 @@ public final class VersionKeys implements AutoCloseable {
    * this node cannot tell.
    */
   public boolean isReachable(SampleKey key) {
-    return reach(key) == Reach.REACHABLE;
+    return isRecovering() || reach(key) == Reach.REACHABLE;
+  }
+
+  private boolean isRecovering() {
+    return recovery != null && !recovery.isOver();
   }
 
   /** As {@link #isReachable}, and tells records apart of whose data set there is no version key. */
   public Reach reach(SampleKey key) {
+    if (isRecovering()) {
+      return Reach.UNKNOWN;
+    }
     try {
       DatasetView view = replica.view(replica.cell(key.dataset()));
       if (view == null) {
@@ -395,6 +457,7 @@ public final class VersionKeys implements AutoCloseable {
   private Publisher.Target target(String tenant, String name, String requestId) {
     String scopedName = scopedName(tenant, name);
     Checks.text("request id", requestId, 1, Checks.MAX_REQUEST_ID_BYTES);
+    awaitRecovery("publish of data set \"%s\"".formatted(scopedName), transactions.deadline());
     return new Publisher.Target(scopedName, hash.applyAsLong(scopedName), requestId);
   }
 
@@ -405,8 +468,9 @@ public final class VersionKeys implements AutoCloseable {
         "schema of data set \"%s\"".formatted(open.scopedName()),
         transactions.deadline(),
         () -> {
+          VersionKey key = store.key(open.datasetHash());
           Pipeline pipeline = store.pipeline(open.datasetHash(), open.pipelineHash());
-          if (pipeline == null) {
+          if (key == null || pipeline == null) {
             throw new DatasetRefusedException(
                 Reason.UNKNOWN_DATASET,
                 "the pipeline of data set \"%s\" was dropped, open it again"
@@ -419,6 +483,7 @@ public final class VersionKeys implements AutoCloseable {
           Pipeline.Schema learned =
               new Pipeline.Schema(view.incarnation(), view.floor(), family, description);
           store.keepPipeline(open.datasetHash(), open.pipelineHash(), pipeline.withSchema(learned));
+          store.annotate(open.datasetHash(), key.revised());
           return learned;
         });
   }
@@ -437,7 +502,7 @@ public final class VersionKeys implements AutoCloseable {
   }
 
   boolean mayServe() {
-    return mayServe.getAsBoolean();
+    return mayServe.getAsBoolean() && (recovery == null || recovery.isOver());
   }
 
   MetaStore store() {

@@ -118,6 +118,10 @@ final class VersionReplica {
   /** Whether every read that starts from now on sees the change. */
   boolean sees(Change change) {
     try {
+      byte[] head = get(heads, change.dataset());
+      if (head == null || !named(change).isWithin(Head.decode(head))) {
+        return false;
+      }
       DatasetView view = view(cell(change.dataset()));
       return view != null
           && view.incarnation() == change.incarnation()
@@ -126,6 +130,10 @@ final class VersionReplica {
       LOG.debug("Cannot confirm {}.", change, e);
       return false;
     }
+  }
+
+  private static Head named(Change change) {
+    return new Head(change.incarnation(), change.generation(), change.revision());
   }
 
   /** The version key as this node has it, without a look at its head. */

@@ -53,6 +53,7 @@ final class PublishBenchTest {
         new PublishReport(
             new Report.Machine(2, "jvm", "os", 1),
             3,
+            true,
             16,
             List.of(
                 new PublishReport.Row(1_000, 2_100.04, 1_900, 4_000, 100),
@@ -62,6 +63,9 @@ final class PublishBenchTest {
         .startsWith(
             "     entries    median µs       min µs       p99 µs",
             "       1,000      2,100.0      1,900.0      4,000.0",
-            "   1,000,000      2,300.0      2,000.0      5,000.0");
+            "   1,000,000      2,300.0      2,000.0      5,000.0")
+        .contains(
+            "on a grid of 3 nodes, each in a process of its own, with a disk tier; the data sets took"
+                + " turns.");
   }
 }

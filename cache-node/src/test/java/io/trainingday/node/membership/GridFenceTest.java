@@ -17,7 +17,7 @@ import java.util.concurrent.atomic.AtomicBoolean;
 import org.junit.jupiter.api.Test;
 
 class GridFenceTest {
-  private static final Change CHANGE = new Change(1, 2, 3);
+  private static final Change CHANGE = new Change(1, 2, 3, 4);
 
   private final FakeMembership membership = new FakeMembership(SmallGrids.SERVE, 1, 2, 3);
   private final AtomicBoolean here = new AtomicBoolean(true);

@@ -21,7 +21,7 @@ class LetterCodecTest {
       List.of(
           new Letter.Note(true, TWO, true, THREE, List.of(TWO, THREE), 2_000_000_000L),
           new Letter.Note(false, TWO, false, null, List.of(), 0),
-          new Letter.Question(9, new Change(-1, 2, 3)),
+          new Letter.Question(9, new Change(-1, 2, 3, 4)),
           new Letter.Answer(9, true),
           new Letter.Answer(-9, false));
 

@@ -3,10 +3,13 @@ package io.trainingday.node.versions;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import io.trainingday.node.recovery.Life;
 import io.trainingday.node.versions.DatasetRefusedException.Reason;
 import io.trainingday.node.versions.VersionKey.Request;
 import java.util.Arrays;
 import java.util.Map;
+import java.util.Set;
+import java.util.UUID;
 import org.junit.jupiter.api.Test;
 import org.roaringbitmap.longlong.Roaring64NavigableMap;
 
@@ -46,6 +49,55 @@ class LayoutTest {
 
     assertThat(Layout.decodePipeline(Layout.encode(bare))).isEqualTo(bare);
     assertThat(Layout.decodePipeline(Layout.encode(learned))).isEqualTo(learned);
+  }
+
+  @Test
+  void versionKey_withWhatIsBesideItRevised_survivesTheRoundTrip() {
+    VersionKey key = KEY.withOnePipelineMore().revised();
+
+    VersionKey read = Layout.decodeVersionKey(Layout.encode(key));
+
+    assertThat(read.revision()).isEqualTo(2);
+    assertThat(read.pipelines()).isEqualTo(1);
+    assertThat(read.sampleVersion(4)).isEqualTo(key.sampleVersion(4)).isNotZero();
+    assertThat(Layout.encode(read)).isEqualTo(Layout.encode(key));
+  }
+
+  @Test
+  void pipelinesOfADataset_surviveTheRoundTrip_cutOnesAreRefused() {
+    Map<String, byte[]> pipelines = Map.of("a/1", new byte[] {1, 2}, "a/2", new byte[0]);
+    byte[] whole = Layout.encodePipelines(pipelines);
+
+    assertThat(Layout.decodePipelines(whole)).containsExactlyInAnyOrderEntriesOf(pipelines);
+    for (int length = 0; length < whole.length; length++) {
+      byte[] cut = Arrays.copyOf(whole, length);
+      assertThatThrownBy(() -> Layout.decodePipelines(cut))
+          .isInstanceOf(IllegalStateException.class)
+          .hasMessageContaining("pipelines of " + length + " bytes are damaged");
+    }
+  }
+
+  @Test
+  void origin_survivesTheRoundTrip_cutOnesAreRefused() {
+    Origin origin =
+        new Origin(
+                false,
+                new Life(-1, 2, 3),
+                Set.of(4L),
+                9,
+                new UUID(5, 6),
+                Set.of("host-1", "host-2"))
+            .replacing(Set.of(7L, -1L));
+    byte[] whole = origin.encode();
+
+    assertThat(Origin.decode(whole)).isEqualTo(origin);
+    assertThat(Origin.decode(origin.begin().encode()).begun()).isTrue();
+    // A lineage does not replace itself.
+    assertThat(origin.ancestors()).containsExactlyInAnyOrder(4L, 7L);
+    for (int length = 0; length < whole.length; length++) {
+      byte[] cut = Arrays.copyOf(whole, length);
+      assertThatThrownBy(() -> Origin.decode(cut)).isInstanceOf(IllegalStateException.class);
+    }
   }
 
   @Test

@@ -123,7 +123,8 @@ class VersionKeysTest {
         confirms -> Fence.open(),
         serving::get,
         Duration.ofSeconds(5),
-        hash);
+        hash,
+        null);
   }
 
   @AfterEach
@@ -456,7 +457,7 @@ class VersionKeysTest {
     byte[] newer = versions().get(open.datasetHash()).clone();
     newer[1] = 9;
     versions().put(open.datasetHash(), newer);
-    heads().put(open.datasetHash(), new Head(open.view().incarnation(), 1).encode());
+    heads().put(open.datasetHash(), new Head(open.view().incarnation(), 1, 1).encode());
 
     assertRefused(
         Reason.NEWER_LAYOUT,

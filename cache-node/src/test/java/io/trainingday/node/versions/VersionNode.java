@@ -2,8 +2,12 @@ package io.trainingday.node.versions;
 
 import io.trainingday.config.Settings.SmallGrids;
 import io.trainingday.grid.GridCaches;
+import io.trainingday.grid.NodeAttributes;
 import io.trainingday.node.membership.GridMembership;
+import io.trainingday.node.membership.Keeper;
 import io.trainingday.node.membership.ServingLease;
+import io.trainingday.node.recovery.Kept;
+import io.trainingday.node.recovery.KeptFiles;
 import java.io.BufferedReader;
 import java.io.IOException;
 import java.io.InputStreamReader;
@@ -16,8 +20,11 @@ import java.net.Socket;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
+import java.util.Optional;
 import java.util.UUID;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ExecutorService;
@@ -43,6 +50,7 @@ import org.apache.ignite.logger.NullLogger;
 import org.apache.ignite.spi.communication.tcp.TcpCommunicationSpi;
 import org.apache.ignite.spi.discovery.tcp.TcpDiscoverySpi;
 import org.apache.ignite.spi.discovery.tcp.ipfinder.vm.TcpDiscoveryVmIpFinder;
+import org.jspecify.annotations.Nullable;
 
 /**
  * A grid node with version keys and nothing else. Its pings go over TCP, one line a connection; who
@@ -66,6 +74,8 @@ final class VersionNode implements AutoCloseable {
             thread.setDaemon(true);
             return thread;
           });
+  private final @Nullable KeptFiles kept;
+  private final @Nullable Recovery recovery;
   private final Ignite ignite;
   private final GridMembership membership;
   private final ServingLease lease;
@@ -79,17 +89,55 @@ final class VersionNode implements AutoCloseable {
    * @param other answers lines that are no ping
    */
   VersionNode(int index, int basePort, Path directory, Function<String, String> other) {
+    this(index, basePort, directory, null, other);
+  }
+
+  /**
+   * Starts the node and waits until it has its serving lease.
+   *
+   * @param recoveryWait of a node that keeps its version keys on disk, null for one that does not
+   */
+  VersionNode(
+      int index,
+      int basePort,
+      Path directory,
+      @Nullable Duration recoveryWait,
+      Function<String, String> other) {
     try {
       server = new ServerSocket(0, 50, InetAddress.getLoopbackAddress());
     } catch (IOException e) {
       throw new UncheckedIOException(e);
     }
-    ignite = Ignition.start(configuration(index, basePort, directory, server.getLocalPort()));
-    membership = new GridMembership(ignite, SmallGrids.STOP, LEASE);
+    Map<String, Object> attributes = new HashMap<>(Map.of(PORT, server.getLocalPort()));
+    Optional<Kept> before = Optional.empty();
+    if (recoveryWait == null) {
+      kept = null;
+    } else {
+      kept = KeptFiles.open(directory.resolve("kept-" + index));
+      before = kept.kept();
+      attributes.put(NodeAttributes.KEPT, before.map(Kept::encode).orElseGet(() -> new byte[0]));
+    }
+    ignite = Ignition.start(configuration(index, basePort, directory, attributes));
+    recovery =
+        kept == null || recoveryWait == null
+            ? null
+            : new Recovery(ignite, kept, before, recoveryWait, () -> 32L << 20, PATIENCE);
+    membership =
+        new GridMembership(
+            ignite, SmallGrids.STOP, LEASE, recovery == null ? Keeper.NONE : recovery.keeper());
     lease = new ServingLease(membership, LEASE, this::ping);
     keys =
         new VersionKeys(
-            ignite, DEFAULTS, () -> 32L << 20, membership::fence, lease::isHeld, PATIENCE);
+            ignite,
+            DEFAULTS,
+            () -> 32L << 20,
+            membership::fence,
+            lease::isHeld,
+            PATIENCE,
+            recovery);
+    if (recovery != null) {
+      recovery.begin(membership);
+    }
     threads.execute(() -> accept(other));
     try {
       if (!lease.awaitHeld(Duration.ofSeconds(20))) {
@@ -105,7 +153,7 @@ final class VersionNode implements AutoCloseable {
   }
 
   private static IgniteConfiguration configuration(
-      int index, int basePort, Path directory, int port) {
+      int index, int basePort, Path directory, Map<String, Object> attributes) {
     String name = "versions-" + basePort + "-" + index;
     IgniteConfiguration configuration =
         new IgniteConfiguration()
@@ -117,7 +165,7 @@ final class VersionNode implements AutoCloseable {
             .setMetricsLogFrequency(0)
             .setFailureDetectionTimeout(FAILURE_DETECTION.toMillis())
             .setFailureHandler(new NoOpFailureHandler())
-            .setUserAttributes(Map.of(PORT, port))
+            .setUserAttributes(attributes)
             .setDiscoverySpi(
                 new TcpDiscoverySpi()
                     .setLocalPort(basePort + index)
@@ -146,7 +194,11 @@ final class VersionNode implements AutoCloseable {
 
   private static CacheConfiguration<?, ?>[] caches() {
     return Stream.of(
-            GridCaches.VERSIONS, GridCaches.HEADS, GridCaches.PIPELINES, GridCaches.MANIFESTS)
+            GridCaches.VERSIONS,
+            GridCaches.HEADS,
+            GridCaches.PIPELINES,
+            GridCaches.MANIFESTS,
+            GridCaches.ORIGIN)
         .map(
             name ->
                 new CacheConfiguration<>(name)
@@ -242,6 +294,11 @@ final class VersionNode implements AutoCloseable {
     return keys;
   }
 
+  /** Of a node that keeps its version keys on disk. */
+  Recovery recovery() {
+    return Objects.requireNonNull(recovery);
+  }
+
   List<String> members() {
     return ignite.cluster().nodes().stream().map(n -> n.consistentId().toString()).toList();
   }
@@ -252,9 +309,15 @@ final class VersionNode implements AutoCloseable {
     lease.close();
     keys.close();
     membership.close();
+    if (recovery != null) {
+      recovery.close();
+    }
     ignite.close();
     threads.shutdownNow();
     try {
+      if (kept != null) {
+        kept.close();
+      }
       server.close();
     } catch (IOException e) {
       throw new UncheckedIOException(e);

@@ -13,6 +13,8 @@ import java.util.Map;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicLong;
+import java.util.stream.Collectors;
+import java.util.stream.LongStream;
 import org.awaitility.Awaitility;
 
 /** A {@link VersionNode} in a process of its own, to be killed and paused. Killed when closed. */
@@ -25,6 +27,20 @@ final class VersionProcess implements AutoCloseable {
 
   /** Starts a process; the first question waits until its node serves. */
   VersionProcess(int index, int basePort, Path directory) throws IOException {
+    this(index, basePort, directory, "");
+  }
+
+  /**
+   * As above, of a node that keeps its version keys on disk; the first question waits until it has
+   * its serving lease.
+   */
+  VersionProcess(int index, int basePort, Path directory, Duration recoveryWait)
+      throws IOException {
+    this(index, basePort, directory, recoveryWait.toString());
+  }
+
+  private VersionProcess(int index, int basePort, Path directory, String recoveryWait)
+      throws IOException {
     output = directory.resolve("node-" + index + "-" + System.nanoTime() + ".log");
     ready = directory.resolve(output.getFileName() + ".port");
     List<String> command = new ArrayList<>();
@@ -40,7 +56,8 @@ final class VersionProcess implements AutoCloseable {
             Integer.toString(index),
             Integer.toString(basePort),
             directory.toString(),
-            ready.toString()));
+            ready.toString(),
+            recoveryWait));
     process =
         new ProcessBuilder(command)
             .redirectErrorStream(true)
@@ -71,6 +88,39 @@ final class VersionProcess implements AutoCloseable {
   /** Publishes one change after the other until it is killed; each one made is a line of a file. */
   void publishFor(String name, long index, Path made) throws IOException {
     ask("publish " + name + " " + index + " " + made);
+  }
+
+  /** Opens a data set of 100 samples; what the node says of it, or why it does not. */
+  String open(String name, String digest) throws IOException {
+    return ask("open " + name + " " + digest);
+  }
+
+  /** Publishes that a sample changed; the generation, or why not. */
+  String publish(String name, String requestId, long index) throws IOException {
+    return ask("change " + name + " " + requestId + " " + index);
+  }
+
+  /** Publishes stamps of all samples; the generation, or why not. */
+  String publishStamps(String name, String requestId, long differentIndex) throws IOException {
+    return ask("stamps " + name + " " + requestId + " " + differentIndex);
+  }
+
+  /** Why the node does not serve as far as the recovery goes; empty if it does. */
+  String trouble() throws IOException {
+    return ask("trouble");
+  }
+
+  /** Stops the node in order. */
+  void stop() throws IOException, InterruptedException {
+    ask("stop");
+    if (!process.waitFor(30, TimeUnit.SECONDS)) {
+      throw new AssertionError("process " + process.pid() + " does not stop");
+    }
+  }
+
+  /** What the process logged. */
+  String log() throws IOException {
+    return Files.readString(output);
   }
 
   /**
@@ -130,8 +180,14 @@ final class VersionProcess implements AutoCloseable {
     private final Map<Long, Long> lastStarts = new ConcurrentHashMap<>();
     private volatile VersionNode node;
 
-    private Child(int index, int basePort, Path directory) {
-      node = new VersionNode(index, basePort, directory, this::answer);
+    private Child(int index, int basePort, Path directory, String recoveryWait) {
+      node =
+          new VersionNode(
+              index,
+              basePort,
+              directory,
+              recoveryWait.isEmpty() ? null : Duration.parse(recoveryWait),
+              this::answer);
     }
 
     public static void main(String[] arguments) throws Exception {
@@ -139,7 +195,8 @@ final class VersionProcess implements AutoCloseable {
           new Child(
               Integer.parseInt(arguments[0]),
               Integer.parseInt(arguments[1]),
-              Path.of(arguments[2]));
+              Path.of(arguments[2]),
+              arguments[4]);
       Path ready = Path.of(arguments[3]);
       Path half = Path.of(ready + ".half");
       Files.writeString(half, Integer.toString(child.node.port()));
@@ -147,7 +204,14 @@ final class VersionProcess implements AutoCloseable {
     }
 
     private String answer(String line) {
-      String[] words = line.split(" ", -1);
+      try {
+        return answer(line.split(" ", -1));
+      } catch (GridUnavailableException | DatasetRefusedException e) {
+        return "refused: " + e.getMessage();
+      }
+    }
+
+    private String answer(String[] words) {
       switch (words[0]) {
         case "watch" -> start(() -> watch(open(words[1]), Long.parseLong(words[2])));
         case "publish" ->
@@ -157,9 +221,54 @@ final class VersionProcess implements AutoCloseable {
           lastStarts.forEach((version, time) -> report.append(" " + version + ":" + time));
           return report.toString();
         }
-        default -> throw new IllegalArgumentException(line);
+        case "open" -> {
+          return describe(
+              node.keys()
+                  .open("alice", words[1], new SourceIdentity(100, words[2]), "p", Map.of()));
+        }
+        case "change" -> {
+          long index = Long.parseLong(words[3]);
+          return Long.toString(
+              node.keys().publishChanged("alice", words[1], words[2], new long[] {index}));
+        }
+        case "stamps" -> {
+          long[] indices = LongStream.range(0, 100).toArray();
+          String[] stamps =
+              LongStream.of(indices).mapToObj(i -> "stamp " + i).toArray(String[]::new);
+          int different = Integer.parseInt(words[3]);
+          if (different >= 0) {
+            stamps[different] = "other";
+          }
+          return Long.toString(
+              node.keys().publishManifest("alice", words[1], words[2], indices, stamps));
+        }
+        case "trouble" -> {
+          return node.recovery().trouble().orElse("");
+        }
+        case "stop" ->
+            start(
+                () -> {
+                  node.close();
+                  System.exit(0);
+                });
+        default -> throw new IllegalArgumentException(words[0]);
       }
       return "ok";
+    }
+
+    /** Incarnation, generation and the samples that changed, each with its generation. */
+    private static String describe(OpenDataset open) {
+      DatasetView view = open.servableView();
+      if (view == null) {
+        return "not served";
+      }
+      String changed =
+          LongStream.range(0, 100)
+              .filter(i -> view.sampleVersion(i) != 0)
+              .mapToObj(i -> i + "@" + SampleVersion.generation(view.sampleVersion(i)))
+              .collect(Collectors.joining(","));
+      return "%x %d %s %s"
+          .formatted(view.incarnation(), view.generation(), changed, open.settings());
     }
 
     private static void start(Runnable loop) {

@@ -86,6 +86,7 @@ abstract class FormatKit {
             .set(SettingKey.REBALANCE_MAX_RATE, DataSize.ofGiB(1))
             .set(SettingKey.VERSIONS_SERVING_LEASE, Duration.ofSeconds(3))
             .set(SettingKey.VERSIONS_SMALL_GRIDS, Settings.SmallGrids.STOP)
+            .set(SettingKey.RECOVERY_WAIT, Duration.ofMinutes(5))
             .set(SettingKey.METRICS_ENABLED, false)
             .set(SettingKey.METRICS_ADDRESS, "0.0.0.0")
             .set(SettingKey.METRICS_PORT, 0)
