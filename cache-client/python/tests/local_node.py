@@ -114,6 +114,13 @@ class LocalNode:
         finally:
             connection.close()
 
+    def settle(self) -> None:
+        """Waits until the node has stored what it has taken."""
+        deadline = time.monotonic() + 10
+        while self.status()["fills"]["inFlightBytes"]:
+            assert time.monotonic() < deadline, "fills are still under way after 10 s"
+            time.sleep(0.005)
+
     def kill(self) -> None:
         assert self._process is not None
         self._process.send_signal(signal.SIGKILL)

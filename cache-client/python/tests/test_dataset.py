@@ -45,6 +45,7 @@ from local_node import LocalNode
 from same import assert_same
 from test_client import stored
 from training_day import (
+    BatchLoader,
     CachedDataset,
     CacheWarning,
     FingerprintError,
@@ -518,12 +519,40 @@ def test_frozen_keeps_one_outcome_and_variants_as_many(cached: Make, name: str) 
     views = []
     for number in range(6):
         many.set_epoch(number)
-        views.append(many[1][0])
-    assert_same(views[:3], views[3:])
-    assert len({float(view.sum()) for view in views}) == 3
-    assert many.stats().origin_loads == 3
+        views.append([sample[0] for sample in many.__getitems__(list(range(8)))])
+    for index in range(8):
+        first, second = ({float(v[index].sum()) for v in half} for half in (views[:3], views[3:]))
+        assert len(first) == 3 and first == second
+    assert many.stats().origin_loads == 3 * 8
+    # Neighbours do not go through their outcomes in step.
+    orders = {tuple(many._variants.choose(e, i) for e in range(3)) for i in range(64)}
+    assert len(orders) == 6
     with pytest.raises(ValueError, match="needs frozen=True"):
         cached(Images(), variants=2)
+
+
+@pytest.mark.parametrize("loader", ["DataLoader", "BatchLoader", "workers"])
+def test_reused_outcomes_are_replaced_in_their_time(
+    cached: Make, node: Any, name: str, loader: str
+) -> None:
+    ds = cached(Transformed(RandomCrop()), name=name, frozen=True, variants=2, reuse=3)
+    views = []
+    for epoch in range(12):
+        ds.set_epoch(epoch)
+        made = {
+            "DataLoader": lambda: DataLoader(ds, batch_size=8),
+            "BatchLoader": lambda: BatchLoader(ds, batch_size=8),
+            "workers": lambda: DataLoader(ds, batch_size=8, num_workers=2),
+        }[loader]()
+        views.append(torch.cat([x for x, _ in made]))
+        node.settle()
+    for sample in range(len(ds)):
+        seen = [float(view[sample].sum()) for view in views]
+        assert len(set(seen)) == 4 and len(set(seen[:6])) == 2 and len(set(seen[6:])) == 2
+        assert all(seen.count(one) == 3 for one in seen)
+    assert ds.stats().origin_loads == 4 * len(ds)
+    with pytest.raises(ValueError, match="reuse=0, allowed"):
+        cached(Transformed(RandomCrop()), frozen=True, reuse=0)
 
 
 def test_augment_in_place_changes_neither_cache_nor_origin(cached: Make, node: Any) -> None:

@@ -471,13 +471,20 @@ def busy_augment(sample: torch.Tensor) -> torch.Tensor:
     return sample
 
 
-def _timed(loader: Any, at: int = -1, do: Callable[[], None] = lambda: None) -> float:
-    """Seconds of an epoch; something is done when batch `at` has come."""
-    started = time.perf_counter()
+def _timed(loader: Any) -> float:
+    """Seconds of an epoch."""
+    return _timed_from(loader, 0, lambda: None)[0]
+
+
+def _timed_from(loader: Any, at: int, do: Callable[[], None]) -> tuple[float, float]:
+    """Seconds of an epoch, and those of them after batch `at`, when something is done."""
+    started = since = time.perf_counter()
     for place, _ in enumerate(loader):
         if place == at:
             do()
-    return time.perf_counter() - started
+            since = time.perf_counter()
+    ended = time.perf_counter()
+    return ended - started, ended - since
 
 
 def _epochs(node: OwnNode, count: int, progress: Callable[[str], None]) -> list[dict[str, Any]]:
@@ -485,6 +492,11 @@ def _epochs(node: OwnNode, count: int, progress: Callable[[str], None]) -> list[
 
     def add(case: str, cached: bool, loader: str, seconds: float) -> None:
         rows.append({"case": case, "cached": cached, "loader": loader, "seconds": seconds})
+
+    def killed(cached: bool, epoch: float, rest: float) -> None:
+        add("node-killed", cached, "DataLoader", epoch)
+        # The node is as young as can be, and fills a cold cache before: this is what its loss costs.
+        add("node-gone", cached, "DataLoader", rest)
 
     raw = _Busy(150_528, count, 0.01)
     for attempt in range(3):
@@ -510,11 +522,12 @@ def _epochs(node: OwnNode, count: int, progress: Callable[[str], None]) -> list[
         add("warm", True, "BatchLoader", _timed(BatchLoader(ds, batch_size=16)))
     for attempt in range(3):
         progress(f"node killed after a quarter of the epoch, 2 workers, {attempt + 1}/3")
-        add("node-killed", False, "DataLoader", _timed(DataLoader(raw, **workers)))
+        plain = DataLoader(raw, **workers)
+        quarter = len(plain) // 4
+        killed(False, *_timed_from(plain, quarter, lambda: None))
         with OwnNode() as other:
             lost = CachedDataset(raw, "lost", address=other.address, pipeline_tag="lost")
-            loader = DataLoader(lost, **workers)
-            add("node-killed", True, "DataLoader", _timed(loader, len(loader) // 4, other.kill))
+            killed(True, *_timed_from(DataLoader(lost, **workers), quarter, other.kill))
     return rows
 
 

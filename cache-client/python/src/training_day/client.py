@@ -8,7 +8,7 @@ import threading
 import time
 import warnings
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Callable, Optional
 
 from training_day import record, shared
@@ -179,10 +179,14 @@ class Samples:
         indices: Sequence[int],
         shape: int,
         load: Optional[Loader],
-        variant: int = 0,
+        variants: Sequence[int] = (),
+        stamps: Sequence[int] = (),
         use_slot: bool = True,
     ) -> Batch:
         """Reads one batch; without `load`, only what the cache has.
+
+        `variants` says which stored variant of each sample is meant, none: the only one. `stamps`
+        says what the source of each looks like now, none: nobody looked.
 
         The caller releases the batch. An exception of `load` passes through, with all leases given
         back.
@@ -190,16 +194,20 @@ class Samples:
         Raises NotCollatable for samples that differ, CacheRefusedError for what the node will not
         keep.
         """
-        return _Read(self, indices, shape, load, variant, use_slot).run()
+        return _Read(self, indices, shape, load, variants, stamps, use_slot).run()
 
-    def peek(self, indices: Sequence[int], variant: int = 0) -> dict[int, memoryview]:
+    def peek(
+        self, indices: Sequence[int], variants: Sequence[int] = (), stamps: Sequence[int] = ()
+    ) -> dict[int, memoryview]:
         """Records of those of the samples that the cache has."""
         found: dict[int, memoryview] = {}
         opened = self.open()
         if opened is None:
             return found
         try:
-            request = messages.read(opened.handle, RECORDS, False, variant, None, 0, indices)
+            request = messages.read(
+                opened.handle, RECORDS, False, None, 0, indices, stamps, variants
+            )
             body = opened.session.call(messages.READ, request)
             reply = opened.session.parsed(messages.read_reply, body, RECORDS, len(indices))
             for position, index in enumerate(indices):
@@ -213,9 +221,7 @@ class Samples:
         """Where samples are kept that do not fit the pipeline's fields."""
         if self._packed is None:
             spec = self.spec
-            own = Spec(
-                spec.name, spec.pipeline + _PACKED, spec.length, spec.digest, spec.validation
-            )
+            own = replace(spec, pipeline=spec.pipeline + _PACKED)
             self._packed = Samples(self.attachment, own, self.counters)
         return self._packed
 
@@ -256,6 +262,10 @@ def _record_of(reply: ReadReply, position: int) -> memoryview:
     return payload[offset : offset + length]
 
 
+def _some_of(values: dict[int, int], indices: Sequence[int]) -> list[int]:
+    return [values[index] for index in indices] if values else []
+
+
 class _Read:
     """One read-through read. Order matters: one READ for all; then what is leased to us is loaded
     and filled, before anybody else's load is waited for, so that two trainers never wait for each
@@ -268,13 +278,15 @@ class _Read:
         indices: Sequence[int],
         shape: int,
         load: Optional[Loader],
-        variant: int,
+        variants: Sequence[int],
+        stamps: Sequence[int],
         use_slot: bool,
     ) -> None:
         self._samples = samples
         self._indices = indices
+        self._variants = dict(zip(indices, variants))
+        self._stamps = dict(zip(indices, stamps))
         self._load = load
-        self._variant = variant
         self._use_slot = use_slot
         self._batch = Batch(len(indices), shape)
         self._wants: dict[int, _Want] = {}
@@ -335,7 +347,14 @@ class _Read:
             place = slot.place if slot is not None else None
             lease = self._load is not None
             request = messages.read(
-                opened.handle, batch.shape, lease, self._variant, place, 0, self._indices
+                opened.handle,
+                batch.shape,
+                lease,
+                place,
+                0,
+                self._indices,
+                _some_of(self._stamps, self._indices),
+                _some_of(self._variants, self._indices),
             )
             body = session.call(messages.READ, request)
             reply = session.parsed(messages.read_reply, body, batch.shape, batch.count)
@@ -364,6 +383,9 @@ class _Read:
             if slot is not None and not kept:
                 # A slot whose reply has not come belongs to a connection that has been closed.
                 slot.release()
+
+    def _variant(self, index: int) -> int:
+        return self._variants.get(index, 0)
 
     def _check_places(self, session: Session, reply: ReadReply, memory: Any) -> None:
         size = len(memory)
@@ -417,7 +439,7 @@ class _Read:
             want.positions.append(position)
             if status == messages.LEASED_TO_YOU:
                 number, version = next(leases)
-                lease = Lease(opened.handle, index, number, version, self._variant)
+                lease = Lease(opened.handle, index, number, version, self._variant(index))
                 opened.session.hold(lease)
                 if want.lease is not None and want.lease != lease:
                     opened.session.abandon([want.lease])
@@ -488,7 +510,9 @@ class _Read:
         ours = [want.index for want in self._wants.values() if not want.others]
         if not ours:
             return
-        found = samples.packed().peek(ours, self._variant)
+        found = samples.packed().peek(
+            ours, _some_of(self._variants, ours), _some_of(self._stamps, ours)
+        )
         samples.mixed = bool(found) or bool(samples.mixed)
         if found:
             given_back = []
@@ -508,7 +532,8 @@ class _Read:
             packing = load(want.index, self._samples.is_packed)
             self._counters.count(shared.ORIGIN_LOADS)
             self._counters.count(shared.LOAD_NANOS, time.perf_counter_ns() - started)
-            content = packing.encode(int(time.time() * 1000))
+            stamp = self._stamps.get(want.index, 0)
+            content = packing.encode(int(time.time() * 1000), stamp)
             self._samples.learn(packing.layout, len(content))
             if self._node is not None and not want.alone:
                 self._fill(self._node, want, content, load)
@@ -534,7 +559,8 @@ class _Read:
                 opened.session.abandon([lease])
             return
         try:
-            self._samples.offers.offer(opened, want.index, self._variant, lease, content)
+            variant = self._variant(want.index)
+            self._samples.offers.offer(opened, want.index, variant, lease, content)
         except NodeGoneError:
             self._node = None
             self._counters.count(shared.FILLS_DROPPED)
@@ -549,8 +575,9 @@ class _Read:
             opened = packed.open()
             if opened is None:
                 return
-            content = load(index, True).encode(int(time.time() * 1000))
-            packed.offers.offer(opened, index, self._variant, None, content)
+            stamp = self._stamps.get(index, 0)
+            content = load(index, True).encode(int(time.time() * 1000), stamp)
+            packed.offers.offer(opened, index, self._variant(index), None, content)
             samples.mixed = True
         except NodeGoneError:
             self._node = None
@@ -590,7 +617,16 @@ class _Read:
         session = opened.session
         indices = [want.index for want in some]
         lease = self._load is not None
-        request = messages.read(opened.handle, RECORDS, lease, self._variant, None, wait, indices)
+        request = messages.read(
+            opened.handle,
+            RECORDS,
+            lease,
+            None,
+            wait,
+            indices,
+            _some_of(self._stamps, indices),
+            _some_of(self._variants, indices),
+        )
         try:
             body = session.call(messages.READ, request)
         except LaneError as e:
@@ -620,7 +656,8 @@ class _Read:
                 continue
             if status == messages.LEASED_TO_YOU:
                 number, version = next(leases)
-                want.lease = Lease(opened.handle, want.index, number, version, self._variant)
+                variant = self._variant(want.index)
+                want.lease = Lease(opened.handle, want.index, number, version, variant)
                 session.hold(want.lease)
             want.others = status == messages.LEASED_TO_OTHER
 

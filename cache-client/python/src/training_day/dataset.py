@@ -24,11 +24,14 @@ from training_day.errors import RandomTransformError
 from training_day.fingerprints import Fingerprint
 from training_day.shared import Shared
 from training_day.source import source_digest
+from training_day.stamps import Stamps
+from training_day.variants import Variants
 from training_day.structure import Marked, Packing
 
 __all__ = ["CacheStats", "CachedDataset", "concat", "subset"]
 
 _MAX_VARIANTS = 65_536
+_VALIDATIONS = ("", "checksum", "stamp", "none")
 
 
 @dataclass(frozen=True)
@@ -88,12 +91,20 @@ class CachedDataset(Dataset):
             after every read.
         seed: of the augmentation, once `set_epoch` has been called. Default 0.
         frozen: True keeps what a random transform gave the first time.
-        variants: with `frozen`, how many outcomes of each sample are kept; the epoch chooses.
+        variants: with `frozen`, how many outcomes of each sample are kept. Every so many epochs a
+            sample is read in each of them once; `set_epoch` says which epoch it is.
+        reuse: with `frozen`, in how many epochs an outcome is read before a new one takes its
+            place. Default: for good.
 
     Where from
         address: of the node; default: TRAINING_DAY_ADDRESS, else the host's socket.
         token: for an address of another host; default: TRAINING_DAY_TOKEN.
-        validation: "checksum" or "none"; default: as the data set is kept.
+        validation: "checksum", "stamp" or "none"; default: as the data set is kept.
+        stamp: a function of an index that says what its source looks like now: a number, text or
+            bytes (an etag, a checksum), or an `os.stat_result`, of which modification time and size
+            count. It is asked with every read; a sample made of a source that looked otherwise is
+            loaded anew. "files" looks at the files that `raw` lists in `samples`, as an ImageFolder
+            does. Makes validation "stamp".
 
     Raises RandomTransformError, FingerprintError, SourceMismatch and others of `errors`, each with
     what to do about it. Without a node, samples come from `raw`, with one warning.
@@ -112,11 +123,19 @@ class CachedDataset(Dataset):
         seed: int = 0,
         frozen: bool = False,
         variants: int = 1,
+        reuse: Optional[int] = None,
         address: Optional[str] = None,
         token: Optional[str] = None,
         validation: str = "",
+        stamp: Union[str, Callable[[int], Any], None] = None,
     ) -> None:
         _check_raw(raw)
+        if validation not in _VALIDATIONS:
+            raise ValueError(f"validation={validation!r}, allowed: checksum, stamp, none")
+        if stamp is not None and validation not in ("", "stamp"):
+            raise ValueError(f'stamp= and validation="{validation}" exclude each other: drop one')
+        if stamp is None and validation == "stamp":
+            raise ValueError('validation="stamp" needs stamp=, what sources look like now')
         if not name or len(name.encode()) > 255:
             raise ValueError(f"name of {len(name.encode())} bytes, allowed: 1 to 255")
         if cut not in (None, "auto"):
@@ -134,7 +153,9 @@ class CachedDataset(Dataset):
         for one in self._types:
             structure.register(one)
         self._frozen = frozen
-        self._variants = variants
+        if reuse is not None and (reuse < 1 or not frozen):
+            raise ValueError(f"reuse={reuse}, allowed: 1 and up, with frozen=True")
+        self._variants = Variants(variants, reuse, seed)
         self._seed = seed
         self._cut: Optional[Cut] = cut_random(raw) if cut else None
         self._base = self._cut.raw if self._cut else raw
@@ -150,7 +171,11 @@ class CachedDataset(Dataset):
         pipeline = self._fingerprint_.text
         if frozen:
             pipeline += f"\nfrozen variants={variants} seed={seed}"
+            pipeline += "" if reuse is None else f" reuse={reuse}"
         digest = source_digest(raw, source, walk)
+        self._stamps = Stamps(stamp, raw) if stamp is not None else None
+        if stamp is not None:
+            validation = "stamp"
         self._spec = Spec(name, pipeline, self._length, digest, validation)
         self._where = (address, token)
         self._shared = Shared()
@@ -305,56 +330,72 @@ class CachedDataset(Dataset):
         bit = shared.SAID_AWAY if what == "away" else shared.SAID_LOST
         return self._shared.first_to_say(bit)
 
-    @property
-    def _variant(self) -> int:
-        return (self._shared.epoch or 0) % self._variants
+    def _variants_of(self, epoch: int, indices: Sequence[int]) -> list[int]:
+        if len(self._variants) == 1:
+            return []
+        return [self._variants.choose(epoch, index) for index in indices]
+
+    def _stamps_of(self, epoch: int, indices: Sequence[int]) -> list[int]:
+        """Looked at before anything is loaded: a source that changes meanwhile is seen to have."""
+        if self._stamps is None and not self._variants.are_replaced:
+            return []
+        sources = map(self._stamps, indices) if self._stamps else (0 for _ in indices)
+        return [self._variants.stamp(epoch, of_source) for of_source in sources]
 
     def _fetch(self, indices: Sequence[int]) -> list[Any]:
         if not indices:
             return []
         client = self._samples()
-        variant = self._variant
+        epoch = self._shared.epoch or 0
         if client.open() is None:
             self._shared.count(shared.ORIGIN_BATCHES)
             self._shared.count(shared.MISSES, len(indices))
-            samples = [self._from_origin(index, variant) for index in indices]
+            samples = [self._from_origin(index, epoch) for index in indices]
         else:
-            batch = client.read(indices, RECORDS, functools.partial(self._load, variant), variant)
+            batch = client.read(
+                indices,
+                RECORDS,
+                functools.partial(self._load, epoch),
+                self._variants_of(epoch, indices),
+                self._stamps_of(epoch, indices),
+            )
             try:
                 samples = [sample_at(batch, position) for position in range(batch.count)]
             finally:
                 batch.release()
-        return self._finished(samples, indices, variant)
+        return self._finished(samples, indices)
 
     def _read_collated(self, indices: Sequence[int], lease: bool = True) -> Optional[Batch]:
         """The batch in collated or ragged memory; None if it is to be read as records."""
         client = self._samples()
         if client.open() is None:
             return None
-        variant = self._variant
-        load = functools.partial(self._load, variant) if lease else None
+        epoch = self._shared.epoch or 0
+        load = functools.partial(self._load, epoch) if lease else None
+        variants, stamps = self._variants_of(epoch, indices), self._stamps_of(epoch, indices)
         if self._collatable:
             try:
-                return client.read(indices, COLLATED, load, variant)
+                return client.read(indices, COLLATED, load, variants, stamps)
             except NotCollatable:
                 self._collatable = False
         try:
-            return client.read(indices, RAGGED, load, variant)
+            return client.read(indices, RAGGED, load, variants, stamps)
         except NotCollatable:
             return None
 
-    def _load(self, variant: int, index: int, together: bool) -> Packing:
+    def _load(self, epoch: int, index: int, together: bool) -> Packing:
         last = self._last
-        if together and last is not None and last[:2] == (index, variant):
+        if together and last is not None and last[:2] == (index, epoch):
             return structure.pack(last[2], True)
-        sample = self._marked(self._loaded(index, variant, True))
-        self._last = (index, variant, sample)
+        sample = self._marked(self._loaded(index, epoch, True))
+        self._last = (index, epoch, sample)
         return structure.pack(sample, together)
 
-    def _loaded(self, index: int, variant: int, check: bool) -> Any:
+    def _loaded(self, index: int, epoch: int, check: bool) -> Any:
         if self._frozen:
+            outcome = (self._variants.choose(epoch, index), self._variants.outcome(epoch))
             with randomness.kept():
-                randomness.seed_all(randomness.key_of(self._seed, index, variant))
+                randomness.seed_all(randomness.key_of(self._seed, index, *outcome))
                 return self._base[index]
         if not check:
             return self._base[index]
@@ -374,10 +415,10 @@ class CachedDataset(Dataset):
     def _marked(self, sample: Any) -> Any:
         return Marked(sample, self._cut.locate(sample)) if self._cut else sample
 
-    def _from_origin(self, index: int, variant: int) -> Any:
+    def _from_origin(self, index: int, epoch: int) -> Any:
         """At the origin's own speed: what could not be kept is found out with the first sample."""
         first = not self._checked
-        sample = self._loaded(index, variant, first)
+        sample = self._loaded(index, epoch, first)
         self._shared.count(shared.ORIGIN_LOADS)
         sample = self._marked(sample)
         if first:
@@ -388,22 +429,23 @@ class CachedDataset(Dataset):
             sample = structure.decode(structure.encode(sample))
         return sample
 
-    def _finished(self, samples: list[Any], indices: Sequence[int], variant: int) -> list[Any]:
+    def _finished(self, samples: list[Any], indices: Sequence[int]) -> list[Any]:
         if self._cut is None and self._augment is None:
             return samples
         epoch = self._shared.epoch
         if epoch is None:
             return [
-                self._finish(sample, None, index, variant)
+                self._finish(sample, None, index)
                 for sample, index in zip(samples, indices)
             ]
         with randomness.kept():
             return [
-                self._finish(sample, epoch, index, variant)
+                self._finish(sample, epoch, index)
                 for sample, index in zip(samples, indices)
             ]
 
-    def _finish(self, sample: Any, epoch: Optional[int], index: int, variant: int) -> Any:
+    def _finish(self, sample: Any, epoch: Optional[int], index: int) -> Any:
+        variant = self._variants.choose(epoch or 0, index)
         if self._cut is not None:
             if epoch is not None:
                 randomness.seed_all(randomness.key_of(self._seed, epoch, index, variant))

@@ -178,8 +178,8 @@ class Packing:
     layout: Layout
     data: tuple[Any, ...]
 
-    def encode(self, created_millis: int = 0) -> bytearray:
-        return record.encode_into(self.layout, self.data, 0, created_millis)
+    def encode(self, created_millis: int = 0, source_stamp: int = 0) -> bytearray:
+        return record.encode_into(self.layout, self.data, source_stamp, created_millis)
 
 
 class _Walk:

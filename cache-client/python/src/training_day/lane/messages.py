@@ -159,28 +159,35 @@ def segment_id(number: int) -> bytes:
     return struct.pack("<II", number, 0)
 
 
+_LEASE, _STAMPS, _VARIANTS = 1, 2, 4
+
+
 def read(
     handle: int,
     shape: int,
     lease: bool,
-    variant: int,
     slot: Optional[tuple[int, int]],
     wait_millis: int,
     indices: Sequence[int],
+    stamps: Sequence[int] = (),
+    variants: Sequence[int] = (),
 ) -> bytes:
+    """Stamps and variants are as many as indices, or none."""
     number, place = slot or (NO_SLOT, NO_SLOT)
     count = len(indices)
     return struct.pack(
-        f"<IBBHIIII{count}q",
+        f"<IBBHIIII{count}q{len(stamps)}Q{len(variants)}H",
         handle,
         shape,
-        1 if lease else 0,
-        variant,
+        (_LEASE if lease else 0) | (_STAMPS if stamps else 0) | (_VARIANTS if variants else 0),
+        0,
         number,
         place,
         wait_millis,
         count,
         *indices,
+        *stamps,
+        *variants,
     )
 
 

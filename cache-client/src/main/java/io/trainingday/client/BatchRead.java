@@ -24,6 +24,7 @@ import java.util.Objects;
 import java.util.concurrent.CancellationException;
 import java.util.concurrent.TimeUnit;
 import java.util.function.BooleanSupplier;
+import java.util.function.LongUnaryOperator;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -58,6 +59,10 @@ final class BatchRead {
   private final Counters counters;
   private final Assembly assembly;
   private final Status[] statuses;
+
+  /** What the sources look like, in the order of the indices; empty when nobody says. */
+  private final long[] stamps;
+
   private final Map<Long, Want> wants = new LinkedHashMap<>();
   private long generation = -1;
 
@@ -79,6 +84,28 @@ final class BatchRead {
     this.counters = samples.counters();
     this.assembly = Assembly.of(shape, indices, pool, samples.sizes());
     this.statuses = new Status[indices.length];
+    this.stamps = stamps(samples.spec(), indices);
+  }
+
+  private static long[] stamps(DatasetSpec spec, long[] indices) {
+    LongUnaryOperator stampOfIndex = spec.stamps();
+    if (stampOfIndex == null) {
+      return new long[0];
+    }
+    long[] stamps = new long[indices.length];
+    for (int i = 0; i < indices.length; i++) {
+      try {
+        stamps[i] = stampOfIndex.applyAsLong(indices[i]);
+      } catch (RuntimeException e) {
+        throw new SampleLoadException(spec.name(), indices[i], e);
+      }
+    }
+    return stamps;
+  }
+
+  /** What the source of a sample looked like when the batch was begun. */
+  private long stamp(Want want) {
+    return stamps[want.positions()[0]];
   }
 
   /** Reads; throws what {@link CachedSamples#read(long[], ReadShape, SampleLoader)} throws. */
@@ -153,7 +180,9 @@ final class BatchRead {
                       slot == null ? LaneMessage.NO_SLOT : slot.segment(),
                       slot == null ? LaneMessage.NO_SLOT : slot.number(),
                       0,
-                      indices));
+                      indices,
+                      stamps,
+                      new int[0]));
       block = reply.payload();
       Batch batch = checked(opened, reply, LaneMessage.Shape.valueOf(shape.name()), indices.length);
       takeLeases(opened, batch);
@@ -396,7 +425,7 @@ final class BatchRead {
         // Errors too: whatever a loader throws, others must not wait for this sample.
         throw new SampleLoadException(samples.spec().name(), want.index, e);
       }
-      deliver(want, record);
+      deliver(want, stamps.length == 0 ? record : record.withSourceStamp(stamp(want)));
     } catch (RuntimeException | Error e) {
       want.failed(e instanceof RuntimeException one ? one : new IllegalStateException(e));
       abandonLeases(List.of(want));
@@ -523,7 +552,9 @@ final class BatchRead {
                       LaneMessage.NO_SLOT,
                       LaneMessage.NO_SLOT,
                       waitMillis,
-                      some.stream().mapToLong(want -> want.index).toArray()));
+                      some.stream().mapToLong(want -> want.index).toArray(),
+                      stamps.length == 0 ? stamps : some.stream().mapToLong(this::stamp).toArray(),
+                      new int[0]));
     } catch (LaneException e) {
       if (e.code() != LaneException.Code.TOO_LARGE) {
         throw e;

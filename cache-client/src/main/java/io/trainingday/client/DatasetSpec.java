@@ -2,6 +2,7 @@ package io.trainingday.client;
 
 import java.nio.charset.StandardCharsets;
 import java.util.OptionalInt;
+import java.util.function.LongUnaryOperator;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -20,13 +21,16 @@ public final class DatasetSpec {
   private final String sourceDigest;
   private final @Nullable Validation validation;
   private final OptionalInt backups;
+  private final @Nullable LongUnaryOperator stamps;
 
   private DatasetSpec(Builder builder, String pipeline, long sourceLength) {
     this.name = builder.name;
     this.pipeline = pipeline;
     this.sourceLength = sourceLength;
     this.sourceDigest = builder.sourceDigest == null ? "" : builder.sourceDigest;
-    this.validation = builder.validation;
+    this.stamps = builder.stamps;
+    this.validation =
+        builder.validation == null && stamps != null ? Validation.STAMP : builder.validation;
     this.backups = builder.backups == null ? OptionalInt.empty() : OptionalInt.of(builder.backups);
   }
 
@@ -34,6 +38,8 @@ public final class DatasetSpec {
   public enum Validation {
     /** Its checksum, on every read. */
     CHECKSUM,
+    /** Its checksum, and that its source still looks as it did, see {@link Builder#stamps}. */
+    STAMP,
     /** Not at all. */
     NONE
   }
@@ -79,6 +85,11 @@ public final class DatasetSpec {
     return backups;
   }
 
+  /** What the source of a sample looks like now, null where nobody says. */
+  @Nullable LongUnaryOperator stamps() {
+    return stamps;
+  }
+
   @Override
   public String toString() {
     return "data set '%s' (%d samples)".formatted(name, sourceLength);
@@ -92,6 +103,7 @@ public final class DatasetSpec {
     private @Nullable String sourceDigest;
     private @Nullable Validation validation;
     private @Nullable Integer backups;
+    private @Nullable LongUnaryOperator stamps;
 
     private Builder(String name) {
       this.name = checkLength("name", name, 1, MAX_NAME_BYTES);
@@ -153,6 +165,21 @@ public final class DatasetSpec {
     }
 
     /**
+     * What the source of each sample looks like now: a number made of its modification time and
+     * size, of an etag or of a checksum. It is asked with every read, before the load of what is
+     * missing, so it should be quick; a record made of a source that looked otherwise is loaded
+     * anew. Sets the validation to {@link Validation#STAMP} unless that is set.
+     *
+     * @param stampOfIndex called on the reading thread; what it throws ends the read as a {@link
+     *     SampleLoadException}
+     */
+    public Builder stamps(LongUnaryOperator stampOfIndex) {
+      checkUnset("stamps", stamps, stampOfIndex);
+      stamps = stampOfIndex;
+      return this;
+    }
+
+    /**
      * The spec.
      *
      * @throws IllegalStateException if a required option is missing
@@ -163,6 +190,10 @@ public final class DatasetSpec {
       }
       if (sourceLength == null) {
         throw new IllegalStateException("data set '%s': set sourceLength(…)".formatted(name));
+      }
+      if (validation == Validation.STAMP && stamps == null) {
+        throw new IllegalStateException(
+            "data set '%s': validation=STAMP needs stamps, set stamps(…)".formatted(name));
       }
       return new DatasetSpec(this, pipeline, sourceLength);
     }

@@ -101,6 +101,15 @@ final class Body {
     return values;
   }
 
+  int[] u16s(int count) {
+    need((long) count * 2);
+    int[] values = new int[count];
+    for (int i = 0; i < count; i++) {
+      values[i] = u16();
+    }
+    return values;
+  }
+
   byte[] bytes(int count) {
     need(count);
     byte[] copy = new byte[count];

@@ -43,6 +43,13 @@ final class BodyWriter {
     return this;
   }
 
+  BodyWriter u16s(int[] values) {
+    for (int value : values) {
+      u16(value);
+    }
+    return this;
+  }
+
   BodyWriter i64s(long[] values) {
     room(values.length * 8).asLongBuffer().put(values);
     buffer.position(buffer.position() + values.length * 8);

@@ -332,6 +332,10 @@ public sealed interface LaneMessage
   /**
    * Asks for one batch. {@code segment} and {@code slot} are both {@link #NO_SLOT} for inline
    * payload. {@code lease} asks for leases on what is missing.
+   *
+   * @param stamps what the source looks like now, one an index, see {@code sourceStamp} of the
+   *     record; empty where the data set's validation does not ask for them
+   * @param variants of the samples, one an index; empty where all are {@code variant}
    */
   record Read(
       int handle,
@@ -341,8 +345,42 @@ public sealed interface LaneMessage
       int segment,
       int slot,
       int waitMillis,
-      long[] indices)
+      long[] indices,
+      long[] stamps,
+      int[] variants)
       implements LaneMessage {
+    private static final int LEASE = 1;
+    private static final int STAMPS = 2;
+    private static final int VARIANTS = 4;
+
+    /** Without stamps, of one variant. */
+    public Read(
+        int handle,
+        Shape shape,
+        boolean lease,
+        int variant,
+        int segment,
+        int slot,
+        int waitMillis,
+        long[] indices) {
+      this(
+          handle,
+          shape,
+          lease,
+          variant,
+          segment,
+          slot,
+          waitMillis,
+          indices,
+          new long[0],
+          new int[0]);
+    }
+
+    /** The variant of the sample at a place of {@code indices}. */
+    public int variantOf(int i) {
+      return variants.length == 0 ? variant : variants[i];
+    }
+
     @Override
     public int type() {
       return 6;
@@ -350,16 +388,21 @@ public sealed interface LaneMessage
 
     @Override
     public ByteBuffer frame(long requestId) {
-      return new BodyWriter(24 + indices.length * 8)
+      return new BodyWriter(24 + (indices.length + stamps.length) * 8 + variants.length * 2)
           .u32(handle)
           .u8(shape.ordinal())
-          .u8(lease ? 1 : 0)
+          .u8(
+              (lease ? LEASE : 0)
+                  | (stamps.length > 0 ? STAMPS : 0)
+                  | (variants.length > 0 ? VARIANTS : 0))
           .u16(variant)
           .u32(segment)
           .u32(slot)
           .u32(waitMillis)
           .u32(indices.length)
           .i64s(indices)
+          .i64s(stamps)
+          .u16s(variants)
           .frame(type(), requestId, 0);
     }
 
@@ -367,8 +410,8 @@ public sealed interface LaneMessage
       int handle = body.u31("handle");
       Shape shape = constant(body, "shape", Shape.values());
       int flags = body.u8();
-      if (flags > 1) {
-        throw body.malformed("flags=" + flags + ", allowed: 0, 1");
+      if (flags > (LEASE | STAMPS | VARIANTS)) {
+        throw body.malformed("flags=" + flags + ", allowed: 0–7");
       }
       int variant = body.u16();
       int segment = body.u32();
@@ -379,7 +422,16 @@ public sealed interface LaneMessage
       int waitMillis = body.u31("waitMillis");
       int count = body.count("count", 1, MAX_COUNT);
       return new Read(
-          handle, shape, flags == 1, variant, segment, slot, waitMillis, body.i64s(count));
+          handle,
+          shape,
+          (flags & LEASE) != 0,
+          variant,
+          segment,
+          slot,
+          waitMillis,
+          body.i64s(count),
+          body.i64s((flags & STAMPS) != 0 ? count : 0),
+          body.u16s((flags & VARIANTS) != 0 ? count : 0));
     }
   }
 

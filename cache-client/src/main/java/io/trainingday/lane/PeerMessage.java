@@ -103,6 +103,9 @@ public sealed interface PeerMessage extends LaneMessage {
    * @param heads only header, descriptor and padding of each record are wanted
    * @param waitMillis as in {@link LaneMessage.Read}
    * @param holder who the leases are for: one of the asking node's trainers
+   * @param oldestMillis records made before, in milliseconds since 1970, are no hits; {@link
+   *     Long#MIN_VALUE}: however old
+   * @param stamps records whose source stamp is another are no hits; empty where nobody asks
    */
   record PeerRead(
       KeySpace keys,
@@ -112,11 +115,14 @@ public sealed interface PeerMessage extends LaneMessage {
       int waitMillis,
       long holder,
       long[] indices,
-      long[] sampleVersions)
+      long[] sampleVersions,
+      long oldestMillis,
+      long[] stamps)
       implements PeerMessage {
     private static final int LEASE = 1;
     private static final int VERIFY = 2;
     private static final int HEADS = 4;
+    private static final int STAMPS = 8;
 
     @Override
     public int type() {
@@ -125,29 +131,37 @@ public sealed interface PeerMessage extends LaneMessage {
 
     @Override
     public ByteBuffer frame(long requestId) {
-      BodyWriter out = new BodyWriter(48 + KeySpace.BYTES + 16 * indices.length);
+      BodyWriter out =
+          new BodyWriter(56 + KeySpace.BYTES + 16 * indices.length + 8 * stamps.length);
       keys.write(out);
-      out.u8((lease ? LEASE : 0) | (verify ? VERIFY : 0) | (heads ? HEADS : 0))
+      out.u8(
+              (lease ? LEASE : 0)
+                  | (verify ? VERIFY : 0)
+                  | (heads ? HEADS : 0)
+                  | (stamps.length > 0 ? STAMPS : 0))
           .u8(0)
           .u16(0)
           .u32(waitMillis)
           .u32(indices.length)
           .i64(holder)
+          .i64(oldestMillis)
           .i64s(indices)
-          .i64s(sampleVersions);
+          .i64s(sampleVersions)
+          .i64s(stamps);
       return out.frame(type(), requestId, 0);
     }
 
     static PeerRead read(Body body) {
       KeySpace keys = KeySpace.read(body);
       int flags = body.u8();
-      if (flags > (LEASE | VERIFY | HEADS)) {
-        throw body.malformed("flags=" + flags + ", allowed: 0–7");
+      if (flags > (LEASE | VERIFY | HEADS | STAMPS)) {
+        throw body.malformed("flags=" + flags + ", allowed: 0–15");
       }
       body.zeros(3);
       int waitMillis = body.u31("waitMillis");
       int count = body.count("count", 1, MAX_COUNT);
       long holder = body.i64();
+      long oldestMillis = body.i64();
       return new PeerRead(
           keys,
           (flags & LEASE) != 0,
@@ -156,7 +170,9 @@ public sealed interface PeerMessage extends LaneMessage {
           waitMillis,
           holder,
           body.i64s(count),
-          body.i64s(count));
+          body.i64s(count),
+          oldestMillis,
+          body.i64s((flags & STAMPS) != 0 ? count : 0));
     }
   }
 

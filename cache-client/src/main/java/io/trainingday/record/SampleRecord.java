@@ -100,6 +100,11 @@ public final class SampleRecord {
     return sourceStamp;
   }
 
+  /** The same record of a source that looked like this; shares the memory of this one. */
+  public SampleRecord withSourceStamp(long stamp) {
+    return stamp == sourceStamp ? this : new SampleRecord(fields, attributes, stamp, createdMillis);
+  }
+
   /** When the record was made, in milliseconds since 1970 UTC. */
   public long createdMillis() {
     return createdMillis;

@@ -54,6 +54,9 @@ class LaneMessageTest {
         new LaneMessage.Drop(6),
         new LaneMessage.Read(1, Shape.RAGGED, true, 3, 5, 6, 1_500, three),
         new LaneMessage.Read(1, Shape.RECORDS, false, 0, -1, -1, 0, three),
+        new LaneMessage.Read(
+            1, Shape.COLLATED, true, 0, -1, -1, 0, three, three, new int[] {0, 7, 65_535}),
+        new LaneMessage.Read(1, Shape.COLLATED, true, 5, -1, -1, 0, three, three, new int[0]),
         new Batch(
             9,
             Shape.RECORDS,
@@ -116,8 +119,9 @@ class LaneMessageTest {
         new AdminMessage.Datasets(),
         new AdminMessage.DatasetsReply("[]"),
         new PeerMessage.Introduce(new UUID(1, -2), new UUID(-3, 4)),
-        new PeerMessage.PeerRead(keys, true, false, true, 1_500, -9, three, three),
-        new PeerMessage.PeerRead(keys, false, true, false, 0, 9, one, one),
+        new PeerMessage.PeerRead(
+            keys, true, false, true, 1_500, -9, three, three, Long.MIN_VALUE, new long[0]),
+        new PeerMessage.PeerRead(keys, false, true, false, 0, 9, one, one, 77, one),
         new PeerMessage.PeerCancel(-1),
         new PeerMessage.PeerFill(keys, true, false, 5, 6, ByteBuffer.wrap(new byte[] {1, 2, 3})),
         new PeerMessage.PeerFill(keys, false, true, 5, 6, ByteBuffer.wrap(new byte[] {4})),

@@ -151,7 +151,7 @@ public final class CacheNode implements AutoCloseable {
       versions =
           new VersionKeys(
               ignite,
-              Map.of("validation", "checksum", "backups", "0", "tier", "memory"),
+              Map.of("validation", "checksum", "maxAge", "none", "backups", "0", "tier", "memory"),
               () ->
                   settings.memory().metaMaxSize().bytes()
                       - usedPages(GridCaches.META_REGION) * pageBytes(),
@@ -337,6 +337,7 @@ public final class CacheNode implements AutoCloseable {
         new NodeStats.Peers(
             laneStats.peerSamples(),
             laneStats.peerDamaged(),
+            laneStats.peerStale(),
             peers.stats().broken(),
             peers.stats().lateLeases()),
         NodeStats.Fills.of(
@@ -354,7 +355,8 @@ public final class CacheNode implements AutoCloseable {
                         source(reads.peer()),
                         reads.loads(),
                         reads.abandoned(),
-                        reads.damaged()))
+                        reads.damaged(),
+                        reads.stale()))
             .toList());
   }
 

@@ -41,7 +41,7 @@ final class StatusTextTest {
                 1_600_000_000L,
                 2,
                 Map.of("token", 3L, "too_many", 4L, "tls", 0L)),
-            new NodeStats.Peers(0, 0, 0, 0),
+            new NodeStats.Peers(0, 0, 0, 0, 0),
             new NodeStats.Fills(
                 Map.of("written", 1_437L, "already_stored", 4L, "busy", 0L),
                 5_885_952,
@@ -57,7 +57,8 @@ final class StatusTextTest {
                     new NodeStats.Source(2_933, 12_013_568, 437),
                     1_437,
                     0,
-                    1)));
+                    1,
+                    0)));
 
     assertThat(text(stats).lines())
         .containsExactly(
@@ -91,7 +92,7 @@ final class StatusTextTest {
             new NodeStats.Memory(0, 0, 0, "out of memory"),
             NodeStats.Disk.NONE,
             new NodeStats.Lane(0, 0, 0, 0, 0, 0, 0, Map.of()),
-            new NodeStats.Peers(0, 0, 0, 0),
+            new NodeStats.Peers(0, 0, 0, 0, 0),
             new NodeStats.Fills(Map.of(), 0, 0, 0, 0, Map.of()),
             List.of());
 

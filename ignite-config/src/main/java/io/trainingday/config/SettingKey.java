@@ -430,8 +430,17 @@ public final class SettingKey<O, T> {
           "datasets.<name>.validation",
           ValueType.choice(Settings.Validation.class),
           Settings.Validation.CHECKSUM,
-          "What is checked of every record read: its checksum, or nothing.",
+          "What is checked of every record read: its checksum, that and the stamp of its source which"
+              + " the reader states (such as modification time and size), or nothing.",
           Settings.Dataset::validation);
+
+  public static final SettingKey<Settings.Dataset, Duration> DATASET_MAX_AGE =
+      datasetKey(
+          "datasets.<name>.maxAge",
+          ValueType.duration(Duration.ofSeconds(1), Duration.ofDays(3650)),
+          null,
+          "Records made longer ago are loaded anew; unset: however old.",
+          d -> d.maxAge().orElse(null));
 
   public static final SettingKey<Settings.Dataset, Integer> DATASET_BACKUPS =
       datasetKey(
@@ -490,7 +499,7 @@ public final class SettingKey<O, T> {
   private static <T> SettingKey<Settings.Dataset, T> datasetKey(
       String name,
       ValueType<T> type,
-      T defaultValue,
+      @Nullable T defaultValue,
       String comment,
       Function<Settings.Dataset, @Nullable T> getter) {
     SettingKey<Settings.Dataset, T> key =

@@ -230,7 +230,7 @@ public record Settings(
   }
 
   /** What is set for one data set. */
-  public record Dataset(Validation validation, int backups, Tier tier) {
+  public record Dataset(Validation validation, Optional<Duration> maxAge, int backups, Tier tier) {
     private static final Dataset DEFAULTS = new Values().toDataset("");
   }
 
@@ -256,6 +256,8 @@ public record Settings(
   /** What is checked of every record read. */
   public enum Validation {
     CHECKSUM,
+    /** The checksum, and that the source still looks as it did when the record was made. */
+    STAMP,
     NONE
   }
 

@@ -135,6 +135,7 @@ final class Values {
     Map<SettingKey<?, ?>, Object> values = datasets.getOrDefault(name, Map.of());
     return new Settings.Dataset(
         get(values, SettingKey.DATASET_VALIDATION),
+        find(values, SettingKey.DATASET_MAX_AGE),
         get(values, SettingKey.DATASET_BACKUPS),
         get(values, SettingKey.DATASET_TIER));
   }

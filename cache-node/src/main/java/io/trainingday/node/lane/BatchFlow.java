@@ -17,6 +17,7 @@ import java.util.concurrent.Future;
 import java.util.concurrent.RejectedExecutionException;
 import java.util.concurrent.TimeUnit;
 import java.util.function.Consumer;
+import java.util.function.Supplier;
 import java.util.stream.IntStream;
 import org.agrona.collections.IntArrayList;
 import org.jspecify.annotations.Nullable;
@@ -316,9 +317,16 @@ final class BatchFlow implements LeaseWait.Reader {
       return;
     }
     boolean straight = !headsFirst && batch.fix();
+    begin(there, straight ? batch::straight : HeadPlaces::new, waitMillis);
+  }
+
+  private void begin(Map<Peer, IntArrayList> there, Supplier<Places> places, long waitMillis) {
     there.forEach(
-        (peer, samples) ->
-            calls.begin(peer, samples, straight ? batch.straight() : new HeadPlaces(), waitMillis));
+        (peer, samples) -> {
+          for (IntArrayList alike : batch.byVariant(samples)) {
+            calls.begin(peer, alike, places.get(), waitMillis);
+          }
+        });
   }
 
   /** A record on its way from this node to its owner serves this node's readers meanwhile. */
@@ -586,7 +594,7 @@ final class BatchFlow implements LeaseWait.Reader {
     Map<Peer, IntArrayList> there = new LinkedHashMap<>();
     announced.forEach(
         (i, peer) -> there.computeIfAbsent(peer, unused -> new IntArrayList()).addInt(i));
-    there.forEach((peer, samples) -> calls.begin(peer, samples, batch.places(), 0));
+    begin(there, batch::places, 0);
     vanished = !batch.layDown();
     return vanished || !calls.isEmpty();
   }

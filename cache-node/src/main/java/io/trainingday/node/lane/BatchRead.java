@@ -13,6 +13,10 @@ import io.trainingday.node.store.RecordStore;
 import io.trainingday.record.RecordChecksum;
 import io.trainingday.record.RecordLayout;
 import java.util.Arrays;
+import java.util.Collection;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
 import org.agrona.collections.IntArrayList;
 import org.jspecify.annotations.Nullable;
 
@@ -24,11 +28,19 @@ import org.jspecify.annotations.Nullable;
  * they are, the target does not move: {@link #fix} or {@link #arrange} comes before.
  */
 abstract class BatchRead {
+  /**
+   * A record may be in memory and on disk, and one that is on its way comes once more. So often it
+   * is removed before its sample is left to the trainer alone.
+   */
+  private static final int MOST_REMOVALS = 4;
+
   /** What became of the attempt to lay one sample down. */
   enum Placed {
     HIT,
     ABSENT,
     DAMAGED,
+    /** Its source has changed since, or it is too old. */
+    STALE,
     NO_ROOM,
     /** It does not fit the layout that is fixed while records come from elsewhere. */
     LATER
@@ -39,12 +51,14 @@ abstract class BatchRead {
   final Target target;
   final Scratch scratch;
   final RecordChecksum checksum;
+  final Freshness freshness;
   private final Status[] statuses;
   private final SampleKey[] keys;
   private final long[] leases;
   private final int[] recordBytes;
   private final IntArrayList damaged = new IntArrayList();
   private final IntArrayList later = new IntArrayList();
+  private final int[] removals;
   private final ServedDataset.Resolved resolved;
   private long neededBytes;
 
@@ -52,7 +66,7 @@ abstract class BatchRead {
    * Takes a request up and resolves its keys.
    *
    * @param tools of the connection's thread
-   * @throws LaneException REFUSED when an index is out of range
+   * @throws LaneException REFUSED when an index is out of range, or stamps are missing
    */
   static BatchRead of(
       LaneMessage.Read request,
@@ -79,7 +93,9 @@ abstract class BatchRead {
     keys = new SampleKey[indices.length];
     leases = new long[indices.length];
     recordBytes = new int[indices.length];
-    resolved = dataset.keys(indices, request.variant(), keys);
+    removals = new int[indices.length];
+    freshness = dataset.freshness(request.stamps());
+    resolved = dataset.keys(request, keys);
   }
 
   // What the shapes do.
@@ -162,6 +178,17 @@ abstract class BatchRead {
 
   final long lease(int i) {
     return leases[i];
+  }
+
+  /** Samples apart by their variant: what nodes ask each other for has but one. */
+  final Collection<IntArrayList> byVariant(IntArrayList positions) {
+    if (request.variants().length == 0) {
+      return List.of(positions);
+    }
+    Map<Integer, IntArrayList> apart = new LinkedHashMap<>();
+    positions.forEachInt(
+        i -> apart.computeIfAbsent(request.variantOf(i), unused -> new IntArrayList()).addInt(i));
+    return apart.values();
   }
 
   /** Bytes of the record, if it is a hit. */
@@ -247,8 +274,11 @@ abstract class BatchRead {
       case ABSENT, NO_ROOM -> statuses[i] = Status.MISS;
       case DAMAGED -> {
         dataset.counters().damaged.increment();
-        statuses[i] = Status.MISS;
-        damaged.addInt(i);
+        remove(i);
+      }
+      case STALE -> {
+        dataset.counters().stale.increment();
+        remove(i);
       }
       case LATER -> {
         statuses[i] = Status.MISS;
@@ -257,7 +287,14 @@ abstract class BatchRead {
     }
   }
 
-  /** The samples whose record here was found damaged since the last call. */
+  private void remove(int i) {
+    statuses[i] = Status.MISS;
+    if (removals[i]++ < MOST_REMOVALS) {
+      damaged.addInt(i);
+    }
+  }
+
+  /** The samples whose record here is to be removed, found since the last call. */
   final int[] takeDamaged() {
     int[] taken = damaged.toIntArray();
     damaged.clear();

@@ -77,8 +77,8 @@ final class CollatedRead extends BatchRead {
       return sink.refused() ? null : Placed.ABSENT;
     }
     if (!known.fits(tools.scratch().bytes())
-        || (dataset.verify()
-            && !known.verify(tools.checksum(), tools.scratch().bytes(), bytes, i))) {
+        || (dataset.verify() && !known.verify(tools.checksum(), tools.scratch().bytes(), bytes, i))
+        || freshness.isStale(tools.scratch().bytes(), 0, i)) {
       return null;
     }
     return Placed.HIT;
@@ -110,6 +110,9 @@ final class CollatedRead extends BatchRead {
     if (dataset.verify() && !expected.verify(checksum, scratch.bytes(), target.bytes(), i)) {
       return Placed.DAMAGED;
     }
+    if (freshness.isStale(scratch.bytes(), 0, i)) {
+      return Placed.STALE;
+    }
     keepHead(expected.layout());
     return hitOf(i, length);
   }
@@ -130,6 +133,9 @@ final class CollatedRead extends BatchRead {
     // Without the checksum the layout could not be trusted.
     if (!checksum.matches(scratch.bytes(), 0, length)) {
       return Placed.DAMAGED;
+    }
+    if (freshness.isStale(scratch.bytes(), 0, i)) {
+      return Placed.STALE;
     }
     RecordLayout layout = RecordLayout.parse(scratch.bytes(), length);
     if (fixed) {

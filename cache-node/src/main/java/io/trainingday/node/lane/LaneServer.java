@@ -92,6 +92,7 @@ public final class LaneServer implements AutoCloseable {
   private final Refusals refusals = new Refusals(System::nanoTime, LOG::warn);
   private final LongAdder peerSamples = new LongAdder();
   private final LongAdder peerDamaged = new LongAdder();
+  private final LongAdder peerStale = new LongAdder();
 
   /**
    * Opens the lane at a claimed endpoint, which it closes with itself.
@@ -256,6 +257,7 @@ public final class LaneServer implements AutoCloseable {
         refusals.counts(),
         peerSamples.sum(),
         peerDamaged.sum(),
+        peerStale.sum(),
         datasets);
   }
 
@@ -344,6 +346,11 @@ public final class LaneServer implements AutoCloseable {
 
   void countBatch(boolean inline) {
     (inline ? inlineBatches : slotBatches).increment();
+  }
+
+  /** A record that another node asked for was too old, or of another stamp. */
+  void countStaleForPeer() {
+    peerStale.increment();
   }
 
   /** A record that another node asked for was found damaged. */

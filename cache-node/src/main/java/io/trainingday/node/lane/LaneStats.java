@@ -15,6 +15,7 @@ import java.util.Map;
  *     reasons there are
  * @param peerSamples records sent to other nodes
  * @param peerDamaged records that other nodes asked for and that were found damaged
+ * @param peerStale records that other nodes asked for and that were too old, or of another stamp
  * @param datasets one entry per data set opened on this node
  */
 public record LaneStats(
@@ -26,6 +27,7 @@ public record LaneStats(
     Map<String, Long> refusals,
     long peerSamples,
     long peerDamaged,
+    long peerStale,
     List<Reads> datasets) {
 
   /**
@@ -37,6 +39,7 @@ public record LaneStats(
    * @param loads samples that trainers were left to load
    * @param abandoned leases given back without a record
    * @param damaged records whose checksum or layout was wrong; each is a miss, too
+   * @param stale records that were too old, or of another stamp; each is a miss, too
    */
   public record Reads(
       String dataset,
@@ -45,7 +48,8 @@ public record LaneStats(
       Source peer,
       long loads,
       long abandoned,
-      long damaged) {}
+      long damaged,
+      long stale) {}
 
   /**
    * Reads from one source.

@@ -32,6 +32,9 @@ final class LeaseRelay {
   /** A lease: its key and its number as the trainer knows it. */
   record Lease(SampleKey key, long id) {}
 
+  /** One message goes to one node and is of one variant. */
+  private record Told(Peer peer, int variant) {}
+
   private interface Message {
     PeerMessage of(
         KeySpace keys, long holder, long[] indices, long[] sampleVersions, long[] leases);
@@ -53,7 +56,7 @@ final class LeaseRelay {
     lenders.add(peer);
   }
 
-  /** Starts the time of leases anew; all keys differ in index and version alone. */
+  /** Starts the time of leases anew; all keys are of one data set and pipeline. */
   void renew(List<Lease> leases, RecordStore store) {
     for (Lease lease : leases) {
       if (LeaseIds.granter(lease.id) == LeaseIds.LOCAL) {
@@ -63,7 +66,7 @@ final class LeaseRelay {
     tellGranters(leases, store, PeerRenew::new);
   }
 
-  /** Gives leases back; all keys differ in index and version alone. */
+  /** Gives leases back; all keys are of one data set and pipeline. */
   void release(List<Lease> leases, RecordStore store) {
     for (Lease lease : leases) {
       if (LeaseIds.granter(lease.id) == LeaseIds.LOCAL) {
@@ -74,17 +77,19 @@ final class LeaseRelay {
   }
 
   private void tellGranters(List<Lease> leases, RecordStore store, Message message) {
-    Map<Peer, List<Lease>> byGranter = new LinkedHashMap<>();
+    Map<Told, List<Lease>> byGranter = new LinkedHashMap<>();
     for (Lease lease : leases) {
       int granter = LeaseIds.granter(lease.id);
       Peer peer = granter == LeaseIds.LOCAL ? null : peers.numbered(granter);
       if (peer != null) {
-        byGranter.computeIfAbsent(peer, unused -> new ArrayList<>()).add(lease);
+        byGranter
+            .computeIfAbsent(new Told(peer, lease.key.variant()), unused -> new ArrayList<>())
+            .add(lease);
       }
     }
     byGranter.forEach(
-        (peer, own) ->
-            peer.tell(
+        (told, own) ->
+            told.peer.tell(
                 message.of(
                     KeySpaces.of(own.get(0).key, store),
                     holder,

@@ -44,6 +44,7 @@ final class OwnerCalls {
     if (lease) {
       leases.mayLend(peer);
     }
+    Freshness freshness = batch.freshness.of(positions);
     OwnerRead call = new OwnerRead(peer, positions, places, whenEnded);
     open.add(call);
     call.send(
@@ -55,7 +56,9 @@ final class OwnerCalls {
             Math.toIntExact(waitMillis),
             leases.holder(),
             indices,
-            sampleVersions));
+            sampleVersions,
+            freshness.oldestMillis(),
+            freshness.stamps()));
   }
 
   /** Removes a call that has ended; false when it was cancelled while its end was under way. */

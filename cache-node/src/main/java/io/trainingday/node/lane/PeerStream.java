@@ -14,8 +14,10 @@ import io.trainingday.record.RecordLayout;
 import java.nio.ByteBuffer;
 import java.util.ArrayDeque;
 import java.util.Deque;
+import java.util.HashMap;
 import java.util.HashSet;
 import java.util.LinkedHashSet;
+import java.util.Map;
 import java.util.Set;
 import java.util.concurrent.RejectedExecutionException;
 import org.jspecify.annotations.Nullable;
@@ -47,6 +49,10 @@ final class PeerStream implements LeaseWait.Reader {
   private static final int WRITTEN = 0;
   private static final int ABSENT = -1;
   private static final int DAMAGED = -2;
+  private static final int STALE = -3;
+
+  /** As of a batch: so often one record is removed before its sample is a miss for good. */
+  private static final int MOST_REMOVALS = 4;
 
   /** An answer that is not written yet; of a HIT without record, the record is in the store. */
   @SuppressWarnings("ArrayRecordComponent") // Never compared.
@@ -62,10 +68,12 @@ final class PeerStream implements LeaseWait.Reader {
   private final OwnershipTable table;
   private final Sinks.Whole whole = new Sinks.Whole();
   private final Sinks.Head head = new Sinks.Head();
+  private final Freshness freshness;
 
   private final Deque<Known> known = new ArrayDeque<>();
   private final Set<Integer> leasedToOthers = new LinkedHashSet<>();
   private final Set<Integer> repairs = new HashSet<>();
+  private final Map<Integer, Integer> removals = new HashMap<>();
   private @Nullable LeaseWait wait;
   private int next;
   private int keptBytes;
@@ -92,6 +100,7 @@ final class PeerStream implements LeaseWait.Reader {
     this.whenReady = whenReady;
     store = server.store(request.keys());
     table = server.ownership().table(request.keys().backups());
+    freshness = new Freshness(request.oldestMillis(), request.stamps());
   }
 
   /** Whether the last frame was written, or none will be. */
@@ -179,8 +188,8 @@ final class PeerStream implements LeaseWait.Reader {
     int i = next++;
     if (result == ABSENT) {
       askFills(i);
-    } else if (result == DAMAGED) {
-      repair(i);
+    } else if (result == DAMAGED || result == STALE) {
+      removeBad(i, result);
     }
     return WRITTEN;
   }
@@ -196,7 +205,9 @@ final class PeerStream implements LeaseWait.Reader {
         return result;
       }
       remove(answer);
-      if (result != WRITTEN) {
+      if (result == STALE) {
+        removeBad(i, result);
+      } else if (result != WRITTEN) {
         know(i, PeerStatus.MISS, 0, null);
       }
     } else if (frame.room() < 0) {
@@ -311,11 +322,23 @@ final class PeerStream implements LeaseWait.Reader {
     whenReady.run();
   }
 
+  private void removeBad(int i, int why) {
+    if (why == DAMAGED) {
+      server.countDamagedForPeer();
+    } else {
+      server.countStaleForPeer();
+    }
+    if (removals.merge(i, 1, Integer::sum) <= MOST_REMOVALS) {
+      repair(i);
+    } else {
+      know(i, PeerStatus.MISS, 0, null);
+    }
+  }
+
   private void repair(int i) {
     SampleKey key = key(i);
     boolean ask = request.lease() && table.primary(table.partition(key.index())).local();
     repairs.add(i);
-    server.countDamagedForPeer();
     try {
       // It may block: the grid removes all copies.
       server
@@ -376,6 +399,9 @@ final class PeerStream implements LeaseWait.Reader {
     if (request.verify() && !checksum.matches(frame.bytes(), frame.recordAt(), length)) {
       return DAMAGED;
     }
+    if (freshness.isStale(frame.bytes(), frame.recordAt(), i)) {
+      return STALE;
+    }
     frame.hit(i, length, length);
     return WRITTEN;
   }
@@ -394,6 +420,9 @@ final class PeerStream implements LeaseWait.Reader {
       }
       if (!RecordLayout.isRecord(bytes, frame.recordAt(), length)) {
         return DAMAGED;
+      }
+      if (freshness.isStale(bytes, frame.recordAt(), i)) {
+        return STALE;
       }
       int headBytes = RecordLayout.bodyStart(bytes, frame.recordAt());
       if (headBytes <= room) {

@@ -47,6 +47,9 @@ final class RaggedRead extends BatchRead {
     } catch (MalformedRecordException e) {
       return Placed.DAMAGED;
     }
+    if (freshness.isStale(scratch.bytes(), 0, i)) {
+      return Placed.STALE;
+    }
     arrived[i] = bytes;
     announced.clear(i);
     return hitOf(i, length);

@@ -27,6 +27,7 @@ final class ReadCounters {
   final LongAdder loads = new LongAdder();
   final LongAdder abandoned = new LongAdder();
   final LongAdder damaged = new LongAdder();
+  final LongAdder stale = new LongAdder();
   volatile long generation;
 
   /** Counts one answer. One that asks for a larger slot is no answer yet, but for its leases. */
@@ -73,7 +74,8 @@ final class ReadCounters {
         snapshot(peer),
         loads.sum(),
         abandoned.sum(),
-        damaged.sum());
+        damaged.sum(),
+        stale.sum());
   }
 
   private static LaneStats.Source snapshot(Source source) {

@@ -35,6 +35,9 @@ final class RecordsRead extends BatchRead {
     if (dataset.verify() && !checksum.matches(target.bytes(), (int) end, length)) {
       return Placed.DAMAGED;
     }
+    if (freshness.isStale(target.bytes(), (int) end, i)) {
+      return Placed.STALE;
+    }
     append(i, length);
     return hitOf(i, length);
   }

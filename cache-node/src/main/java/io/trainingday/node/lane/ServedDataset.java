@@ -1,5 +1,6 @@
 package io.trainingday.node.lane;
 
+import io.trainingday.config.SettingKey;
 import io.trainingday.config.Settings;
 import io.trainingday.config.Settings.Tier;
 import io.trainingday.grid.SampleKey;
@@ -26,6 +27,11 @@ final class ServedDataset {
   /** The name under which validation is kept with the version key. */
   static final String VALIDATION = "validation";
 
+  /** The name under which the age that records may have is kept, {@link #ANY_AGE} by default. */
+  static final String MAX_AGE = "maxAge";
+
+  private static final String ANY_AGE = "none";
+
   /** The name under which the number of backups is kept. */
   static final String BACKUPS = "backups";
 
@@ -36,6 +42,8 @@ final class ServedDataset {
   private final RecordStore store;
   private final ReadCounters counters;
   private final boolean verify;
+  private final boolean stamped;
+  private final long maxAgeMillis;
   private volatile @Nullable RecordLayout expectedLayout;
   private volatile @Nullable KnownSchema knownSchema;
 
@@ -50,7 +58,12 @@ final class ServedDataset {
     this.dataset = dataset;
     this.store = store;
     this.counters = counters;
-    this.verify = !text(Settings.Validation.NONE).equals(dataset.settings().get(VALIDATION));
+    String validation = dataset.settings().get(VALIDATION);
+    this.verify = !text(Settings.Validation.NONE).equals(validation);
+    this.stamped = text(Settings.Validation.STAMP).equals(validation);
+    String maxAge = dataset.settings().getOrDefault(MAX_AGE, ANY_AGE);
+    this.maxAgeMillis =
+        maxAge.equals(ANY_AGE) ? -1 : SettingKey.DATASET_MAX_AGE.parse(maxAge).toMillis();
   }
 
   /**
@@ -116,6 +129,8 @@ final class ServedDataset {
         Map.of(
             VALIDATION,
             text(own.validation()),
+            MAX_AGE,
+            own.maxAge().map(SettingKey.DATASET_MAX_AGE::format).orElse(ANY_AGE),
             BACKUPS,
             Integer.toString(own.backups()),
             TIER,
@@ -150,6 +165,23 @@ final class ServedDataset {
     return verify;
   }
 
+  /**
+   * What records must be like to be served now.
+   *
+   * @param stamps of a READ
+   * @throws LaneException REFUSED when they are needed and not there
+   */
+  Freshness freshness(long[] stamps) {
+    if (stamped && stamps.length == 0) {
+      throw new LaneException(
+          Code.REFUSED,
+          "data set \"%s\" has validation=stamp, but this READ states no stamps; give the client a stamp for each index, or set datasets.<name>.validation=checksum"
+              .formatted(dataset.scopedName()));
+    }
+    long oldest = maxAgeMillis < 0 ? Freshness.ANY_AGE : System.currentTimeMillis() - maxAgeMillis;
+    return new Freshness(oldest, stamps);
+  }
+
   /** On how many nodes beside the first its records are kept. */
   int backups() {
     return Integer.parseInt(dataset.settings().getOrDefault(BACKUPS, "0"));
@@ -175,12 +207,13 @@ final class ServedDataset {
    *
    * @throws LaneException REFUSED when an index is out of range
    */
-  Resolved keys(long[] indices, int variant, SampleKey[] keys) {
+  Resolved keys(LaneMessage.Read request, SampleKey[] keys) {
+    long[] indices = request.indices();
     try {
       DatasetView current = dataset.servableView();
       DatasetView view = current == null ? dataset.view() : current;
       for (int i = 0; i < indices.length; i++) {
-        keys[i] = dataset.key(view, indices[i], variant);
+        keys[i] = dataset.key(view, indices[i], request.variantOf(i));
       }
       return new Resolved(view.generation(), current != null);
     } catch (DatasetRefusedException e) {

@@ -213,6 +213,11 @@ final class NodeCollector extends Collector {
             peers.damaged()));
     families.add(
         counter(
+            "training_day_peer_stale_records_total",
+            "Records that other nodes asked for and that were too old, or of another stamp.",
+            peers.stale()));
+    families.add(
+        counter(
             "training_day_peer_connections_broken_total",
             "Connections to other nodes that could not be made or broke.",
             peers.broken()));
@@ -272,6 +277,12 @@ final class NodeCollector extends Collector {
             "training_day_damaged_records_total",
             "Records whose checksum or layout was wrong; each was a miss and is loaded again.",
             List.of("dataset"));
+    CounterMetricFamily stale =
+        new CounterMetricFamily(
+            "training_day_stale_records_total",
+            "Records that were too old, or whose source has another stamp; each was a miss and is"
+                + " loaded again.",
+            List.of("dataset"));
     GaugeMetricFamily generations =
         new GaugeMetricFamily(
             "training_day_dataset_generation",
@@ -283,11 +294,13 @@ final class NodeCollector extends Collector {
       reads.addMetric(List.of(dataset.name(), "origin", "hit"), (double) dataset.loads());
       reads.addMetric(List.of(dataset.name(), "origin", "miss"), (double) dataset.abandoned());
       damaged.addMetric(List.of(dataset.name()), (double) dataset.damaged());
+      stale.addMetric(List.of(dataset.name()), (double) dataset.stale());
       generations.addMetric(List.of(dataset.name()), (double) dataset.generation());
     }
     families.add(reads);
     families.add(bytes);
     families.add(damaged);
+    families.add(stale);
     families.add(generations);
   }
 

@@ -158,10 +158,11 @@ public record NodeStats(
    *
    * @param samplesServed records sent to other nodes
    * @param damaged records that other nodes asked for and that were found damaged here
+   * @param stale records that other nodes asked for and that were too old, or of another stamp
    * @param broken connections to other nodes that could not be made or broke
    * @param lateLeases leases that came when nobody waited for them any more, and were given back
    */
-  public record Peers(long samplesServed, long damaged, long broken, long lateLeases) {}
+  public record Peers(long samplesServed, long damaged, long stale, long broken, long lateLeases) {}
 
   /**
    * How missing samples came in.
@@ -230,6 +231,7 @@ public record NodeStats(
    * @param loads samples that trainers were left to load from the origin
    * @param abandoned leases that trainers gave back without a record
    * @param damaged of the misses, records that were there but whose checksum or layout was wrong
+   * @param stale of the misses, records that were there but too old, or of another stamp
    */
   public record Dataset(
       String name,
@@ -238,7 +240,8 @@ public record NodeStats(
       Source peer,
       long loads,
       long abandoned,
-      long damaged) {
+      long damaged,
+      long stale) {
     /** Samples found, wherever. */
     public long hits() {
       return local.hits + peer.hits;

@@ -354,6 +354,41 @@ class PeerLaneTest {
     }
   }
 
+  @ParameterizedTest
+  @EnumSource(Shape.class)
+  void read_eachSampleInAVariantOfItsOwn_hasThatOne(Shape shape) throws Exception {
+    long[] indices = {ofA[0], ofB[0], ofA[1], ofB[1], ofB[0]};
+    int[] variants = {3, 1, 0, 3, 2};
+    Batch cold = a.call(variants(shape, indices, variants)).as(Batch.class);
+    assertThat(cold.statuses()).containsOnly(Status.LEASED_TO_YOU);
+    for (int i = 0; i < indices.length; i++) {
+      // What a variant holds is told by the pixels of another index.
+      byte[] record = RawClient.record(indices[i] + 100L * variants[i], SIDE);
+      a.call(
+          new LaneMessage.Fill(
+              handleA, variants[i], indices[i], cold.leases()[i], 0, ByteBuffer.wrap(record)));
+    }
+    awaitStored();
+
+    RawClient.Reply warm = a.call(variants(shape, indices, variants));
+    assertThat(warm.as(Batch.class).statuses()).containsOnly(Status.HIT);
+    long[] held = new long[indices.length];
+    for (int i = 0; i < indices.length; i++) {
+      held[i] = indices[i] + 100L * variants[i];
+    }
+    BatchCheck.assertHolds(warm.as(Batch.class), warm.payload(), SIDE, held);
+    variants[3] = 2;
+    Batch other = a.call(variants(shape, indices, variants)).as(Batch.class);
+    assertThat(other.statuses()[3]).isEqualTo(Status.LEASED_TO_YOU);
+    a.call(
+        new LaneMessage.Abandon(
+            handleA, 2, new long[] {ofB[1]}, new long[] {other.leases()[0]}, new long[] {0}));
+  }
+
+  private LaneMessage.Read variants(Shape shape, long[] indices, int[] variants) {
+    return new LaneMessage.Read(handleA, shape, true, 0, -1, -1, 0, indices, new long[0], variants);
+  }
+
   private static boolean contains(long[] values, long value) {
     return LongStream.of(values).anyMatch(one -> one == value);
   }

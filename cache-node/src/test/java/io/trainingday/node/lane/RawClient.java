@@ -193,6 +193,11 @@ final class RawClient implements AutoCloseable {
 
   /** A record with an image of {@code side × side} bytes derived from the index, and a label. */
   static byte[] record(long index, int side) {
+    return record(index, side, 0, System.currentTimeMillis());
+  }
+
+  /** The same of a source with a stamp, made at a time. */
+  static byte[] record(long index, int side, long stamp, long createdMillis) {
     ByteBuffer image = ByteBuffer.allocate(side * side);
     for (int i = 0; i < image.capacity(); i++) {
       image.put(i, pixel(index, i));
@@ -203,6 +208,8 @@ final class RawClient implements AutoCloseable {
             SampleRecord.builder()
                 .tensor("image", DType.U8, new long[] {side, side}, image)
                 .tensor("label", DType.I64, new long[0], label)
+                .sourceStamp(stamp)
+                .createdMillis(createdMillis)
                 .build());
   }
 

@@ -43,7 +43,7 @@ final class MetricsServerTest {
           NodeStats.Disk.NONE,
           new NodeStats.Lane(
               3, 1_024, 4_096, 1_073_741_824, 20, 5_000_000_000L, 2, Map.of("token", 7L)),
-          new NodeStats.Peers(11, 12, 13, 14),
+          new NodeStats.Peers(11, 12, 15, 13, 14),
           new NodeStats.Fills(
               Map.of("written", 1_437L, "busy", 4L),
               123,
@@ -59,7 +59,8 @@ final class MetricsServerTest {
                   new NodeStats.Source(7, 1_053_696, 6),
                   8,
                   9,
-                  1)));
+                  1,
+                  16)));
 
   private final Node node = new Node();
   private final HttpClient client = HttpClient.newHttpClient();
@@ -103,6 +104,7 @@ final class MetricsServerTest {
             "training_day_batch_seconds_sum 5.0",
             "training_day_inline_batches_total 2.0",
             "training_day_damaged_records_total{dataset=\"pets \\\"all\\\"\",} 1.0",
+            "training_day_stale_records_total{dataset=\"pets \\\"all\\\"\",} 16.0",
             "training_day_lane_refusals_total{reason=\"token\",} 7.0",
             "training_day_fills_total{result=\"busy\",} 4.0",
             "training_day_fills_total{result=\"written\",} 1437.0",
@@ -129,6 +131,7 @@ final class MetricsServerTest {
                 + " 1053696.0",
             "training_day_peer_samples_served_total 11.0",
             "training_day_peer_damaged_records_total 12.0",
+            "training_day_peer_stale_records_total 15.0",
             "training_day_peer_connections_broken_total 13.0",
             "training_day_peer_late_leases_total 14.0",
             "training_day_dataset_generation{dataset=\"pets \\\"all\\\"\",} 2.0");

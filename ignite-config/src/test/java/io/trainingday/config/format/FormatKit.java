@@ -18,6 +18,7 @@ import java.nio.file.StandardOpenOption;
 import java.time.Duration;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
@@ -91,6 +92,7 @@ abstract class FormatKit {
             .set(SettingKey.METRICS_PORT, 0)
             .set(SettingKey.LOG_LEVEL, Settings.LogLevel.DEBUG)
             .setDataset("imagenet", SettingKey.DATASET_VALIDATION, Settings.Validation.NONE)
+            .setDataset("imagenet", SettingKey.DATASET_MAX_AGE, Duration.ofHours(12))
             .setDataset("imagenet", SettingKey.DATASET_BACKUPS, 1)
             .setDataset("imagenet", SettingKey.DATASET_TIER, Settings.Tier.HYBRID)
             .setDataset("a b/c.d", SettingKey.DATASET_VALIDATION, Settings.Validation.CHECKSUM)
@@ -117,7 +119,8 @@ abstract class FormatKit {
         .isEqualTo(
             Map.of(
                 "mnist",
-                new Settings.Dataset(Settings.Validation.CHECKSUM, 0, Settings.Tier.MEMORY)));
+                new Settings.Dataset(
+                    Settings.Validation.CHECKSUM, Optional.empty(), 0, Settings.Tier.MEMORY)));
   }
 
   @Test

@@ -52,7 +52,8 @@ final class ReferencePages {
         """);
     for (SettingKey<?, ?> key : SettingKey.ofDataset()) {
       comment(page, key, "    # ", "");
-      page.append("    #").append(yamlLine(key)).append('\n');
+      String line = yamlLine(key);
+      page.append(line.startsWith("#") ? "    " : "    #").append(line).append('\n');
     }
     return page.toString();
   }
@@ -101,7 +102,9 @@ final class ReferencePages {
         """);
     for (SettingKey<?, ?> key : SettingKey.ofDataset()) {
       comment(page, key, "      <!-- ", " -->");
-      page.append("      <!-- ").append(xmlLine(key)).append(" -->\n");
+      String line = xmlLine(key);
+      page.append("      ");
+      page.append(line.startsWith("<!--") ? line : "<!-- " + line + " -->").append('\n');
     }
     page.append(
         """
