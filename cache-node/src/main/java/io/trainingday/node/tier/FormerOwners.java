@@ -227,7 +227,9 @@ final class FormerOwners implements Elsewhere, AutoCloseable {
             0,
             0,
             searches.stream().mapToLong(search -> search.key.index()).toArray(),
-            searches.stream().mapToLong(search -> search.key.sampleVersion()).toArray());
+            searches.stream().mapToLong(search -> search.key.sampleVersion()).toArray(),
+            Long.MIN_VALUE,
+            new long[0]);
     Answers answers = new Answers();
     answers.whenEnded = () -> onThread(() -> ended(asked.member, searches, answers));
     var unused = peers.of(asked.member).read(request, answers);
