@@ -24,7 +24,7 @@ final class DatasetsText {
     }
     List<String> lines = new ArrayList<>();
     String format = "%-" + columns + "s %10s %9s %14s %12s  %s";
-    lines.add(line(format, "data set", "generation", "pipelines", "entries", "in memory", "hosts"));
+    lines.add(line(format, "data set", "generation", "pipelines", "entries", "held", "hosts"));
     for (JsonNode dataset : datasets) {
       lines.add(
           line(

@@ -18,7 +18,7 @@ class DatasetsTextTest {
 
     assertThat(DatasetsText.of(new JsonMapper().readTree(json)).lines())
         .containsExactly(
-            "data set                          generation pipelines        entries    in memory  hosts",
+            "data set                          generation pipelines        entries         held  hosts",
             "pets                                       3         2         12,345      1.5 MiB  host-a, host-b",
             "a data set with quite a long name          0         1              0          0 B");
   }

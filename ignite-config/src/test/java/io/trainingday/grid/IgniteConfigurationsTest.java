@@ -15,7 +15,7 @@ import java.nio.file.Files;
 import java.nio.file.LinkOption;
 import java.nio.file.Path;
 import java.time.Duration;
-import java.util.Arrays;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Objects;
 import java.util.Optional;
@@ -41,6 +41,8 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 
 class IgniteConfigurationsTest {
+  private static final Set<Integer> GIVEN_PORTS = new TreeSet<>();
+
   private final Heard heard = new Heard();
   private final Path temp;
 
@@ -105,7 +107,8 @@ class IgniteConfigurationsTest {
             tuple("versions", CacheMode.REPLICATED, CacheAtomicityMode.TRANSACTIONAL),
             tuple("heads", CacheMode.REPLICATED, CacheAtomicityMode.TRANSACTIONAL),
             tuple("pipelines", CacheMode.REPLICATED, CacheAtomicityMode.TRANSACTIONAL),
-            tuple("manifests", CacheMode.REPLICATED, CacheAtomicityMode.TRANSACTIONAL));
+            tuple("manifests", CacheMode.REPLICATED, CacheAtomicityMode.TRANSACTIONAL),
+            tuple("origin", CacheMode.REPLICATED, CacheAtomicityMode.TRANSACTIONAL));
   }
 
   @Test
@@ -341,18 +344,17 @@ class IgniteConfigurationsTest {
         .set(SettingKey.LANE_MAX_RECORD_SIZE, DataSize.ofMiB(8));
   }
 
+  /** Each is given once: the kernel may offer one again that is free for the moment. */
   private static List<Integer> freePorts(int count) throws IOException {
-    ServerSocket[] sockets = new ServerSocket[count];
-    try {
-      for (int i = 0; i < count; i++) {
-        sockets[i] = new ServerSocket(0, 1, InetAddress.getLoopbackAddress());
-      }
-      return Arrays.stream(sockets).map(ServerSocket::getLocalPort).toList();
-    } finally {
-      for (ServerSocket socket : sockets) {
-        socket.close();
+    List<Integer> ports = new ArrayList<>();
+    while (ports.size() < count) {
+      try (ServerSocket socket = new ServerSocket(0, 1, InetAddress.getLoopbackAddress())) {
+        if (GIVEN_PORTS.add(socket.getLocalPort())) {
+          ports.add(socket.getLocalPort());
+        }
       }
     }
+    return ports;
   }
 
   /** Ports this process listens at, by the sockets it holds open. */
