@@ -31,6 +31,7 @@ import picocli.CommandLine.ScopeType;
       GridNodeCommand.class,
       StatusCommand.class,
       DatasetsCommand.class,
+      WarmCommand.class,
       PublishCommand.class,
       InvalidateCommand.class,
       ConfigCommand.class
