@@ -23,6 +23,7 @@ from training_day.errors import (
 from training_day.fingerprints import Fingerprint, fingerprint
 from training_day.loader import BatchLoader
 from training_day.structure import register
+from training_day.warming import WarmProgress, WarmUp
 
 __all__ = [
     "BatchLoader",
@@ -36,6 +37,8 @@ __all__ = [
     "SourceMismatch",
     "TrainingDayError",
     "UnsupportedTypeError",
+    "WarmProgress",
+    "WarmUp",
     "concat",
     "doctor",
     "fingerprint",

@@ -18,7 +18,7 @@ from training_day.lane.connection import Connection
 from training_day.lane.messages import Lease
 from training_day.lane.slots import Slot, SlotPool
 
-__all__ = ["Attachment", "Session", "attachment"]
+__all__ = ["Attachment", "Session", "attachment", "own_attachment"]
 
 _RETRY_SECONDS = 1.0
 _REPEAT_SECONDS = 60.0
@@ -131,6 +131,7 @@ class Attachment:
         self._connecting = False
         self._retry_at = 0.0
         self._thread: Optional[threading.Thread] = None
+        self._closed = False
         self._wake = threading.Event()
         self._tasks: list[tuple[float, int, Callable[[], None]]] = []
         self._order = itertools.count()
@@ -170,7 +171,7 @@ class Attachment:
 
     def _attach(self, silent: bool = False) -> None:
         with self._lock:
-            if self._connecting or self._session is not None:
+            if self._connecting or self._session is not None or self._closed:
                 return
             self._connecting = True
         try:
@@ -238,7 +239,7 @@ class Attachment:
 
     def _run(self) -> None:
         renew_at = 0.0
-        while self._pid == os.getpid():
+        while self._pid == os.getpid() and not self._closed:
             now = time.monotonic()
             current = self._session
             due = renew_at if current is not None else self._retry_at
@@ -259,6 +260,15 @@ class Attachment:
             elif current is None and now >= self._retry_at:
                 self._attach(silent=True)
 
+    def close(self) -> None:
+        """Ends it for good; for one that `own_attachment` made."""
+        with self._lock:
+            self._closed = True
+        self.forget()
+        self._wake.set()
+        with _lock:
+            _own.discard(self)
+
     def forget(self) -> None:
         """Ends the session without a word; in a forked child, the parent keeps it."""
         current, self._session = self._session, None
@@ -267,7 +277,16 @@ class Attachment:
 
 
 _attachments: dict[tuple[Optional[str], Optional[str]], Attachment] = {}
+_own: set[Attachment] = set()
 _lock = threading.Lock()
+
+
+def own_attachment(argument: Optional[str] = None, token: Optional[str] = None) -> Attachment:
+    """One that nobody shares: requests of one connection follow one another."""
+    made = Attachment(argument, token)
+    with _lock:
+        _own.add(made)
+    return made
 
 
 def attachment(argument: Optional[str] = None, token: Optional[str] = None) -> Attachment:
@@ -282,9 +301,10 @@ def attachment(argument: Optional[str] = None, token: Optional[str] = None) -> A
 def _after_fork() -> None:
     global _lock
     _lock = threading.Lock()
-    for one in _attachments.values():
+    for one in (*_attachments.values(), *_own):
         one.forget()
     _attachments.clear()
+    _own.clear()
 
 
 os.register_at_fork(after_in_child=_after_fork)

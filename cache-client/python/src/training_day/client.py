@@ -27,7 +27,17 @@ from training_day.record import Layout
 from training_day.shared import Shared
 from training_day.structure import Packing
 
-__all__ = ["COLLATED", "RAGGED", "RECORDS", "Batch", "NotCollatable", "Samples", "Spec"]
+__all__ = [
+    "COLLATED",
+    "RAGGED",
+    "RECORDS",
+    "Batch",
+    "FillWatch",
+    "Filled",
+    "NotCollatable",
+    "Samples",
+    "Spec",
+]
 
 _SLOT_ATTEMPTS = 3
 _OPEN_AGAIN_SECONDS = 1.0
@@ -114,14 +124,35 @@ class _Want:
         self.alone = False
 
 
+class FillWatch:
+    """Is told what becomes of each record that was to be kept; from any thread."""
+
+    def waits(self, index: int) -> None:
+        """The node is busy: `settled` follows."""
+
+    def settled(self, index: int, size: int, result: int, reason: str) -> None:
+        """The node has taken the record, or never will. `reason` is the node's word for why not,
+        or one of BUSY_TOO_LONG, LOST, FAILED, TOO_LARGE."""
+
+
+BUSY_TOO_LONG, LOST, FAILED, TOO_LARGE = "busy", "lost", "error", "too-large"
+
+
 class Samples:
     """The samples of one data set in one process. Threads may read side by side."""
 
-    def __init__(self, attachment: Attachment, spec: Spec, counters: Shared) -> None:
+    def __init__(
+        self,
+        attachment: Attachment,
+        spec: Spec,
+        counters: Shared,
+        watch: Optional[FillWatch] = None,
+    ) -> None:
         self.pid = os.getpid()
         self.attachment = attachment
         self.spec = spec
         self.counters = counters
+        self.watch = watch or FillWatch()
         self.offers = Offers(self)
         self._lock = threading.Lock()
         self._opened: Optional[Opened] = None
@@ -196,6 +227,28 @@ class Samples:
         """
         return _Read(self, indices, shape, load, variants, stamps, use_slot).run()
 
+    def fill(
+        self,
+        indices: Sequence[int],
+        load: Loader,
+        variants: Sequence[int] = (),
+        stamps: Sequence[int] = (),
+    ) -> Filled:
+        """Loads those that the cache has not got and nobody else is loading, and nothing without a
+        node. A sample that fails is noted, and the others are loaded all the same."""
+        return _Fill(self, indices, load, variants, stamps).fill()
+
+    def owners(self) -> Optional[messages.Owners]:
+        """Who holds which partition of the data set now, None if no node tells."""
+        opened = self.open()
+        if opened is None:
+            return None
+        try:
+            body = opened.session.call(messages.OWNERS, messages.owners(opened.handle))
+            return opened.session.parsed(messages.owners_reply, body)
+        except (NodeGoneError, LaneError):
+            return None
+
     def peek(
         self, indices: Sequence[int], variants: Sequence[int] = (), stamps: Sequence[int] = ()
     ) -> dict[int, memoryview]:
@@ -222,7 +275,7 @@ class Samples:
         if self._packed is None:
             spec = self.spec
             own = replace(spec, pipeline=spec.pipeline + _PACKED)
-            self._packed = Samples(self.attachment, own, self.counters)
+            self._packed = Samples(self.attachment, own, self.counters, self.watch)
         return self._packed
 
     @property
@@ -248,6 +301,11 @@ class Samples:
             self._layout = layout
         if length > self._largest:
             self._largest = length
+
+    def dropped(self, index: int, size: int, reason: str) -> None:
+        """A record will not be kept."""
+        self.counters.count(shared.FILLS_DROPPED)
+        self.watch.settled(index, size, messages.DROPPED, reason)
 
     def _say(self, what: int, text: str) -> None:
         if self.counters.first_to_say(what):
@@ -528,16 +586,18 @@ class _Read:
 
     def _load_ours(self, load: Loader) -> None:
         for want in [one for one in self._wants.values() if not one.others]:
-            started = time.perf_counter_ns()
-            packing = load(want.index, self._samples.is_packed)
-            self._counters.count(shared.ORIGIN_LOADS)
-            self._counters.count(shared.LOAD_NANOS, time.perf_counter_ns() - started)
-            stamp = self._stamps.get(want.index, 0)
-            content = packing.encode(int(time.time() * 1000), stamp)
-            self._samples.learn(packing.layout, len(content))
-            if self._node is not None and not want.alone:
-                self._fill(self._node, want, content, load)
-            self._place(want, content)
+            self._load_one(want, load)
+
+    def _load_one(self, want: _Want, load: Loader) -> None:
+        started = time.perf_counter_ns()
+        packing = load(want.index, self._samples.is_packed)
+        self._counters.count(shared.ORIGIN_LOADS)
+        self._counters.count(shared.LOAD_NANOS, time.perf_counter_ns() - started)
+        content = packing.encode(int(time.time() * 1000), self._stamps.get(want.index, 0))
+        self._samples.learn(packing.layout, len(content))
+        if self._node is not None and not want.alone:
+            self._fill(self._node, want, content, load)
+        self._place(want, content)
 
     def _place(self, want: _Want, content: Any) -> None:
         for position in want.positions:
@@ -554,7 +614,7 @@ class _Read:
                 f" > maxRecordBytes={most}, raise lane.maxRecordSize of the node or store less in a"
                 " sample. Samples that large are loaded anew each time",
             )
-            self._counters.count(shared.FILLS_DROPPED)
+            self._samples.dropped(want.index, len(content), TOO_LARGE)
             if lease is not None:
                 opened.session.abandon([lease])
             return
@@ -563,7 +623,7 @@ class _Read:
             self._samples.offers.offer(opened, want.index, variant, lease, content)
         except NodeGoneError:
             self._node = None
-            self._counters.count(shared.FILLS_DROPPED)
+            self._samples.dropped(want.index, len(content), LOST)
         except LaneError as e:
             if e.code == messages.REFUSED and not self._samples.is_packed:
                 self._fill_packed(want.index, load, e)
@@ -574,6 +634,7 @@ class _Read:
         try:
             opened = packed.open()
             if opened is None:
+                samples.dropped(index, 0, LOST)
                 return
             stamp = self._stamps.get(index, 0)
             content = load(index, True).encode(int(time.time() * 1000), stamp)
@@ -581,6 +642,7 @@ class _Read:
             samples.mixed = True
         except NodeGoneError:
             self._node = None
+            samples.dropped(index, 0, LOST)
         except LaneError as e:
             raise CacheRefusedError(f"sample {index} of {samples.spec.name}: {e}; {why}") from None
 
@@ -662,6 +724,52 @@ class _Read:
             want.others = status == messages.LEASED_TO_OTHER
 
 
+@dataclass
+class Filled:
+    """What became of samples that were to be in the cache. Those in no list are being loaded by
+    others, or the node has gone; what the node did with the records, a FillWatch is told."""
+
+    hits: list[int] = field(default_factory=list)
+    loaded: list[int] = field(default_factory=list)
+    failed: dict[int, Exception] = field(default_factory=dict)
+
+
+class _Fill(_Read):
+    def __init__(
+        self,
+        samples: Samples,
+        indices: Sequence[int],
+        load: Loader,
+        variants: Sequence[int],
+        stamps: Sequence[int],
+    ) -> None:
+        super().__init__(samples, indices, RECORDS, load, variants, stamps, True)
+        self._filled = Filled()
+
+    def fill(self) -> Filled:
+        batch = self.run()
+        try:
+            missing = {*self._wants, *self._filled.loaded, *self._filled.failed}
+            if batch.reply is not None or batch.records:
+                self._filled.hits = [one for one in self._indices if one not in missing]
+            return self._filled
+        finally:
+            batch.release()
+
+    def _load_all(self, load: Loader) -> None:
+        self._look_among_packed()
+        for want in [one for one in self._wants.values() if not one.others and not one.alone]:
+            if self._node is None:
+                return
+            try:
+                self._load_one(want, load)
+                self._filled.loaded.append(want.index)
+            except Exception as e:
+                self._filled.failed[want.index] = e
+                self._abandon([want])
+                self._wants.pop(want.index, None)
+
+
 class Offers:
     """Hands records to the node. One that is busy gets a record again in the background, while its
     lease lasts; training does not wait for that. How much waits so is bounded; over it, records are
@@ -686,9 +794,10 @@ class Offers:
         if self._once(opened, index, variant, lease, content) != messages.BUSY:
             return
         if self._waiting_bytes + len(content) > _MAX_WAITING_BYTES:
-            self._give_up(opened, lease)
+            self._give_up(opened, index, lease, len(content), BUSY_TOO_LONG)
             return
         self._waiting_bytes += len(content)
+        self._samples.watch.waits(index)
         until = time.monotonic() + opened.session.limits.lease_millis / 1000
         self._later(opened, index, variant, lease, content, _FIRST_DELAY_SECONDS, until)
 
@@ -706,14 +815,15 @@ class Offers:
         try:
             body = session.call(messages.FILL, request, content)
         except LaneError:
-            self._give_up(opened, lease)
+            self._give_up(opened, index, lease, len(content), FAILED)
             raise
-        result, _ = session.parsed(messages.fill_reply, body)
+        result, reason = session.parsed(messages.fill_reply, body)
         if result != messages.BUSY:
             if lease is not None:
                 session.drop(lease)
             taken = result == messages.TAKEN
             self._samples.counters.count(shared.FILLS_TAKEN if taken else shared.FILLS_DROPPED)
+            self._samples.watch.settled(index, len(content), result, reason)
         return result
 
     def _later(
@@ -731,7 +841,7 @@ class Offers:
                 busy = self._once(opened, index, variant, lease, content) == messages.BUSY
             except NodeGoneError:
                 busy = False
-                self._samples.counters.count(shared.FILLS_DROPPED)
+                self._samples.dropped(index, len(content), LOST)
             except LaneError:
                 busy = False
             if busy and time.monotonic() < until:
@@ -739,12 +849,14 @@ class Offers:
                 self._later(opened, index, variant, lease, content, longer, until)
                 return
             if busy:
-                self._give_up(opened, lease)
+                self._give_up(opened, index, lease, len(content), BUSY_TOO_LONG)
             self._waiting_bytes -= len(content)
 
         self._samples.attachment.later(delay, again)
 
-    def _give_up(self, opened: Opened, lease: Optional[Lease]) -> None:
-        self._samples.counters.count(shared.FILLS_DROPPED)
+    def _give_up(
+        self, opened: Opened, index: int, lease: Optional[Lease], size: int, reason: str
+    ) -> None:
+        self._samples.dropped(index, size, reason)
         if lease is not None:
             opened.session.abandon([lease])

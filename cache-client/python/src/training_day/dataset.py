@@ -27,11 +27,13 @@ from training_day.source import source_digest
 from training_day.stamps import Stamps
 from training_day.variants import Variants
 from training_day.structure import Marked, Packing
+from training_day.warming import WarmUp
 
 __all__ = ["CacheStats", "CachedDataset", "concat", "subset"]
 
 _MAX_VARIANTS = 65_536
 _VALIDATIONS = ("", "checksum", "stamp", "none")
+_LOADS_TO_BE_SURE = 3
 
 
 @dataclass(frozen=True)
@@ -382,6 +384,79 @@ class CachedDataset(Dataset):
             return client.read(indices, RAGGED, load, variants, stamps)
         except NotCollatable:
             return None
+
+    # Warming.
+
+    def warm(
+        self,
+        order: Optional[Iterable[Any]] = None,
+        *,
+        workers: int = 0,
+        all_samples: bool = False,
+        samples_per_second: Optional[float] = None,
+        bytes_per_second: Optional[float] = None,
+        node_timeout: Optional[float] = None,
+        max_failures: int = 20,
+        progress: bool = False,
+        worker_init_fn: Optional[Callable[[int], None]] = None,
+        multiprocessing_context: Any = None,
+    ) -> WarmUp:
+        """Loads the data set into the cache in the background; training may go on meanwhile, and no
+        sample is loaded twice. What is there already is passed over, so a warm-up that was stopped
+        goes on with the next one. One process a host is enough.
+
+        What is loaded
+            order: what the first epoch will read, in that order: indices, a sampler or a batch
+                sampler. What it does not name comes behind it, in ascending order, as all does by
+                default. A sampler with a generator of its own gives the same order again.
+            all_samples: True warms those of all hosts; default: those that this host's nodes own,
+                so that all hosts together warm each sample once. With stored variants, those of the
+                epoch that is set.
+
+        Who works, how fast
+            workers: processes that load. Default 0: a thread of this one, which `frozen` random
+                pipelines cannot have.
+            worker_init_fn, multiprocessing_context: as of a DataLoader.
+            samples_per_second, bytes_per_second: limits of what is loaded. Default: none.
+
+        When it ends
+            It has looked at all samples ("complete"), or there is no room for more ("full": 64 in a
+            row were not kept), or it is stopped, or it failed.
+            node_timeout: seconds to wait at a time while there is no node. Default: for ever.
+            max_failures: so many samples in a row that cannot be loaded end it. Default 20.
+            progress: True shows a line on the terminal.
+
+        Raises CacheRefusedError if the node refuses the data set.
+        """
+        return WarmUp(
+            self,
+            order,
+            workers=workers,
+            all_samples=all_samples,
+            samples_per_second=samples_per_second,
+            bytes_per_second=bytes_per_second,
+            node_timeout=node_timeout,
+            max_failures=max_failures,
+            progress=progress,
+            worker_init_fn=worker_init_fn,
+            multiprocessing_context=multiprocessing_context,
+        )
+
+    def _load_beside_training(self, epoch: int, index: int, together: bool) -> Packing:
+        """As `_load`, in a thread beside others that may draw from the same generators: states are
+        left alone, and one load without a draw is proof enough."""
+        for _ in range(_LOADS_TO_BE_SURE):
+            watch = randomness.RngWatch()
+            sample = self._base[index]
+            drawn = watch.drawn()
+            if not drawn:
+                return structure.pack(self._marked(sample), together)
+        raise RandomTransformError(
+            f"whenever sample {index} of {self._name} was loaded, something drew from the generator"
+            f" of {' and '.join(drawn)}: its transform is random, or another thread draws all the"
+            " time. Kept, a random sample would be the same in every epoch: see `cut` and"
+            " `augment`. If it is the other thread, give warm(workers=1)"
+        )
 
     def _load(self, epoch: int, index: int, together: bool) -> Packing:
         last = self._last

@@ -14,6 +14,8 @@ from training_day.record import Layout, align, parse
 __all__ = [
     "Lease",
     "Limits",
+    "Member",
+    "Owners",
     "ProtocolError",
     "RaggedField",
     "ReadReply",
@@ -21,6 +23,8 @@ __all__ = [
     "hello",
     "leases",
     "open_dataset",
+    "owners",
+    "owners_reply",
     "read",
     "segment",
     "segment_id",
@@ -29,7 +33,9 @@ __all__ = [
 HEADER = struct.Struct("<IHHQ")
 ERROR = 0xFF
 REPLY = 0x80
-HELLO, OPEN, SEGMENT, MAPPED, DROP, READ, FILL, RENEW, ABANDON, STATUS = range(1, 11)
+HELLO, OPEN, SEGMENT, MAPPED, DROP, READ, FILL, RENEW, ABANDON, STATUS, OWNERS = range(
+    1, 12
+)
 
 RECORDS, COLLATED, RAGGED = range(3)
 HIT, MISS, LEASED_TO_YOU, LEASED_TO_OTHER = range(4)
@@ -79,6 +85,27 @@ class Lease:
     id: int
     version: int
     variant: int = 0
+
+
+@dataclass(frozen=True)
+class Member:
+    """One cache node; `local` is the one that answered."""
+
+    name: str
+    host_id: str
+    lane_address: str
+    budget_bytes: int
+    local: bool
+
+
+@dataclass(frozen=True)
+class Owners:
+    """Who holds what: of each partition the places in `members` of its holders, its primary
+    first."""
+
+    topology_version: int
+    members: list[Member]
+    holders: list[tuple[int, ...]]
 
 
 @dataclass
@@ -275,6 +302,28 @@ def leases(handle: int, variant: int, some: Sequence[Lease]) -> bytes:
     """RENEW and ABANDON."""
     head = struct.pack("<IHHII", handle, variant, 0, len(some), 0)
     return head + b"".join(struct.pack("<qQq", one.index, one.id, one.version) for one in some)
+
+
+def owners(handle: int) -> bytes:
+    return struct.pack("<II", handle, 0)
+
+
+def owners_reply(body: memoryview) -> Owners:
+    reader = _Reader(body)
+    version, partitions, count = reader.unpack(struct.Struct("<qII"))
+    members = []
+    for _ in range(count):
+        name, host_id, lane_address = reader.text(), reader.text(), reader.text()
+        budget, local = reader.unpack(struct.Struct("<qB"))
+        members.append(Member(name, host_id, lane_address, budget, local == 1))
+    holders = []
+    for partition in range(partitions):
+        (copies,) = reader.unpack(struct.Struct("<H"))
+        places = reader.unpack(struct.Struct(f"<{copies}H"))
+        if not places or max(places) >= count:
+            raise ProtocolError(f"partition {partition} is held by {places} of {count} members")
+        holders.append(places)
+    return Owners(version, members, holders)
 
 
 def error(body: memoryview) -> tuple[int, bool, str]:

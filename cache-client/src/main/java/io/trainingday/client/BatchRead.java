@@ -441,7 +441,7 @@ final class BatchRead {
     boolean fills = opened != null && want.duty() != Want.Duty.FOR_US_ALONE;
     if (opened != null && fills && bytes > opened.session().limits().maxRecordBytes()) {
       samples.sayTooLarge(want.index, bytes, opened.session().limits().maxRecordBytes());
-      counters.fillsDropped.increment();
+      samples.fills().dropped(want.index, bytes, Fills.TOO_LARGE);
       abandonLeases(List.of(want));
       fills = false;
     }
@@ -483,14 +483,15 @@ final class BatchRead {
   private void fill(Opened opened, Want want, ByteBuffer record) {
     Lease lease = want.takeLease();
     if (lease == null && generation < 0) {
-      counters.fillsDropped.increment(); // Nobody told what was current when the load began.
+      // Nobody told what was current when the load began.
+      samples.fills().dropped(want.index, record.remaining(), Fills.LOST);
       return;
     }
     try {
       samples.fills().fill(opened, want.index, lease, generation, record);
     } catch (IOException e) {
       node = null;
-      counters.fillsDropped.increment();
+      samples.fills().dropped(want.index, record.remaining(), Fills.LOST);
     }
   }
 

@@ -58,10 +58,10 @@ public final class CachedSamples implements AutoCloseable {
     }
   }
 
-  CachedSamples(TrainingCache cache, DatasetSpec spec) {
+  CachedSamples(TrainingCache cache, DatasetSpec spec, FillWatch watch) {
     this.cache = cache;
     this.spec = spec;
-    this.fills = new Fills(spec, counters, cache.memory(), cache.background());
+    this.fills = new Fills(spec, counters, watch, cache.memory(), cache.background());
   }
 
   /** What was opened. */
@@ -121,6 +121,28 @@ public final class CachedSamples implements AutoCloseable {
     }
     checkOpen();
     return new ReadAhead(this, batches, shape, loader, depth, cache.wantedSlots());
+  }
+
+  /**
+   * Fills the cache in the background, see {@link WarmUp}; with defaults, so only with samples that
+   * this host's nodes own.
+   *
+   * @throws CacheException if the node refuses the data set
+   */
+  public WarmUp warm(SampleLoader loader) {
+    return warm(loader, WarmUp.Options.builder().build());
+  }
+
+  /**
+   * Fills the cache in the background, see {@link WarmUp}. It goes on when these samples are
+   * closed, and is no part of their {@link #stats}.
+   *
+   * @param loader as of {@link #read(long[], ReadShape, SampleLoader)}
+   * @throws CacheException if the node refuses the data set
+   */
+  public WarmUp warm(SampleLoader loader, WarmUp.Options options) {
+    checkOpen();
+    return cache.warm(spec, loader, options);
   }
 
   /**
@@ -250,6 +272,12 @@ public final class CachedSamples implements AutoCloseable {
 
   long leaseWaitNanos() {
     return cache.config().leaseWaitNanos();
+  }
+
+  /** How long {@link Fills} may offer a record to a busy node. */
+  long longestFillNanos() {
+    Opened current = opened;
+    return current == null ? 0 : current.session().longestFillNanos();
   }
 
   /** Warns of what would otherwise be said for every batch. */

@@ -27,17 +27,36 @@ final class Fills {
   private static final long FIRST_DELAY_MILLIS = 10;
   private static final long LONGEST_DELAY_MILLIS = 500;
 
+  // Why records are dropped here, beside what nodes say.
+  static final String BUSY = "busy";
+  static final String LOST = "lost";
+  static final String ERROR = "error";
+  static final String TOO_LARGE = "too-large";
+
   private final DatasetSpec spec;
   private final Counters counters;
+  private final FillWatch watch;
   private final LaneMemory memory;
   private final Background background;
   private final AtomicLong waitingBytes = new AtomicLong();
 
-  Fills(DatasetSpec spec, Counters counters, LaneMemory memory, Background background) {
+  Fills(
+      DatasetSpec spec,
+      Counters counters,
+      FillWatch watch,
+      LaneMemory memory,
+      Background background) {
     this.spec = spec;
     this.counters = counters;
+    this.watch = watch;
     this.memory = memory;
     this.background = background;
+  }
+
+  /** A record was not offered, or its connection is gone. */
+  void dropped(long index, int recordBytes, String reason) {
+    counters.fillsDropped.increment();
+    watch.settled(index, recordBytes, FillResult.DROPPED, reason);
   }
 
   /**
@@ -75,7 +94,7 @@ final class Fills {
                           record))
                   .message();
     } catch (LaneException e) {
-      giveUp(opened, lease);
+      giveUp(opened, index, lease, record.remaining(), ERROR);
       if (e.code() == LaneException.Code.REFUSED) {
         throw new CacheException(
             "sample index=%d of %s: %s".formatted(index, spec, e.getMessage()), e);
@@ -90,6 +109,7 @@ final class Fills {
       opened.session().drop(lease);
     }
     (reply.result() == FillResult.TAKEN ? counters.fillsTaken : counters.fillsDropped).increment();
+    watch.settled(index, record.remaining(), reply.result(), reply.reason());
     return reply.result();
   }
 
@@ -98,7 +118,7 @@ final class Fills {
     int bytes = record.remaining();
     if (waitingBytes.addAndGet(bytes) > MAX_WAITING_BYTES) {
       waitingBytes.addAndGet(-bytes);
-      giveUp(opened, lease);
+      giveUp(opened, index, lease, bytes, BUSY);
       return;
     }
     LaneMemory.Block copy;
@@ -106,13 +126,14 @@ final class Fills {
       copy = memory.take(bytes);
     } catch (RuntimeException | Error e) {
       waitingBytes.addAndGet(-bytes);
-      giveUp(opened, lease);
+      giveUp(opened, index, lease, bytes, BUSY);
       throw e;
     }
     copy.buffer().put(0, record, record.position(), bytes);
     long until =
         System.nanoTime()
             + TimeUnit.MILLISECONDS.toNanos(opened.session().limits().leaseTimeoutMillis());
+    watch.waits(index);
     again(opened, index, lease, loadedAt, copy, FIRST_DELAY_MILLIS, until);
   }
 
@@ -158,17 +179,18 @@ final class Fills {
       if (System.nanoTime() - until < 0) {
         return false;
       }
-      giveUp(opened, lease);
+      giveUp(opened, index, lease, copy.buffer().capacity(), BUSY);
     } catch (IOException e) {
-      counters.fillsDropped.increment(); // The lease has gone with the connection.
+      dropped(index, copy.buffer().capacity(), LOST); // The lease has gone with the connection.
     } catch (CacheException e) {
       LOG.warn("{}", e.getMessage());
     }
     return true;
   }
 
-  private void giveUp(Opened opened, @Nullable Lease lease) {
-    counters.fillsDropped.increment();
+  private void giveUp(
+      Opened opened, long index, @Nullable Lease lease, int recordBytes, String reason) {
+    dropped(index, recordBytes, reason);
     if (lease != null) {
       opened.session().abandon(List.of(lease));
     }

@@ -38,6 +38,19 @@ public record Ownership(long topologyVersion, List<Node> nodes, List<List<Intege
     return holders.size();
   }
 
+  /** The partition of a sample, as {@code contract/placement.md} has it. */
+  public int partitionOf(long index) {
+    return partitionOf(index, partitions());
+  }
+
+  /**
+   * @param partitions a power of two
+   */
+  static int partitionOf(long index, int partitions) {
+    int hash = Long.hashCode(index);
+    return (hash ^ (hash >>> 16)) & (partitions - 1);
+  }
+
   /** The node that holds the first copy of a partition. */
   public Node primary(int partition) {
     return nodes.get(holders.get(partition).get(0));

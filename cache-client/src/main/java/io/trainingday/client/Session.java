@@ -133,6 +133,11 @@ final class Session {
         limits().answerTimeoutMillis() * 3L / 4, TimeUnit.NANOSECONDS.toMillis(answerNanos) / 2);
   }
 
+  /** While its lease lasts, a record is offered again; then comes one last answer. */
+  long longestFillNanos() {
+    return TimeUnit.MILLISECONDS.toNanos(limits().leaseTimeoutMillis()) + 2 * answerNanos;
+  }
+
   /**
    * One request, within the answer timeout.
    *

@@ -10,6 +10,8 @@ import java.io.IOException;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.Optional;
+import java.util.Set;
+import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.atomic.AtomicInteger;
 import org.jspecify.annotations.Nullable;
 
@@ -38,6 +40,7 @@ public final class TrainingCache implements AutoCloseable {
   private final AtomicInteger wantedSlots;
   private final Background background = new Background("training-day-keeper");
   private final Attachment attachment;
+  private final Set<WarmUp> warmUps = ConcurrentHashMap.newKeySet();
   private volatile boolean closed;
 
   private TrainingCache(Config config, LaneAccess access) {
@@ -79,9 +82,29 @@ public final class TrainingCache implements AutoCloseable {
    *     that name. When the node is not there now and refuses later, the next read throws it
    */
   public CachedSamples open(DatasetSpec spec) {
-    CachedSamples samples = new CachedSamples(this, spec);
+    CachedSamples samples = new CachedSamples(this, spec, FillWatch.NONE);
     samples.open();
     return samples;
+  }
+
+  /**
+   * Fills the cache with a data set in the background, see {@link WarmUp}.
+   *
+   * @param loader called on this cache's loader threads for the samples that are missing
+   * @throws CacheException if the node refuses the data set. When the node is not there now and
+   *     refuses later, the warm-up ends with it
+   */
+  public WarmUp warm(DatasetSpec spec, SampleLoader loader, WarmUp.Options options) {
+    checkOpen();
+    WarmUp warmUp = WarmUp.start(this, spec, loader, options);
+    warmUps.add(warmUp);
+    if (closed) {
+      warmUp.stop();
+    }
+    if (warmUp.state().isEnd()) {
+      warmUps.remove(warmUp); // It may have ended before it was there.
+    }
+    return warmUp;
   }
 
   /** The node that samples come from now, {@code unix:PATH} or {@code tcp://HOST:PORT}. */
@@ -117,10 +140,14 @@ public final class TrainingCache implements AutoCloseable {
     }
   }
 
-  /** Closes the connection and all data sets opened on it. Batches handed out stay valid. */
+  /**
+   * Closes the connection and all data sets opened on it, and stops their warm-ups. Batches handed
+   * out stay valid.
+   */
   @Override
   public void close() {
     closed = true;
+    warmUps.forEach(WarmUp::stop);
     attachment.close();
     background.close();
     loaders.close();
@@ -150,6 +177,16 @@ public final class TrainingCache implements AutoCloseable {
 
   Background background() {
     return background;
+  }
+
+  /** It needs no end with the cache any more. */
+  void ended(WarmUp warmUp) {
+    warmUps.remove(warmUp);
+  }
+
+  /** How many samples are loaded at a time. */
+  int loaderThreads() {
+    return config.loaderThreads;
   }
 
   /** How many slots of shared memory are worth having. */

@@ -21,6 +21,7 @@ import io.trainingday.client.SampleBatch;
 import io.trainingday.client.SampleLoadException;
 import io.trainingday.client.SampleLoader;
 import io.trainingday.client.TrainingCache;
+import io.trainingday.client.WarmUp;
 import io.trainingday.record.SampleRecord;
 import java.io.IOException;
 import java.nio.ByteOrder;
@@ -117,6 +118,19 @@ public final class CachedDataset extends RandomAccessDataset implements AutoClos
                 executorService,
                 prefetchNumber);
     return () -> batches;
+  }
+
+  /**
+   * Loads the data set into the cache in the background, see {@link WarmUp}: what is stored, so
+   * without the transforms that run after reads.
+   *
+   * @param manager whose engine data set and transforms work with
+   * @throws io.trainingday.client.CacheException if the node refuses the data set
+   */
+  public WarmUp warm(NDManager manager, WarmUp.Options options)
+      throws IOException, TranslateException {
+    prepare();
+    return samples.warm(loader(manager.getEngine()), options);
   }
 
   /** What happened to the reads so far. */

@@ -150,8 +150,12 @@ final class FakeNode implements AutoCloseable {
     twist((peer, request) -> false);
   }
 
+  /** Leases go with them. */
   void dropConnections() {
     server.dropConnections();
+    synchronized (this) {
+      leases.clear();
+    }
   }
 
   /** Requests of that kind so far, in the order they came. */
@@ -179,6 +183,11 @@ final class FakeNode implements AutoCloseable {
   synchronized void otherFails(long index) {
     othersLeases.remove(index);
     notifyAll();
+  }
+
+  /** Takes a lease back. */
+  synchronized void endLease(long index) {
+    leases.remove(index);
   }
 
   synchronized Set<Long> leasedIndices() {

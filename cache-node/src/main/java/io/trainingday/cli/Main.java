@@ -32,6 +32,7 @@ import picocli.CommandLine.ScopeType;
       StatusCommand.class,
       DatasetsCommand.class,
       DatasetCommand.class,
+      WarmCommand.class,
       PublishCommand.class,
       InvalidateCommand.class,
       ConfigCommand.class

@@ -403,7 +403,9 @@ public final class CacheNode implements AutoCloseable {
                             new DatasetUsage.Held(
                                 use.records(),
                                 use.bytes(),
-                                Set.of(hosts.getOrDefault(node, node.toString()))),
+                                Set.of(hosts.getOrDefault(node, node.toString())),
+                                Set.of(node),
+                                Map.of(use.pipeline(), use.records())),
                             DatasetUsage.Held::plus)));
     return held;
   }

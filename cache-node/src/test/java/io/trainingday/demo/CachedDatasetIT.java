@@ -10,12 +10,14 @@ import ai.djl.training.dataset.RandomAccessDataset;
 import ai.djl.translate.TranslateException;
 import io.trainingday.client.CacheStats;
 import io.trainingday.client.TrainingCache;
+import io.trainingday.client.WarmUp;
 import io.trainingday.djl.CachedDataset;
 import io.trainingday.djl.RandomTransform;
 import io.trainingday.node.CacheNode;
 import io.trainingday.node.TestNodes;
 import java.io.IOException;
 import java.nio.file.Path;
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
@@ -61,6 +63,33 @@ final class CachedDatasetIT {
       assertThat(stats.hits()).isEqualTo(3 * SAMPLES);
       assertThat(stats.inlineBatches()).as("batches without shared memory").isLessThan(10);
       assertThat(stats.slotBatches()).isGreaterThan(3 * SAMPLES / BATCH - 10);
+    }
+  }
+
+  @Test
+  void warm_thenTraining_loadsNothingMore() throws Exception {
+    DigitsDataset raw = new DigitsDataset(Digits.read(), IntStream.range(0, SAMPLES).toArray());
+    try (CacheNode node = CacheNode.launch(TestNodes.settings(folder).build());
+        TrainingCache cache = connect(node);
+        CachedDataset cached =
+            CachedDataset.builder()
+                .setDataset(raw)
+                .setName("digits")
+                .setCache(cache)
+                .optPipelineTag("v1")
+                .build();
+        NDManager manager = PyTorch.engine().newBaseManager(Device.cpu())) {
+      List<String> expected = contents(raw, manager);
+      long loadsBefore = raw.loads();
+
+      try (WarmUp warmUp = cached.warm(manager, WarmUp.Options.builder().build())) {
+        assertThat(warmUp.await(Duration.ofSeconds(60))).isTrue();
+        assertThat(warmUp.progress().loaded()).isEqualTo(SAMPLES);
+      }
+
+      assertThat(contents(cached, manager)).isEqualTo(expected);
+      assertThat(raw.loads() - loadsBefore).isEqualTo(SAMPLES);
+      assertThat(cached.stats().misses()).isZero();
     }
   }
 

@@ -7,12 +7,17 @@ import java.util.regex.Pattern;
 /**
  * Durations as people write them: {@code 200ms}, {@code 30s}, {@code 5m}, {@code 1h}, {@code 2d}.
  */
-final class Durations {
+public final class Durations {
   static final Pattern TEXT = Pattern.compile("([0-9]{1,19}) ?(ms|s|m|h|d)");
 
   private Durations() {}
 
-  static Duration parse(String text) {
+  /**
+   * Reads one.
+   *
+   * @throws IllegalArgumentException if it is none; the message says how to write it
+   */
+  public static Duration parse(String text) {
     Matcher matcher = TEXT.matcher(text);
     if (!matcher.matches()) {
       throw new IllegalArgumentException("write a whole number and a unit: ms, s, m, h or d");
@@ -36,7 +41,7 @@ final class Durations {
   }
 
   /** The duration in the largest unit that gives a whole number; finer than 1 ms is cut off. */
-  static String format(Duration duration) {
+  public static String format(Duration duration) {
     long millis = duration.toMillis();
     if (millis == 0) {
       return "0s";

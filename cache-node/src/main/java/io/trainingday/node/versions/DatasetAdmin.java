@@ -76,27 +76,30 @@ public final class DatasetAdmin implements AdminApi {
       Source source,
       SortedMap<String, String> settings,
       List<PipelineOf> pipelines,
+      long samples,
+      int copies,
       long entries,
       long bytes,
       List<String> hosts) {}
 
   private record Source(long length, String digest) {}
 
-  private record PipelineOf(String fingerprint, String schema) {}
+  private record PipelineOf(String fingerprint, String schema, long entries) {}
 
   /**
    * {@inheritDoc}
    *
    * <p>Of each: {@code name}, {@code generation}, {@code floor}, {@code incarnation}, {@code
    * source} with {@code length} and {@code digest}, {@code settings}, {@code pipelines} with {@code
-   * fingerprint} and {@code schema} (a line a field, empty before the first record), {@code
+   * fingerprint}, {@code schema} (a line a field, empty before the first record) and {@code
+   * entries}, {@code samples} the source has, {@code copies} of each record there can be, {@code
    * entries}, {@code bytes}, {@code hosts}; sorted by name.
    */
   @Override
   public String datasetsJson(String tenant) {
     Checks.tenant(tenant);
-    Map<String, List<PipelineOf>> pipelines = pipelines();
     Map<Long, Held> held = usage.held();
+    Map<String, List<PipelineOf>> pipelines = pipelines(held);
     List<Dataset> datasets = new ArrayList<>();
     String prefix = tenant + "/";
     versions
@@ -133,13 +136,28 @@ public final class DatasetAdmin implements AdminApi {
         new Source(key.source().length(), key.source().digest()),
         versions.withDefaults(key.settings()),
         sorted,
+        key.source().length(),
+        copies(versions.withDefaults(key.settings()).get("backups"), held),
         held.entries(),
         held.bytes(),
         held.hosts().stream().sorted().toList());
   }
 
+  /** No node holds two copies of one record. */
+  private static int copies(@Nullable String backups, Held held) {
+    int wanted = 1 + Integer.parseInt(backups == null ? "0" : backups);
+    return Math.max(1, Math.min(wanted, held.nodes().size()));
+  }
+
   /** By the digits of the data set's hash. */
-  private Map<String, List<PipelineOf>> pipelines() {
+  private Map<String, List<PipelineOf>> pipelines(Map<Long, Held> held) {
+    Map<String, Long> entries = new HashMap<>();
+    held.forEach(
+        (dataset, of) ->
+            of.pipelines()
+                .forEach(
+                    (pipeline, records) ->
+                        entries.put(MetaStore.pipelineKey(dataset, pipeline), records)));
     Map<String, List<PipelineOf>> pipelines = new HashMap<>();
     versions
         .store()
@@ -151,7 +169,9 @@ public final class DatasetAdmin implements AdminApi {
                   .computeIfAbsent(key.substring(0, key.indexOf('/')), d -> new ArrayList<>())
                   .add(
                       new PipelineOf(
-                          pipeline.fingerprint(), schema == null ? "" : schema.description()));
+                          pipeline.fingerprint(),
+                          schema == null ? "" : schema.description(),
+                          entries.getOrDefault(key, 0L)));
             });
     return pipelines;
   }

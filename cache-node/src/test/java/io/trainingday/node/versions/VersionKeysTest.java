@@ -16,6 +16,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
+import java.util.UUID;
 import java.util.concurrent.Callable;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
@@ -710,7 +711,15 @@ class VersionKeysTest {
     DatasetAdmin admin =
         new DatasetAdmin(
             keys,
-            () -> Map.of(open.datasetHash(), new DatasetUsage.Held(5, 700, Set.of("b", "a"))));
+            () ->
+                Map.of(
+                    open.datasetHash(),
+                    new DatasetUsage.Held(
+                        5,
+                        700,
+                        Set.of("b", "a"),
+                        Set.of(new UUID(0, 1), new UUID(0, 2)),
+                        Map.of(open.pipelineHash(), 4L, 77L, 1L))));
     admin.invalidate("alice", name, new long[] {1});
 
     JsonNode all = new JsonMapper().readTree(admin.datasetsJson("alice"));
@@ -732,9 +741,10 @@ class VersionKeysTest {
                      "source": {"length": 1000, "digest": "aa11"},
                      "settings": {"backups": "0", "validation": "checksum"},
                      "pipelines": [
-                       {"fingerprint": "resize 32", "schema": "image: u8, 3 dimensions"},
-                       {"fingerprint": "resize 64", "schema": ""}],
-                     "entries": 5, "bytes": 700, "hosts": ["a", "b"]}
+                       {"fingerprint": "resize 32", "schema": "image: u8, 3 dimensions",
+                        "entries": 4},
+                       {"fingerprint": "resize 64", "schema": "", "entries": 0}],
+                     "samples": 1000, "copies": 1, "entries": 5, "bytes": 700, "hosts": ["a", "b"]}
                     """
                         .formatted(name, open.view().incarnation())));
     assertThat(new JsonMapper().readTree(admin.datasetsJson("nobody"))).isEmpty();
