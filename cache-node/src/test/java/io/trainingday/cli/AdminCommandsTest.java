@@ -83,6 +83,26 @@ class AdminCommandsTest {
   }
 
   @Test
+  void dataset_policy_isChangedWhileInUse() {
+    assertThat(loads("cached")).isEqualTo(4);
+
+    CommandLineRun run = run("dataset", "cached", "policy=lru", "quota=50%");
+
+    assertThat(run.err()).isEmpty();
+    assertThat(run.exitCode()).isZero();
+    assertThat(run.out().lines())
+        .startsWith("data set 'cached' is kept with")
+        .contains("  policy=lru", "  quota=50%", "  guaranteed=0%", "  backups=0");
+    assertThat(run("status").out()).containsPattern("cached +lru +4 ");
+    assertThat(loads("cached")).isZero();
+
+    CommandLineRun wrong = run("dataset", "cached", "policy=fifo");
+    assertThat(wrong.exitCode()).isEqualTo(1);
+    assertThat(wrong.err())
+        .isEqualTo("error: policy=fifo, allowed: pin, lru, lfu or random%n".formatted());
+  }
+
+  @Test
   void publish_unknownDataset_saysSo() {
     CommandLineRun run = run("invalidate", "cats", "1");
 

@@ -83,9 +83,10 @@ class DatasetPolicyTest {
           .asString()
           .startsWith("policy=lru keeps less than pin would")
           .contains("training-day dataset pets policy=pin");
-      // In the same order again and again, an LRU that is too small finds nothing.
+      // In the same order again and again, an LRU that is too small finds nothing, but for records
+      // that came late because room had to be made first.
       read(samples, 0, SAMPLES);
-      assertThat(read(samples, 0, SAMPLES)).isZero();
+      assertThat(read(samples, 0, SAMPLES)).isLessThan(SAMPLES / 20);
       assertThat(status(node).evictions()).isGreaterThan(SAMPLES / 2);
       assertThat(status(node).entries()).isBetween(HELD - 20L, HELD + 5L);
       // What was read last is there.

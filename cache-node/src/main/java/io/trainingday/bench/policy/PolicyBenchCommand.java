@@ -18,7 +18,7 @@ import picocli.CommandLine.Option;
     sortOptions = false)
 public final class PolicyBenchCommand implements Callable<Integer> {
   private static final List<Double> SHARES = List.of(0.25, 0.5, 0.65, 0.9);
-  private static final int MIN_SAMPLES = 500;
+  private static final int MIN_SAMPLES = 2_000; // Ignite takes no region below 10 MiB.
   private static final int MAX_SAMPLES = 200_000;
   private static final int MAX_EPOCHS = 100;
 

@@ -33,6 +33,9 @@ final class DatasetShare {
   /** Keys of read records that may wait: some 64 bytes each. */
   private static final int MOST_WAITING = 1 << 18;
 
+  private static final int SHARE_OF_AHEAD = 256;
+  private static final int SHARE_OF_MOST_AHEAD = 16;
+
   private final long budgetBytes;
   private final int maxIndexed;
   private final long dataset;
@@ -42,6 +45,7 @@ final class DatasetShare {
   private final LongAdder evictedBytes = new LongAdder();
   private final Map<Refusal, LongAdder> refusals = new EnumMap<>(Refusal.class);
   private final AtomicLong wantedPages = new AtomicLong();
+  private final AtomicLong wantedQuotaBytes = new AtomicLong();
   private volatile DatasetTerms terms;
   private volatile long lastFillNanos;
   private volatile long stuckUntilNanos;
@@ -142,6 +146,22 @@ final class DatasetShare {
   /** By how much it is over its quota with {@code recordBytes} more. */
   synchronized long overQuotaBytes(long moreBytes) {
     return (held.bytes() + bytesInFlight + moreBytes) * copies() - quotaBytes();
+  }
+
+  /**
+   * What is kept free of the quota ahead of fills: a few records, where that is little of the
+   * whole. Else records that came in vain and come again would always find that newer ones were
+   * faster.
+   */
+  synchronized long aheadBytes() {
+    long mean = held.records() == 0 ? 0 : held.bytes() / held.records();
+    long quota = quotaBytes() / copies();
+    return Math.min(quota / SHARE_OF_MOST_AHEAD, Math.max(quota / SHARE_OF_AHEAD, 3 * mean));
+  }
+
+  /** Whether less of the quota is free than is to be. */
+  synchronized boolean isNearQuota() {
+    return overQuotaBytes(aheadBytes()) > 0;
   }
 
   /** What it was guaranteed and does not have. */
@@ -294,6 +314,16 @@ final class DatasetShare {
 
   void want(long pages, long mostPages) {
     wantedPages.updateAndGet(wanted -> Math.max(wanted, Math.min(wanted + pages, mostPages)));
+  }
+
+  /** A record has found no room within the quota. */
+  void wantQuota(int recordBytes) {
+    wantedQuotaBytes.addAndGet(recordBytes);
+  }
+
+  /** Bytes of records that found no room within the quota since the last call. */
+  long takeWantedQuota() {
+    return wantedQuotaBytes.getAndSet(0);
   }
 
   long wantedPages() {

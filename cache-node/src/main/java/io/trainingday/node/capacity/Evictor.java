@@ -106,7 +106,7 @@ final class Evictor implements AutoCloseable {
 
   /** A record of the data set was admitted. */
   void admitted(DatasetShare share) {
-    if (share.evicts() && admission.lastRoomPages() < cushionPages) {
+    if (share.evicts() && (admission.lastRoomPages() < cushionPages || share.isNearQuota())) {
       signal();
     }
   }
@@ -135,7 +135,7 @@ final class Evictor implements AutoCloseable {
         || (long) recordBytes * (1 + share.terms().backups()) > share.quotaBytes()) {
       return false;
     }
-    share.want(admission.pagesFor(recordBytes), admission.admissiblePages() / SHARE_OF_WANTED);
+    share.wantQuota(recordBytes);
     signal();
     return true;
   }
@@ -219,12 +219,10 @@ final class Evictor implements AutoCloseable {
   }
 
   private void makeQuota(DatasetShare share) {
-    long wanted = share.wantedPages() * admission.pageBytes();
-    // A little ahead, too: the next fill is to find room at once.
-    long ahead = Math.min(cushionPages * admission.pageBytes(), share.quotaBytes() / 64);
-    for (long over = share.overQuotaBytes(Math.max(wanted, ahead));
+    long more = share.takeWantedQuota() + share.aheadBytes();
+    for (long over = share.overQuotaBytes(more);
         over > 0 && !closed;
-        over = share.overQuotaBytes(Math.max(wanted, ahead))) {
+        over = share.overQuotaBytes(more)) {
       if (evict(share, over) == 0) {
         share.stuckUntil(System.nanoTime() + STUCK_NANOS);
         return;
