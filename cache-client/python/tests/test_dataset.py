@@ -819,7 +819,7 @@ def test_without_a_node_samples_come_from_the_origin_with_one_warning(name: str)
 
 
 def test_node_that_comes_later_is_used(directory: Path, name: str) -> None:
-    late = LocalNode(directory / "late")
+    late = LocalNode(directory / "came-late")
     with pytest.warns(CacheWarning, match="no cache node at"):
         ds = CachedDataset(Images(8), name, address=late.address)
     assert_same(ds[0], Images(8)[0])

@@ -5,6 +5,7 @@ import static org.awaitility.Awaitility.await;
 
 import io.trainingday.config.Portion;
 import io.trainingday.config.Settings.Policy;
+import io.trainingday.config.Settings.Tier;
 import io.trainingday.grid.SampleKey;
 import io.trainingday.node.fill.Fills.Submitted;
 import java.util.ArrayList;
@@ -27,7 +28,13 @@ class CopyEvictionTest {
       SampleKey any = GridNode.key(0);
       DatasetTerms terms =
           new DatasetTerms(
-              "t/copies", SAMPLES, 1, Policy.LRU, Portion.ofPercent(100), Portion.ofPercent(0));
+              "t/copies",
+              SAMPLES,
+              1,
+              Tier.MEMORY,
+              Policy.LRU,
+              Portion.ofPercent(100),
+              Portion.ofPercent(0));
       grid.nodes().forEach(node -> node.terms.put(any.dataset(), terms));
       grid.nodes().get(0).capacity.termsChanged(any.dataset());
 
