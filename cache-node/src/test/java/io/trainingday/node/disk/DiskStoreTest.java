@@ -208,7 +208,9 @@ final class DiskStoreTest {
     try (DiskStore store = DiskStore.open(options(directory))) {
       long written = fill(store, bodyBytes);
 
-      assertThat(bytesOf(directory)).isGreaterThan((long) (0.9 * (64 << 20)));
+      // Room to merge the index's tables stays free, and they are large where records are small.
+      double least = bodyBytes < 1_000 ? 0.85 : 0.9;
+      assertThat(bytesOf(directory)).isGreaterThan((long) (least * (64 << 20)));
       assertThat(store.usedBytes()).isCloseTo(bytesOf(directory), withinPercentage(1));
       assertThat(store.stats().refusedBudget()).isEqualTo(1);
       assertThat(store.stats().records()).isEqualTo(written);
