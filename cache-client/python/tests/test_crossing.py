@@ -36,7 +36,7 @@ class Whole:
         self._content = bytearray(content)
         self.layout = record.parse(self._content, len(self._content))
 
-    def encode(self, created_millis: int) -> bytearray:
+    def encode(self, created_millis: int, source_stamp: int = 0) -> bytearray:
         return self._content
 
 
