@@ -25,8 +25,8 @@ from training_day.fingerprints import Fingerprint
 from training_day.shared import Shared
 from training_day.source import source_digest
 from training_day.stamps import Stamps
-from training_day.variants import Variants
 from training_day.structure import Marked, Packing
+from training_day.variants import Variants
 from training_day.warming import WarmUp
 
 __all__ = ["CacheStats", "CachedDataset", "concat", "subset"]

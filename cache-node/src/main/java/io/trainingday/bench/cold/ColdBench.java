@@ -1,8 +1,8 @@
 package io.trainingday.bench.cold;
 
 import io.trainingday.bench.client.FreePort;
+import io.trainingday.bench.client.TemporaryDirectory;
 import io.trainingday.bench.cold.ColdReport.Row;
-import io.trainingday.bench.path.BenchException;
 import io.trainingday.client.CachedSamples;
 import io.trainingday.client.DatasetSpec;
 import io.trainingday.client.ReadShape;
@@ -14,9 +14,7 @@ import io.trainingday.config.Settings;
 import io.trainingday.node.CacheNode;
 import io.trainingday.record.DType;
 import io.trainingday.record.SampleRecord;
-import java.io.IOException;
 import java.nio.ByteBuffer;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
@@ -44,26 +42,10 @@ final class ColdBench {
   }
 
   List<Row> run() {
-    Path directory;
-    try {
-      directory = Files.createTempDirectory("training-day-bench");
-    } catch (IOException failure) {
-      throw new BenchException("no temporary directory: " + failure.getMessage(), failure);
-    }
-    Settings settings =
-        Settings.builder()
-            .set(SettingKey.GRID_NAME, "training-day-bench-cold")
-            .set(SettingKey.GRID_PORT, FreePort.find())
-            .set(SettingKey.GRID_COMMUNICATION_PORT, FreePort.find())
-            .set(SettingKey.LANE_SOCKET, directory.resolve("lane.sock"))
-            .set(
-                SettingKey.MEMORY_MAX_SIZE,
-                DataSize.ofBytes(SPARE_BYTES + (long) (1.3 * samples * sampleBytes)))
-            .set(SettingKey.METRICS_ENABLED, false)
-            .build();
     List<Row> rows = new ArrayList<>();
     rows.add(without());
-    try (CacheNode node = CacheNode.launch(settings);
+    try (TemporaryDirectory directory = TemporaryDirectory.create();
+        CacheNode node = CacheNode.launch(settings(directory.path()));
         TrainingCache cache =
             TrainingCache.connect(
                 TrainingCache.Config.builder().address("unix:" + node.socket()).build());
@@ -73,10 +55,21 @@ final class ColdBench {
       for (int epoch = 1; epoch <= 2; epoch++) {
         rows.add(with(cached, epoch));
       }
-    } finally {
-      directory.toFile().delete();
     }
     return rows;
+  }
+
+  private Settings settings(Path directory) {
+    return Settings.builder()
+        .set(SettingKey.GRID_NAME, "training-day-bench-cold")
+        .set(SettingKey.GRID_PORT, FreePort.find())
+        .set(SettingKey.GRID_COMMUNICATION_PORT, FreePort.find())
+        .set(SettingKey.LANE_SOCKET, directory.resolve("lane.sock"))
+        .set(
+            SettingKey.MEMORY_MAX_SIZE,
+            DataSize.ofBytes(SPARE_BYTES + (long) (1.3 * samples * sampleBytes)))
+        .set(SettingKey.METRICS_ENABLED, false)
+        .build();
   }
 
   private Row without() {

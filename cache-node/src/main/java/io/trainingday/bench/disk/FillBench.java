@@ -1,5 +1,6 @@
 package io.trainingday.bench.disk;
 
+import io.trainingday.bench.client.TemporaryDirectory;
 import io.trainingday.bench.path.Workload;
 import io.trainingday.bench.report.Report;
 import java.util.ArrayList;
@@ -69,7 +70,7 @@ final class FillBench {
     }
 
     void round(Workload workload, List<byte[]> contents) {
-      try (Shelves.Place place = shelves.place();
+      try (TemporaryDirectory place = shelves.place();
           Shelf shelf = shelves.shelf(kind, place, workload)) {
         long start = System.nanoTime();
         long before = start;

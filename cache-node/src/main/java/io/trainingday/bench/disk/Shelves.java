@@ -1,17 +1,12 @@
 package io.trainingday.bench.disk;
 
+import io.trainingday.bench.client.TemporaryDirectory;
 import io.trainingday.bench.measure.OpenPaths;
-import io.trainingday.bench.path.BenchException;
 import io.trainingday.bench.path.BufferedPath.Target;
 import io.trainingday.bench.path.MemcpyPath;
 import io.trainingday.bench.path.Workload;
-import java.io.IOException;
-import java.io.UncheckedIOException;
-import java.nio.file.Files;
 import java.nio.file.Path;
-import java.util.Comparator;
 import java.util.List;
-import java.util.stream.Stream;
 
 /** Opens shelves, each in a directory of its own that goes when it is closed. */
 final class Shelves {
@@ -33,7 +28,7 @@ final class Shelves {
         switch (kind.verb()) {
           case COPIES -> open.add(kind.toString(), new MemcpyPath(workload, target));
           case READS -> {
-            Place place = open.closing(place());
+            TemporaryDirectory place = open.closing(place());
             open.add(
                 kind.toString(), new ShelfPath(shelf(kind, place, workload), workload, target));
           }
@@ -47,17 +42,13 @@ final class Shelves {
     }
   }
 
-  Place place() {
-    try {
-      return new Place(Files.createTempDirectory(parent, "training-day-bench-disk"));
-    } catch (IOException failure) {
-      throw new BenchException("no directory in %s: %s".formatted(parent, failure), failure);
-    }
+  TemporaryDirectory place() {
+    return TemporaryDirectory.in(parent);
   }
 
   /** An empty one. */
-  Shelf shelf(PathKind kind, Place place, Workload workload) {
-    Path directory = place.directory();
+  Shelf shelf(PathKind kind, TemporaryDirectory place, Workload workload) {
+    Path directory = place.path();
     return switch (kind) {
       case RAW_WRITE, RAW_READ -> new FileShelf(directory, workload.sampleBytes());
       case DISK_FILL, DISK_READ ->
@@ -66,20 +57,5 @@ final class Shelves {
       case LMDB_PUT, LMDB_GET -> new LmdbShelf(directory, workload.bytes());
       case MEMCPY -> throw new IllegalArgumentException(kind + " keeps nothing");
     };
-  }
-
-  /** A directory that is deleted with everything in it. */
-  record Place(Path directory) implements AutoCloseable {
-    @Override
-    public void close() {
-      try (Stream<Path> files = Files.walk(directory)) {
-        List<Path> deepestFirst = files.sorted(Comparator.reverseOrder()).toList();
-        for (Path file : deepestFirst) {
-          Files.delete(file);
-        }
-      } catch (IOException | UncheckedIOException failure) {
-        throw new BenchException("%s stays behind: %s".formatted(directory, failure), failure);
-      }
-    }
   }
 }

@@ -1,39 +1,32 @@
 package io.trainingday.bench.local;
 
 import io.trainingday.bench.client.FreePort;
-import io.trainingday.bench.path.BenchException;
+import io.trainingday.bench.client.TemporaryDirectory;
 import io.trainingday.bench.path.Workload;
 import io.trainingday.config.DataSize;
 import io.trainingday.config.SettingKey;
 import io.trainingday.config.Settings;
 import io.trainingday.node.CacheNode;
-import java.io.IOException;
-import java.nio.file.Files;
 import java.nio.file.Path;
 
 /** A cache node in this process: default settings, but room, ports and a socket of its own. */
 final class LaneNode implements AutoCloseable {
   private final CacheNode node;
-  private final Path directory;
+  private final TemporaryDirectory directory;
 
-  private LaneNode(CacheNode node, Path directory) {
+  private LaneNode(CacheNode node, TemporaryDirectory directory) {
     this.node = node;
     this.directory = directory;
   }
 
   static LaneNode launch(Workload workload) {
-    Path directory;
-    try {
-      directory = Files.createTempDirectory("training-day-bench");
-    } catch (IOException failure) {
-      throw new BenchException("no temporary directory: " + failure.getMessage(), failure);
-    }
+    TemporaryDirectory directory = TemporaryDirectory.create();
     Settings settings =
         Settings.builder()
             .set(SettingKey.GRID_NAME, "training-day-bench-lane")
             .set(SettingKey.GRID_PORT, FreePort.find())
             .set(SettingKey.GRID_COMMUNICATION_PORT, FreePort.find())
-            .set(SettingKey.LANE_SOCKET, directory.resolve("lane.sock"))
+            .set(SettingKey.LANE_SOCKET, directory.path().resolve("lane.sock"))
             .set(SettingKey.MEMORY_MAX_SIZE, DataSize.ofBytes(memoryBytes(workload)))
             .set(SettingKey.METRICS_ENABLED, false)
             .build();
@@ -52,6 +45,6 @@ final class LaneNode implements AutoCloseable {
   @Override
   public void close() {
     node.close();
-    directory.toFile().delete();
+    directory.close();
   }
 }

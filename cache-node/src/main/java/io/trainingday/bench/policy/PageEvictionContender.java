@@ -1,13 +1,8 @@
 package io.trainingday.bench.policy;
 
 import io.trainingday.bench.client.FreePort;
-import java.io.IOException;
-import java.io.UncheckedIOException;
-import java.nio.file.Files;
-import java.nio.file.Path;
-import java.util.Comparator;
+import io.trainingday.bench.client.TemporaryDirectory;
 import java.util.List;
-import java.util.stream.Stream;
 import org.apache.ignite.Ignite;
 import org.apache.ignite.IgniteCache;
 import org.apache.ignite.Ignition;
@@ -38,24 +33,19 @@ final class PageEvictionContender implements Contender {
   /** Trees and lists of the partitions. */
   private static final long FIXED_BYTES = 4L << 20;
 
-  private final Path directory;
+  private final TemporaryDirectory directory = TemporaryDirectory.create();
   private final Ignite ignite;
   private final IgniteCache<Integer, byte[]> cache;
 
   PageEvictionContender(int held) {
     int port = FreePort.find();
-    try {
-      directory = Files.createTempDirectory("training-day-bench-pages");
-    } catch (IOException e) {
-      throw new UncheckedIOException(e);
-    }
     long regionBytes = FIXED_BYTES + (long) held * PAGE_BYTES;
     ignite =
         Ignition.start(
             new IgniteConfiguration()
                 .setIgniteInstanceName("training-day-bench-pages-" + port)
                 .setGridLogger(new NullLogger())
-                .setWorkDirectory(directory.toString())
+                .setWorkDirectory(directory.path().toString())
                 .setLocalHost("127.0.0.1")
                 .setConnectorConfiguration(null)
                 .setClientConnectorConfiguration(null)
@@ -106,12 +96,6 @@ final class PageEvictionContender implements Contender {
   @Override
   public void close() {
     Ignition.stop(ignite.name(), true);
-    try (Stream<Path> files = Files.walk(directory)) {
-      for (Path file : files.sorted(Comparator.reverseOrder()).toList()) {
-        Files.delete(file);
-      }
-    } catch (IOException e) {
-      throw new UncheckedIOException(e);
-    }
+    directory.close();
   }
 }

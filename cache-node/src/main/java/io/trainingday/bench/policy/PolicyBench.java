@@ -1,7 +1,7 @@
 package io.trainingday.bench.policy;
 
 import io.trainingday.bench.client.FreePort;
-import io.trainingday.bench.path.BenchException;
+import io.trainingday.bench.client.TemporaryDirectory;
 import io.trainingday.bench.policy.PolicyReport.Row;
 import io.trainingday.client.TrainingCache;
 import io.trainingday.config.DataSize;
@@ -11,8 +11,6 @@ import io.trainingday.config.Settings;
 import io.trainingday.config.Settings.Policy;
 import io.trainingday.node.CacheNode;
 import io.trainingday.record.RecordCodec;
-import java.io.IOException;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
@@ -56,15 +54,10 @@ final class PolicyBench {
 
   /** A row for each run. */
   List<Row> run() {
-    Path directory;
-    try {
-      directory = Files.createTempDirectory("training-day-bench");
-    } catch (IOException failure) {
-      throw new BenchException("no temporary directory: " + failure.getMessage(), failure);
-    }
     List<Row> rows = new ArrayList<>();
     int recordBytes = recordBytes();
-    try (CacheNode node = CacheNode.launch(settings(directory, recordBytes));
+    try (TemporaryDirectory directory = TemporaryDirectory.create();
+        CacheNode node = CacheNode.launch(settings(directory.path(), recordBytes));
         TrainingCache cache =
             TrainingCache.connect(
                 TrainingCache.Config.builder().address("unix:" + node.socket()).build())) {
@@ -87,8 +80,6 @@ final class PolicyBench {
           }
         }
       }
-    } finally {
-      directory.toFile().delete();
     }
     return rows;
   }

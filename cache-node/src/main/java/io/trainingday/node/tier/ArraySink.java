@@ -9,20 +9,20 @@ final class ArraySink implements RecordSink {
   private byte[] bytes = {};
   private int filled;
 
-  /** Takes a record of exactly so many bytes without being told of it. */
-  ArraySink(int recordBytes) {
-    maxBytes = recordBytes;
-    bytes = new byte[recordBytes];
+  private ArraySink(int maxBytes) {
+    this.maxBytes = maxBytes;
   }
 
-  private ArraySink(int maxBytes, byte[] none) {
-    this.maxBytes = maxBytes;
-    this.bytes = none;
+  /** Takes a record of exactly so many bytes without being told of it. */
+  static ArraySink of(int recordBytes) {
+    ArraySink sink = new ArraySink(recordBytes);
+    sink.bytes = new byte[recordBytes];
+    return sink;
   }
 
   /** Takes a record of at most so many bytes, once it is told how many. */
   static ArraySink upTo(int maxBytes) {
-    return new ArraySink(maxBytes, new byte[0]);
+    return new ArraySink(maxBytes);
   }
 
   byte[] bytes() {

@@ -326,7 +326,7 @@ final class FormerOwners implements Elsewhere, AutoCloseable {
       if (sentBytes != recordBytes || !inFlight.tryTake(recordBytes)) {
         return null;
       }
-      ArraySink sink = new ArraySink(recordBytes);
+      ArraySink sink = ArraySink.of(recordBytes);
       records.put(position, sink.bytes());
       return sink;
     }
