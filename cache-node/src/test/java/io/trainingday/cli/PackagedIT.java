@@ -4,9 +4,8 @@ import static java.nio.charset.StandardCharsets.UTF_8;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.awaitility.Awaitility.await;
 
+import io.trainingday.node.TestNodes;
 import java.io.IOException;
-import java.net.InetAddress;
-import java.net.ServerSocket;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
@@ -80,8 +79,8 @@ final class PackagedIT {
         java(
             Map.of(
                 "TRAINING_DAY_CONFIG_LANE_SOCKET", socket.toString(),
-                "TRAINING_DAY_CONFIG_GRID_PORT", freePort(),
-                "TRAINING_DAY_CONFIG_GRID_COMMUNICATION_PORT", freePort(),
+                "TRAINING_DAY_CONFIG_GRID_PORT", String.valueOf(TestNodes.freePort()),
+                "TRAINING_DAY_CONFIG_GRID_COMMUNICATION_PORT", String.valueOf(TestNodes.freePort()),
                 "TRAINING_DAY_CONFIG_METRICS_PORT", "0",
                 "TRAINING_DAY_CONFIG_MEMORY_MAX_SIZE", "512MiB"),
             "serve");
@@ -141,12 +140,6 @@ final class PackagedIT {
 
   private String printed(Process process) throws IOException {
     return Files.readString(directory.resolve("output-" + started.indexOf(process)), UTF_8);
-  }
-
-  private static String freePort() throws IOException {
-    try (ServerSocket socket = new ServerSocket(0, 1, InetAddress.getLoopbackAddress())) {
-      return Integer.toString(socket.getLocalPort());
-    }
   }
 
   private static List<Path> jars(Path folder) throws IOException {

@@ -5,10 +5,13 @@ import io.trainingday.config.SettingKey;
 import io.trainingday.config.Settings;
 import java.io.IOException;
 import java.io.UncheckedIOException;
+import java.net.BindException;
 import java.net.InetAddress;
 import java.net.InetSocketAddress;
 import java.net.Socket;
 import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
 import java.util.Queue;
 import java.util.concurrent.ConcurrentLinkedQueue;
 
@@ -36,14 +39,44 @@ public final class TestNodes {
    * number.
    */
   public static int freePort() {
+    return freePorts(1);
+  }
+
+  /** The first of {@code count} such ports in a row. */
+  public static int freePorts(int count) {
+    while (true) {
+      List<Socket> reservations = new ArrayList<>();
+      try {
+        int first = reserve(0, reservations);
+        for (int next = first + 1; next < first + count; next++) {
+          reserve(next, reservations);
+        }
+        RESERVED.addAll(reservations);
+        return first;
+      } catch (BindException taken) {
+        reservations.forEach(TestNodes::giveBack);
+      } catch (IOException e) {
+        throw new UncheckedIOException(e);
+      }
+    }
+  }
+
+  private static void giveBack(Socket reservation) {
     try {
-      Socket reservation = new Socket();
-      reservation.setReuseAddress(true);
-      reservation.bind(new InetSocketAddress(InetAddress.getLoopbackAddress(), 0));
-      RESERVED.add(reservation);
-      return reservation.getLocalPort();
+      reservation.close();
     } catch (IOException e) {
       throw new UncheckedIOException(e);
     }
+  }
+
+  private static int reserve(int port, List<Socket> reservations) throws IOException {
+    // Without the option the kernel refuses a port that another reservation has; with it, a server
+    // may listen there.
+    Socket reservation = new Socket();
+    reservations.add(reservation);
+    reservation.setReuseAddress(false);
+    reservation.bind(new InetSocketAddress(InetAddress.getLoopbackAddress(), port));
+    reservation.setReuseAddress(true);
+    return reservation.getLocalPort();
   }
 }

@@ -1,6 +1,7 @@
 package io.trainingday.node.store;
 
 import io.trainingday.grid.GridCaches;
+import io.trainingday.node.TestNodes;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.concurrent.CopyOnWriteArrayList;
@@ -29,8 +30,11 @@ public final class SmallNode implements AutoCloseable {
   public static final String REGION = "samples";
   public static final int PAGE_BYTES = 16 << 10;
 
-  private static final int FIRST_COMMUNICATION_PORT = 48_400;
   static final int PARTITIONS = 32;
+
+  /** Ports in a row that nodes which find each other have. */
+  static final int PORTS = 6;
+
   private static final AtomicInteger STARTED = new AtomicInteger();
 
   private final List<String> failures;
@@ -46,15 +50,18 @@ public final class SmallNode implements AutoCloseable {
     return start(workDirectory, regionBytes, new IsolatedDiscoverySpi());
   }
 
-  /** A node that finds others on {@code discoveryPort} and the few ports after it. */
+  /**
+   * A node that finds others on {@code discoveryPort} and the few ports after it, {@value #PORTS}
+   * in all.
+   */
   static SmallNode join(Path workDirectory, long regionBytes, int discoveryPort) {
-    String addresses = "127.0.0.1:%d..%d".formatted(discoveryPort, discoveryPort + 5);
+    String addresses = "127.0.0.1:%d..%d".formatted(discoveryPort, discoveryPort + PORTS - 1);
     return start(
         workDirectory,
         regionBytes,
         new TcpDiscoverySpi()
             .setLocalPort(discoveryPort)
-            .setLocalPortRange(5)
+            .setLocalPortRange(PORTS - 1)
             .setIpFinder(new TcpDiscoveryVmIpFinder(true).setAddresses(List.of(addresses))));
   }
 
@@ -68,9 +75,7 @@ public final class SmallNode implements AutoCloseable {
             .setLocalHost("127.0.0.1")
             .setDiscoverySpi(discovery)
             .setCommunicationSpi(
-                new TcpCommunicationSpi()
-                    .setLocalPort(FIRST_COMMUNICATION_PORT)
-                    .setLocalPortRange(500))
+                new TcpCommunicationSpi().setLocalPort(TestNodes.freePort()).setLocalPortRange(0))
             .setWorkDirectory(workDirectory.toAbsolutePath().toString())
             .setConnectorConfiguration(null)
             .setClientConnectorConfiguration(null)

@@ -284,7 +284,7 @@ abstract class StoreContract {
     int keys = 120;
     int[] lengths = {40_000};
     AtomicBoolean stop = new AtomicBoolean();
-    int port = TestNodes.freePort();
+    int port = TestNodes.freePorts(SmallNode.PORTS);
     ExecutorService threads = Executors.newFixedThreadPool(2);
     try (SmallNode first = SmallNode.join(directory.resolve("first"), 64 << 20, port)) {
       RecordStore here = open(first.ignite()).of(backups);

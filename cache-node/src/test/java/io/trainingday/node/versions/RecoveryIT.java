@@ -3,6 +3,7 @@ package io.trainingday.node.versions;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.awaitility.Awaitility.await;
 
+import io.trainingday.node.TestNodes;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
@@ -16,7 +17,7 @@ import org.junit.jupiter.api.io.TempDir;
 
 /** A grid that comes back after all of its nodes were killed. Every node is a process. */
 class RecoveryIT {
-  private static final int PORT = 48_860;
+  private static final int PORT = TestNodes.freePorts(VersionNode.PORTS);
   private static final Duration LONG = Duration.ofMinutes(10);
   private static final Duration LIMIT = Duration.ofSeconds(60);
   private static final String NAME = "pictures";
@@ -33,6 +34,10 @@ class RecoveryIT {
   @AfterEach
   void stop() {
     started.forEach(VersionProcess::close);
+  }
+
+  private static String name(int index) {
+    return VersionNode.name(index, PORT);
   }
 
   private VersionProcess start(int index) throws Exception {
@@ -119,9 +124,8 @@ class RecoveryIT {
     VersionProcess one = start(2);
     assertWaits(
         one,
-        "of the nodes that were in the grid last, [versions-48860-0, versions-48860-1,"
-            + " versions-48860-2], only [versions-48860-2] are here with what they kept, no"
-            + " majority");
+        "of the nodes that were in the grid last, [%s, %s, %s], only [%s] are here with what they kept, no majority"
+            .formatted(name(0), name(1), name(2), name(2)));
     VersionProcess second = start(1);
     assertThat(served(one)).isEqualTo(before);
     assertThat(served(second)).isEqualTo(before);
@@ -144,13 +148,12 @@ class RecoveryIT {
     kill(all);
 
     VersionProcess old = start(2);
-    assertWaits(old, "only [versions-48860-2] are here");
+    assertWaits(old, "only [" + name(2) + "] are here");
     VersionProcess newer = start(0);
     // Two of the three that once were, but one of the two that were last.
     assertWaits(
-        newer, "of the nodes that were in the grid last, [versions-48860-0, versions-48860-1]");
-    assertWaits(
-        old, "of the nodes that were in the grid last, [versions-48860-0, versions-48860-1]");
+        newer, "of the nodes that were in the grid last, [" + name(0) + ", " + name(1) + "]");
+    assertWaits(old, "of the nodes that were in the grid last, [" + name(0) + ", " + name(1) + "]");
     VersionProcess last = start(1);
 
     for (VersionProcess node : List.of(old, newer, last)) {
@@ -198,7 +201,7 @@ class RecoveryIT {
     all.get(0).stop();
 
     VersionProcess left = start(1);
-    assertWaits(left, "of which [versions-48860-1] left before the others");
+    assertWaits(left, "of which [" + name(1) + "] left before the others");
     VersionProcess last = start(0);
     assertThat(served(last)).isEqualTo(before);
     assertThat(served(left)).isEqualTo(before);

@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.awaitility.Awaitility.await;
 
 import io.trainingday.grid.SampleKey;
+import io.trainingday.node.TestNodes;
 import io.trainingday.node.recovery.Electorate;
 import io.trainingday.node.recovery.Kept;
 import io.trainingday.node.recovery.KeptFiles;
@@ -27,7 +28,7 @@ import org.junit.jupiter.api.io.TempDir;
 
 /** What one node keeps on its disk. Several nodes: {@link RecoveryIT}. */
 class RecoveryTest {
-  private static final int PORT = 48_880;
+  private static final int PORT = TestNodes.freePorts(VersionNode.PORTS);
   private static final Duration WAIT = Duration.ofMinutes(10);
   private static final SourceIdentity SOURCE = new SourceIdentity(40_000, "aa11");
 
@@ -107,7 +108,7 @@ class RecoveryTest {
 
   @Test
   void isReachable_whileOthersAreWaitedFor_givesNothingUp() throws Exception {
-    String self = "versions-" + PORT + "-0";
+    String self = VersionNode.name(0, PORT);
     Life life = new Life(1, 2, 3);
     Electorate two = new Electorate(life, 4, Set.of(self, "other"));
     try (KeptFiles files = KeptFiles.open(directory.resolve("kept-0"))) {

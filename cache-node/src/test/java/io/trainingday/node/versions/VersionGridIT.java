@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.assertj.core.api.Assertions.catchThrowable;
 import static org.awaitility.Awaitility.await;
 
+import io.trainingday.node.TestNodes;
 import io.trainingday.node.consistency.ConsistencyChecker;
 import io.trainingday.node.consistency.Operation;
 import io.trainingday.node.consistency.Operation.Publish;
@@ -27,7 +28,7 @@ import org.slf4j.LoggerFactory;
 /** Publishing while nodes die and pause: one node here, two in processes of their own. */
 class VersionGridIT {
   private static final Logger LOG = LoggerFactory.getLogger(VersionGridIT.class);
-  private static final int PORT = 48_830;
+  private static final int PORT = TestNodes.freePorts(VersionNode.PORTS);
   private static final SourceIdentity SOURCE = new SourceIdentity(100, "aa11");
   private static final String NAME = "pictures";
   private static final long INDEX = 7;
@@ -161,7 +162,10 @@ class VersionGridIT {
         .hasValueSatisfying(
             trouble ->
                 assertThat(trouble)
-                    .startsWith("this node sees 1 of the grid's 3 nodes [versions-48830-0,"));
+                    .startsWith(
+                        "this node sees 1 of the grid's 3 nodes ["
+                            + VersionNode.name(0, PORT)
+                            + ","));
     assertThatThrownBy(() -> publish("refused"))
         .isInstanceOfSatisfying(
             DatasetRefusedException.class,

@@ -3,6 +3,7 @@ package io.trainingday.node.versions;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import io.trainingday.node.TestNodes;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
@@ -30,7 +31,7 @@ import org.slf4j.LoggerFactory;
 /** Version keys on three nodes. */
 class VersionGridTest {
   private static final Logger LOG = LoggerFactory.getLogger(VersionGridTest.class);
-  private static final int PORT = 48_800;
+  private static final int PORT = TestNodes.freePorts(VersionNode.PORTS);
   private static final SourceIdentity SOURCE = new SourceIdentity(100_000, "aa11");
   private static final List<VersionNode> NODES = new ArrayList<>();
 

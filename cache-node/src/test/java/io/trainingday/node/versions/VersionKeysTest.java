@@ -6,6 +6,7 @@ import static org.assertj.core.api.Assertions.catchThrowableOfType;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.json.JsonMapper;
+import io.trainingday.node.TestNodes;
 import io.trainingday.node.membership.Fence;
 import io.trainingday.node.versions.DatasetRefusedException.Reason;
 import io.trainingday.node.versions.VersionKey.Request;
@@ -64,6 +65,7 @@ class VersionKeysTest {
 
   @BeforeAll
   static void startNode() {
+    int discoveryPort = TestNodes.freePort();
     IgniteConfiguration configuration =
         new IgniteConfiguration()
             .setIgniteInstanceName("versions-test")
@@ -72,12 +74,13 @@ class VersionKeysTest {
             .setMetricsLogFrequency(0)
             .setDiscoverySpi(
                 new TcpDiscoverySpi()
-                    .setLocalPort(48_730)
-                    .setLocalPortRange(9)
+                    .setLocalPort(discoveryPort)
+                    .setLocalPortRange(0)
                     .setIpFinder(
                         new TcpDiscoveryVmIpFinder()
-                            .setAddresses(List.of("127.0.0.1:48730..48739"))))
-            .setCommunicationSpi(new TcpCommunicationSpi().setLocalPort(48_740))
+                            .setAddresses(List.of("127.0.0.1:" + discoveryPort))))
+            .setCommunicationSpi(
+                new TcpCommunicationSpi().setLocalPort(TestNodes.freePort()).setLocalPortRange(0))
             .setDataStorageConfiguration(
                 new DataStorageConfiguration()
                     .setPageSize(16_384)

@@ -63,8 +63,12 @@ final class VersionNode implements AutoCloseable {
   static final Duration PATIENCE = Duration.ofSeconds(30);
   static final Map<String, String> DEFAULTS = Map.of("validation", "checksum", "backups", "0");
 
-  private static final String PORT = "test.port";
   private static final int MAX_NODES = 5;
+
+  /** Ports in a row that a grid of such nodes has. */
+  static final int PORTS = 2 * MAX_NODES;
+
+  private static final String PORT = "test.port";
 
   private final ServerSocket server;
   private final ExecutorService threads =
@@ -85,7 +89,7 @@ final class VersionNode implements AutoCloseable {
    * Starts the node and waits until it serves.
    *
    * @param index below {@value #MAX_NODES}
-   * @param basePort of 20 ports that belong to the grid
+   * @param basePort the first of {@value #PORTS} that belong to the grid
    * @param other answers lines that are no ping
    */
   VersionNode(int index, int basePort, Path directory, Function<String, String> other) {
@@ -152,9 +156,13 @@ final class VersionNode implements AutoCloseable {
     return new VersionNode(index, basePort, directory, line -> "?");
   }
 
+  static String name(int index, int basePort) {
+    return "versions-" + basePort + "-" + index;
+  }
+
   private static IgniteConfiguration configuration(
       int index, int basePort, Path directory, Map<String, Object> attributes) {
-    String name = "versions-" + basePort + "-" + index;
+    String name = name(index, basePort);
     IgniteConfiguration configuration =
         new IgniteConfiguration()
             .setIgniteInstanceName(name)
@@ -177,7 +185,9 @@ final class VersionNode implements AutoCloseable {
                                     .mapToObj(i -> "127.0.0.1:" + (basePort + i))
                                     .toList())))
             .setCommunicationSpi(
-                new TcpCommunicationSpi().setLocalPort(basePort + 10 + index).setLocalPortRange(0))
+                new TcpCommunicationSpi()
+                    .setLocalPort(basePort + MAX_NODES + index)
+                    .setLocalPortRange(0))
             .setDataStorageConfiguration(
                 new DataStorageConfiguration()
                     .setPageSize(16_384)
