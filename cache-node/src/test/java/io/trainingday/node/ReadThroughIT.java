@@ -120,7 +120,7 @@ class ReadThroughIT {
               "sample index=7 of data set 'mixed' could not be loaded: java.io.IOException: disk on"
                   + " fire");
       await()
-          .atMost(Duration.ofSeconds(2))
+          .atMost(Duration.ofSeconds(15))
           .untilAsserted(() -> assertThat(node.stats().fills().leases()).isZero());
       loads.set(0);
 
@@ -151,7 +151,7 @@ class ReadThroughIT {
                   + " that makes other fields needs another pipeline fingerprint");
 
       await()
-          .atMost(Duration.ofSeconds(2))
+          .atMost(Duration.ofSeconds(15))
           .untilAsserted(() -> assertThat(node.stats().fills().leases()).isZero());
       loads.set(0);
       check(samples.read(indices(0, BATCH), ReadShape.RECORDS, loader(true)), true);

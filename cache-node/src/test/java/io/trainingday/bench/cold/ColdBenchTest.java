@@ -15,6 +15,5 @@ final class ColdBenchTest {
     assertThat(rows).extracting(ColdReport.Row::hits).containsExactly(0L, 0L, 200L);
     assertThat(rows).allSatisfy(row -> assertThat(row.seconds()).isPositive());
     assertThat(rows.get(0).seconds()).isGreaterThan(0.1);
-    assertThat(rows.get(2).seconds()).isLessThan(rows.get(1).seconds());
   }
 }
