@@ -498,6 +498,42 @@ def test_truncated_segment_is_read_inline(
     assert batch.slot is None and batch.hits == 10
 
 
+def test_memory_outlives_its_connection_while_somebody_looks(
+    start_node: Callable[..., LocalNode], name: str
+) -> None:
+    node = start_node()
+
+    def load(index: int, together: bool) -> Any:
+        return structure.pack(torch.full((64,), index), together)
+
+    def read() -> tuple[Attachment, Any]:
+        attachment = Attachment(node.address, "")
+        cache = Samples(attachment, Spec(name, "p", 10), Shared())
+        cache.read(range(10), RECORDS, load).release()
+        stored(node, name)
+        batch = cache.read(range(10), RECORDS, load)
+        assert batch.slot is not None and batch.hits == 10
+        return attachment, batch
+
+    def lane() -> tuple[int, int]:
+        status = node.status()["lane"]
+        return status["connections"], status["slotsBytes"]
+
+    attachment, batch = read()
+    whole = bytes(batch.memory)
+    attachment.close()
+    assert _holds(lambda: lane()[0] == 1, 5)
+    # Whoever asks for memory has what nobody holds freed first.
+    other, others = read()
+    others.release()
+    other.close()
+    assert _holds(lambda: lane() == (1, len(whole)), 5)
+    assert bytes(batch.memory) == whole
+    batch.release()
+    del batch
+    assert _holds(lambda: lane() == (1, 0), 5)
+
+
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     from PIL import Image

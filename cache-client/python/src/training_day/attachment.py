@@ -116,6 +116,7 @@ class Session:
 
     def close(self) -> None:
         self.connection.close()
+        self._slots.close()
 
 
 class Attachment:

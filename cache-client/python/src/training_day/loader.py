@@ -8,6 +8,7 @@ import sys
 import threading
 import time
 import warnings
+import weakref
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Callable, Optional
@@ -479,3 +480,13 @@ def _register(memory: Any) -> None:
     code = int(result[0]) if isinstance(result, tuple) else int(result)
     if code:
         warnings.warn(f"cudaHostRegister failed with {code}", CacheWarning, stacklevel=2)
+    else:
+        # Registered pages stay in memory, whatever else becomes of the mapping.
+        end = weakref.finalize(memory, _unregister, view.ctypes.data, os.getpid())
+        end.atexit = False
+
+
+def _unregister(address: int, pid: int) -> None:
+    if pid == os.getpid():
+        runtime: Any = torch.cuda.cudart()
+        runtime.cudaHostUnregister(address)

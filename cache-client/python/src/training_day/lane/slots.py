@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import fcntl
 import mmap
 import os
 import threading
 import time
 import warnings
+import weakref
 from collections import deque
 from typing import Callable, Optional
 
@@ -33,6 +35,12 @@ class _Segment:
     def is_unused(self) -> bool:
         return len(self.free) == self.slots
 
+    def take(self) -> Optional[Slot]:
+        try:
+            return self.free.pop()
+        except IndexError:
+            return None
+
 
 class Slot:
     """Memory for one batch, the taker's until it is released."""
@@ -56,7 +64,12 @@ class Slot:
 
 class SlotPool:
     """Asks the node for shared memory when a batch's size is known, and for a larger piece when a
-    batch does not fit. Where there is none, batches come through the socket."""
+    batch does not fit. Where there is none, batches come through the socket.
+
+    The node frees the pages of a segment that was dropped, whoever has them mapped. When the
+    connection ends it waits for the lock on the segment's file, which is held as long as the
+    mapping lives: a tensor over it may be in use still.
+    """
 
     def __init__(
         self,
@@ -71,6 +84,7 @@ class SlotPool:
         self._lock = threading.RLock()
         self._current: Optional[_Segment] = None
         self._growing = False
+        self._closed = False
         self._retry_at = 0.0
         self._refused = False
         # Slots that a garbage collection releases are dropped by the next call.
@@ -89,8 +103,9 @@ class SlotPool:
             old = self._current
             if old is not None and old.slot_bytes >= size:
                 most = min(self._wanted(), limits.max_segment_bytes // old.slot_bytes)
-                if old.free or old.slots >= most:
-                    return old.free.pop() if old.free else None
+                slot = old.take()
+                if slot is not None or old.slots >= most:
+                    return slot
             if self._growing or time.monotonic() < self._retry_at:
                 return None
             self._growing = True
@@ -102,6 +117,9 @@ class SlotPool:
                 self._growing = False
                 if fresh is None or fresh.slots < self._wanted():
                     self._retry_at = time.monotonic() + _RETRY_SECONDS
+                if fresh is not None and self._closed:
+                    fresh.free.clear()
+                    fresh = None
                 if fresh is not None:
                     self._current = fresh
                     self._refused = False
@@ -111,13 +129,28 @@ class SlotPool:
                             self._unused.append(old)
         self._drop_unused()
         with self._lock:
-            return fresh.free.pop() if fresh is not None and fresh.free else None
+            return fresh.take() if fresh is not None else None
 
     def give_back(self, slot: Slot, owner: _Segment) -> None:
         """May be called by the garbage collector, anywhere: it must not wait for a reply."""
         owner.free.append(slot)
-        if owner.retired and owner.is_unused:
+        if self._closed:
+            owner.free.clear()  # The mapping, and with it the lock, ends with the last view.
+        elif owner.retired and owner.is_unused:
             self._unused.append(owner)
+
+    def close(self) -> None:
+        """The connection has ended. What nobody uses is unmapped, the rest with its last view.
+        Takes no lock: after a fork somebody else may have it for ever."""
+        self._closed = True
+        current, self._current = self._current, None
+        if current is not None:
+            current.free.clear()
+        while self._unused:
+            try:
+                self._unused.popleft().free.clear()
+            except IndexError:
+                return
 
     def _drop_unused(self) -> None:
         while self._unused:
@@ -169,9 +202,13 @@ class SlotPool:
                 size = os.fstat(file).st_size
                 if size != slot_bytes * count:
                     raise OSError(f"it has {size} bytes, expected {slot_bytes * count}")
+                fcntl.lockf(file, fcntl.LOCK_SH | fcntl.LOCK_NB, messages.SEGMENT_LOCK_BYTES)
                 memory = mmap.mmap(file, size)
-            finally:
+            except BaseException:
                 os.close(file)
+                raise
+            # Closing any descriptor of the file would give up the lock before the mapping ends.
+            weakref.finalize(memory, os.close, file).atexit = False
         except (OSError, ValueError) as e:
             self._say(f"{path} cannot be mapped: {e}")
             self._tell(messages.DROP, number)

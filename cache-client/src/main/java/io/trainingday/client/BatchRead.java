@@ -50,6 +50,9 @@ final class BatchRead {
   /** A node that says "still leased" without having waited is not asked faster than this. */
   private static final long SHORTEST_ROUND_NANOS = TimeUnit.MILLISECONDS.toNanos(10);
 
+  /** By then whoever has memory is not going to give it back: better too much than to hang. */
+  private static final long LONGEST_MEMORY_WAIT_NANOS = TimeUnit.SECONDS.toNanos(10);
+
   private final CachedSamples samples;
   private final long[] indices;
   private final ReadShape shape;
@@ -149,7 +152,7 @@ final class BatchRead {
       long bytes = samples.sizes().estimate(shape, indices.length);
       for (int attempt = 0; attempt < SLOT_ATTEMPTS; attempt++) {
         SlotPool.Slot slot = attempt < SLOT_ATTEMPTS - 1 ? opened.session().takeSlot(bytes) : null;
-        Batch reply = readInto(opened, slot);
+        Batch reply = slot == null ? readInline(opened, bytes) : readInto(opened, slot);
         if (!reply.tooSmall()) {
           return;
         }
@@ -162,6 +165,28 @@ final class BatchRead {
     } catch (LaneException e) {
       refuseOrGoOn(opened, e);
     }
+  }
+
+  private Batch readInline(Opened opened, long bytes) throws IOException {
+    LaneMemory.Reservation coming =
+        reserve(Math.min(bytes, opened.session().limits().maxFrameBytes()));
+    try {
+      return readInto(opened, null);
+    } finally {
+      coming.close();
+    }
+  }
+
+  /** Of memory that is not a slot. Whoever a load waits for waits for nobody. */
+  private LaneMemory.Reservation reserve(long bytes) {
+    return pool.reserve(bytes, LoaderPool.isLoading() ? 0 : LONGEST_MEMORY_WAIT_NANOS, cancelled);
+  }
+
+  /** What so many loads take, as far as sizes are known. */
+  private long memoryToLoad(int count) {
+    int records = assembly.keepsRecords() ? count : Math.min(count, samples.loaderThreads());
+    long batch = shape == ReadShape.RECORDS ? 0 : samples.sizes().estimate(shape, indices.length);
+    return samples.sizes().estimate(ReadShape.RECORDS, records) + batch;
   }
 
   private Batch readInto(Opened opened, SlotPool.@Nullable Slot slot) throws IOException {
@@ -401,7 +426,12 @@ final class BatchRead {
     for (Want want : ours) {
       tasks.add(() -> loadOne(want));
     }
-    samples.loaders().run(tasks);
+    LaneMemory.Reservation coming = reserve(memoryToLoad(ours.size()));
+    try {
+      samples.loaders().run(tasks);
+    } finally {
+      coming.close();
+    }
     for (Want want : ours) {
       RuntimeException error = want.error();
       if (error != null) {

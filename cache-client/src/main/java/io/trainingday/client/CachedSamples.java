@@ -254,6 +254,10 @@ public final class CachedSamples implements AutoCloseable {
     return cache.loaders();
   }
 
+  int loaderThreads() {
+    return cache.loaderThreads();
+  }
+
   Counters counters() {
     return counters;
   }

@@ -18,8 +18,8 @@ import org.slf4j.LoggerFactory;
 
 /**
  * Hands records to the node. One that is busy gets a record again, from a copy of ours, while its
- * lease lasts; training does not wait for that. How much waits so is bounded; over it, records are
- * dropped and counted.
+ * lease lasts; training does not wait for that. How much waits so is bounded, by itself and
+ * together with the memory of batches; over it, records are dropped and counted.
  */
 final class Fills {
   private static final Logger LOG = LoggerFactory.getLogger(Fills.class);
@@ -121,13 +121,11 @@ final class Fills {
       giveUp(opened, index, lease, bytes, BUSY);
       return;
     }
-    LaneMemory.Block copy;
-    try {
-      copy = memory.take(bytes);
-    } catch (RuntimeException | Error e) {
+    LaneMemory.Block copy = memory.tryTake(bytes);
+    if (copy == null) {
       waitingBytes.addAndGet(-bytes);
       giveUp(opened, index, lease, bytes, BUSY);
-      throw e;
+      return;
     }
     copy.buffer().put(0, record, record.position(), bytes);
     long until =

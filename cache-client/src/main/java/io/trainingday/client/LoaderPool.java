@@ -9,7 +9,8 @@ import java.util.concurrent.TimeUnit;
 
 /** The threads that load samples, shared by all reads; earlier batches are served first. */
 final class LoaderPool implements AutoCloseable {
-  private final ThreadLocal<Boolean> loading = ThreadLocal.withInitial(() -> false);
+  private static final ThreadLocal<Boolean> LOADING = ThreadLocal.withInitial(() -> false);
+
   private final ExecutorService threads;
 
   LoaderPool(int count) {
@@ -27,7 +28,7 @@ final class LoaderPool implements AutoCloseable {
 
   /** Runs all and waits for them. Tasks do not throw. */
   void run(List<Runnable> tasks) {
-    if (loading.get()) {
+    if (isLoading()) {
       // A loader that reads from another cached data set: its own thread is the one that is free.
       tasks.forEach(Runnable::run);
       return;
@@ -39,12 +40,17 @@ final class LoaderPool implements AutoCloseable {
     CompletableFuture.allOf(all).join();
   }
 
-  private void runMarked(Runnable task) {
-    loading.set(true);
+  /** Whether this thread loads a sample, of whatever cache: then somebody waits for it. */
+  static boolean isLoading() {
+    return LOADING.get();
+  }
+
+  private static void runMarked(Runnable task) {
+    LOADING.set(true);
     try {
       task.run();
     } finally {
-      loading.remove();
+      LOADING.remove();
     }
   }
 

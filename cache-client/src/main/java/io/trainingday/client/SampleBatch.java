@@ -17,7 +17,9 @@ import org.jspecify.annotations.Nullable;
  * Nothing of it is copied for the reader. What a user changes in it never reaches the cache.
  *
  * <p>Accessors throw {@link IllegalStateException} after {@link #close}; views handed out before
- * then show another batch's bytes from there on. For any number of threads; closed once by any.
+ * then show another batch's bytes from there on, or there is nothing to show: the shared memory may
+ * have been given back, and reading it ends in an {@link InternalError}, in native code in the end
+ * of the process. For any number of threads; closed once by any.
  */
 public final class SampleBatch implements AutoCloseable {
   private static final byte POISON = (byte) 0xDB;

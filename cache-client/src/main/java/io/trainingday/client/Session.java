@@ -155,6 +155,7 @@ final class Session {
 
   private void ended(IOException e) {
     renewals.cancel(false);
+    slots.close();
     whenLost.accept(this, e);
   }
 
@@ -208,6 +209,7 @@ final class Session {
   void close() {
     renewals.cancel(false);
     connection.close();
+    slots.close();
   }
 
   private static void byHandle(Collection<Lease> all, BiConsumer<Integer, List<Lease>> send) {

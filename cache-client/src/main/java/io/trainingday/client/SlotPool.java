@@ -10,9 +10,12 @@ import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.channels.FileChannel;
 import java.nio.channels.FileChannel.MapMode;
+import java.nio.channels.OverlappingFileLockException;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
 import java.util.ArrayDeque;
+import java.util.Set;
+import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.Executor;
 import java.util.function.IntSupplier;
 import org.jspecify.annotations.Nullable;
@@ -25,14 +28,22 @@ import org.slf4j.LoggerFactory;
  * dropped when its last slot is back. When there is none to be had, or too little, batches come
  * through the socket, and it is asked for again some seconds later.
  *
- * <p>Mapped memory is never unmapped by hand: a tensor may still lie over it. The garbage collector
- * does so when the last view is gone. A pool ends with its connection; slots given back later are
- * of no use to anybody, which is what keeps a node's late copy out of the next batch.
+ * <p>Mapped memory is never unmapped by hand, for a view that was used too long would then end the
+ * JVM; the garbage collector does so. The node does not wait for that: it frees the pages of a
+ * segment that was dropped, under the mapping. A pool ends with its connection; slots given back
+ * later are of no use to anybody, which is what keeps a node's late copy out of the next batch. A
+ * lock on a segment's file, held until its last slot is back, keeps its pages from being freed
+ * under a batch that somebody looks at after the connection has ended.
  */
 final class SlotPool {
   private static final Logger LOG = LoggerFactory.getLogger(SlotPool.class);
   private static final long RETRY_NANOS = 5_000_000_000L;
   private static final int PAGE_BYTES = 4 << 10;
+
+  /**
+   * Keeps locks while slots are out, even of a batch of which nothing but a view can be reached.
+   */
+  private static final Set<Segment> HELD = ConcurrentHashMap.newKeySet();
 
   private final Session session;
   private final IntSupplier wantedSlots;
@@ -41,6 +52,7 @@ final class SlotPool {
   // Guarded by this.
   private @Nullable Segment current;
   private boolean growing;
+  private boolean ended;
   private boolean refusedBefore;
   private long retryAtNanos;
   private boolean retryLater;
@@ -51,19 +63,27 @@ final class SlotPool {
   /** One mapped segment. */
   private static final class Segment {
     final int id;
+    final FileChannel file;
     final long slotBytes;
     final int slots;
     final ArrayDeque<Slot> free = new ArrayDeque<>();
     boolean retired;
 
-    Segment(int id, long slotBytes, int slots) {
+    Segment(int id, FileChannel file, long slotBytes, int slots) {
       this.id = id;
+      this.file = file;
       this.slotBytes = slotBytes;
       this.slots = slots;
     }
 
     boolean isUnused() {
       return free.size() == slots;
+    }
+
+    /** Nobody looks at it any more; the lock goes with the file. */
+    void letGo() {
+      close(file);
+      HELD.remove(this);
     }
   }
 
@@ -142,6 +162,10 @@ final class SlotPool {
       if (fresh == null) {
         return null;
       }
+      if (ended) {
+        fresh.letGo();
+        return null;
+      }
       refusedBefore = false;
       current = fresh;
       if (old != null && !old.retired) {
@@ -168,6 +192,7 @@ final class SlotPool {
       long oldBytes = old.slotBytes * old.slots;
       if (oldBytes + slotBytes * slots > limit) {
         if (retireIfUnused(old)) {
+          old.letGo();
           session.call(new Drop(old.id));
         } else {
           slots = (limit - oldBytes) / slotBytes; // Until the slots in use are back.
@@ -197,31 +222,63 @@ final class SlotPool {
   }
 
   private @Nullable Segment map(SegmentReply reply, long slotBytes, int slots) throws IOException {
-    Segment segment = new Segment(reply.segment(), slotBytes, slots);
     Path path = Path.of(reply.path());
     boolean interrupted = Thread.interrupted(); // A file channel closes for an interrupted thread.
-    try (FileChannel file =
-        FileChannel.open(path, StandardOpenOption.READ, StandardOpenOption.WRITE)) {
+    FileChannel file = null;
+    Segment mapped = null;
+    try {
+      file = FileChannel.open(path, StandardOpenOption.READ, StandardOpenOption.WRITE);
       if (file.size() != slotBytes * slots) {
         throw new IOException(
             "it has %d bytes, expected %d".formatted(file.size(), slotBytes * slots));
       }
+      lock(file);
+      Segment segment = new Segment(reply.segment(), file, slotBytes, slots);
       for (int k = slots - 1; k >= 0; k--) {
         // One by one: a mapping ends at 2 GiB, a segment need not.
         ByteBuffer buffer = file.map(MapMode.READ_WRITE, k * slotBytes, slotBytes);
         segment.free.addLast(new Slot(segment, k, buffer.order(ByteOrder.LITTLE_ENDIAN)));
       }
+      session.call(new Mapped(segment.id));
+      HELD.add(segment);
+      mapped = segment;
+      return segment;
     } catch (IOException e) {
+      if (!session.isOpen()) {
+        throw e;
+      }
       refused("%s cannot be mapped: %s".formatted(path, e));
-      session.call(new Drop(segment.id));
+      session.call(new Drop(reply.segment()));
       return null;
     } finally {
+      if (mapped == null && file != null) {
+        close(file);
+      }
       if (interrupted) {
         Thread.currentThread().interrupt();
       }
     }
-    session.call(new Mapped(segment.id));
-    return segment;
+  }
+
+  private static void lock(FileChannel file) throws IOException {
+    try {
+      // Given back with the channel, or by the kernel when this process ends.
+      if (file.tryLock(0, LaneMessage.SEGMENT_LOCK_BYTES, true) == null) {
+        throw new IOException("the node has taken it back");
+      }
+    } catch (OverlappingFileLockException e) {
+      throw new IOException("the node, in this very process, has taken it back", e);
+    }
+  }
+
+  /** The connection has ended: what nobody uses is let go now, the rest when it comes back. */
+  synchronized void close() {
+    ended = true;
+    Segment last = current;
+    current = null;
+    if (last != null && !last.retired) {
+      retire(last);
+    }
   }
 
   private synchronized boolean retireIfUnused(Segment old) {
@@ -251,8 +308,17 @@ final class SlotPool {
   }
 
   private void drop(Segment segment) {
+    segment.letGo();
     if (session.isOpen()) {
       background.execute(() -> session.tell(new Drop(segment.id)));
+    }
+  }
+
+  private static void close(FileChannel file) {
+    try {
+      file.close();
+    } catch (IOException e) {
+      LOG.warn("shared memory of the node cannot be given back before this process ends", e);
     }
   }
 

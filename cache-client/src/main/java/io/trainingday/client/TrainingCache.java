@@ -30,12 +30,8 @@ import org.jspecify.annotations.Nullable;
  * connection is made when the node appears. Thread-safe.
  */
 public final class TrainingCache implements AutoCloseable {
-  /** Unused memory that is kept for the next batch, as a part of what the JVM may use. */
-  private static final int IDLE_MEMORY_DIVISOR = 4;
-
   private final Config config;
-  private final LaneMemory memory =
-      new LaneMemory(Runtime.getRuntime().maxMemory() / IDLE_MEMORY_DIVISOR);
+  private final LaneMemory memory;
   private final LoaderPool loaders;
   private final AtomicInteger wantedSlots;
   private final Background background = new Background("training-day-keeper");
@@ -45,6 +41,10 @@ public final class TrainingCache implements AutoCloseable {
 
   private TrainingCache(Config config, LaneAccess access) {
     this.config = config;
+    this.memory =
+        config.memoryBytes == null
+            ? DirectMemory.shared()
+            : DirectMemory.bounded(config.memoryBytes);
     this.loaders = new LoaderPool(config.loaderThreads);
     this.wantedSlots = new AtomicInteger(config.slots);
     Connector connector =
@@ -203,6 +203,7 @@ public final class TrainingCache implements AutoCloseable {
     private final @Nullable Path tlsKey;
     private final int loaderThreads;
     private final int slots;
+    private final @Nullable Long memoryBytes;
     private final boolean poisonReleased;
     private final @Nullable Duration answerTimeout;
     private final Duration leaseWait;
@@ -216,6 +217,7 @@ public final class TrainingCache implements AutoCloseable {
       this.loaderThreads =
           orElse(builder.loaderThreads, Runtime.getRuntime().availableProcessors());
       this.slots = orElse(builder.slots, Builder.DEFAULT_SLOTS);
+      this.memoryBytes = builder.memoryBytes;
       this.poisonReleased = orElse(builder.poisonReleased, false);
       this.answerTimeout = builder.answerTimeout;
       this.leaseWait = orElse(builder.leaseWait, Builder.DEFAULT_LEASE_WAIT);
@@ -262,6 +264,8 @@ public final class TrainingCache implements AutoCloseable {
       private static final int DEFAULT_SLOTS = 4;
       private static final int MAX_SLOTS = 1_000;
       private static final int MAX_LOADER_THREADS = 1_024;
+      private static final long LEAST_MEMORY_BYTES = 1L << 20;
+      private static final long MOST_MEMORY_BYTES = 1L << 40;
       private static final Duration DEFAULT_LEASE_WAIT = Duration.ofSeconds(60);
       private static final Duration SHORTEST = Duration.ofMillis(1);
       private static final Duration LONGEST = Duration.ofHours(1);
@@ -273,6 +277,7 @@ public final class TrainingCache implements AutoCloseable {
       private @Nullable Path tlsKey;
       private @Nullable Integer loaderThreads;
       private @Nullable Integer slots;
+      private @Nullable Long memoryBytes;
       private @Nullable Boolean poisonReleased;
       private @Nullable Duration answerTimeout;
       private @Nullable Duration leaseWait;
@@ -342,6 +347,27 @@ public final class TrainingCache implements AutoCloseable {
        */
       public Builder slots(int count) {
         slots = once("slots", slots, inRange("slots", count, MAX_SLOTS));
+        return this;
+      }
+
+      /**
+       * Direct memory of the JVM's own for batches that come through the socket, samples that are
+       * loaded, records on their way to the node, and what is kept for the next ones, all together:
+       * 1 MiB–1 TiB. By default all caches of a JVM that were not given a bound share three
+       * quarters of what {@code -XX:MaxDirectMemorySize} allows. Slots do not count.
+       *
+       * <p>Over it, a read that needs some waits until others have ended and batches have been
+       * closed, and a record that the node is too busy to take is not kept. A read that is the only
+       * one never waits: a batch larger than all of it passes the bound, as do batches that stay
+       * open.
+       */
+      public Builder memory(long bytes) {
+        if (bytes < LEAST_MEMORY_BYTES || bytes > MOST_MEMORY_BYTES) {
+          throw new IllegalArgumentException(
+              "memory=%d bytes, allowed: %d–%d"
+                  .formatted(bytes, LEAST_MEMORY_BYTES, MOST_MEMORY_BYTES));
+        }
+        memoryBytes = once("memory", memoryBytes, bytes);
         return this;
       }
 

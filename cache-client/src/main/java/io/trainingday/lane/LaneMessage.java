@@ -44,6 +44,9 @@ public sealed interface LaneMessage
   int ERROR_TYPE = 0xFF;
   int PAYLOAD_ALIGNMENT = 64;
 
+  /** From the start of a segment's file: what a client holds locked while it may touch it. */
+  int SEGMENT_LOCK_BYTES = 1;
+
   /** The number that stands in the frame's header. */
   int type();
 

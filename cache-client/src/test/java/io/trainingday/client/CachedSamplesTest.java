@@ -607,6 +607,52 @@ class CachedSamplesTest {
     assertThat(warnings().get(0)).contains("> maxRecordBytes=100, raise lane.maxRecordSize");
   }
 
+  @Test
+  void read_moreThanMemoryTogether_waitsForTheOtherAndFailsNever() throws Exception {
+    CachedSamples samples = open(node(), config().memory(1 << 20).build());
+    samples.read(new long[] {0, 1}, ReadShape.RECORDS, CachedSamplesTest::large).close();
+    CountDownLatch go = new CountDownLatch(1);
+    CompletableFuture<SampleBatch> first =
+        CompletableFuture.supplyAsync(
+            () ->
+                samples.read(
+                    new long[] {2, 3},
+                    ReadShape.RECORDS,
+                    index -> {
+                      go.await();
+                      return large(index);
+                    }));
+    await().until(() -> threadsIn("LoaderPool", "run") == 1);
+    CompletableFuture<SampleBatch> second =
+        CompletableFuture.supplyAsync(
+            () -> samples.read(new long[] {4, 5}, ReadShape.RECORDS, CachedSamplesTest::large));
+    await().until(() -> threadsIn("LaneMemory", "reserve") == 1);
+
+    go.countDown();
+    try (SampleBatch one = first.join();
+        SampleBatch other = second.join()) {
+      assertThat(one.record(0).field("x").data().get(7)).isEqualTo((byte) 2);
+      assertThat(other.record(1).field("x").data().get(7)).isEqualTo((byte) 5);
+    }
+  }
+
+  private static SampleRecord large(long index) {
+    ByteBuffer data = ByteBuffer.allocate(300_000).put(7, (byte) index);
+    return SampleRecord.builder().tensor("x", DType.U8, new long[] {300_000}, data).build();
+  }
+
+  private static long threadsIn(String type, String method) {
+    return Thread.getAllStackTraces().values().stream()
+        .filter(
+            stack ->
+                Arrays.stream(stack)
+                    .anyMatch(
+                        frame ->
+                            frame.getClassName().endsWith(type)
+                                && frame.getMethodName().equals(method)))
+        .count();
+  }
+
   // Shared memory.
 
   @Test

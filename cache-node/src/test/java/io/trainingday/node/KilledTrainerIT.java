@@ -101,6 +101,25 @@ class KilledTrainerIT {
     awaitNothingLeft();
   }
 
+  @Test
+  void connectionEnds_withABatchInUse_itStaysWholeAndCountsUntilItIsClosed() throws Exception {
+    try (ChildJvm holder = new ChildJvm(List.of(), Holder.class, node.socket())) {
+      assertThat(holder.hear()).isEqualTo("disconnected");
+      await().atMost(SOON).until(() -> node.stats().lane().connections() == 0);
+      // Whoever asks for memory has what nobody holds freed first.
+      try (TrainingCache cache = connect(node.socket());
+          CachedSamples samples = cache.open(spec())) {
+        readIntoSlot(samples).close();
+      }
+      await().atMost(SOON).until(() -> node.stats().lane().connections() == 0);
+      assertThat(node.stats().lane().slotsBytes()).isPositive();
+
+      holder.tell("check");
+      assertThat(holder.hear()).isEqualTo("whole");
+      awaitNothingLeft();
+    }
+  }
+
   private void awaitNothingLeft() throws Exception {
     await()
         .atMost(SOON)
@@ -138,6 +157,37 @@ class KilledTrainerIT {
     return TrainingCache.connect(TrainingCache.Config.builder().address("unix:" + socket).build());
   }
 
+  private static SampleBatch readIntoSlot(CachedSamples samples) {
+    while (true) {
+      long before = samples.stats().slotBatches();
+      SampleBatch batch = samples.read(WARM, ReadShape.COLLATED, PICTURES.loader());
+      if (samples.stats().slotBatches() > before) {
+        return batch;
+      }
+      batch.close();
+    }
+  }
+
+  /** Closes its connection and looks at a batch all the same. */
+  static final class Holder {
+    private Holder() {}
+
+    public static void main(String[] arguments) throws Exception {
+      SampleBatch batch;
+      try (TrainingCache cache = connect(Path.of(arguments[0]));
+          CachedSamples samples = cache.open(spec())) {
+        batch = readIntoSlot(samples);
+      }
+      ChildJvm.say("disconnected");
+      if (System.in.read() >= 0) {
+        PICTURES.check(batch);
+        batch.close();
+        ChildJvm.say("whole");
+      }
+      new CountDownLatch(1).await();
+    }
+  }
+
   /** Trains on some samples, then begins to load others and never ends. */
   static final class Trainer {
     private Trainer() {}
@@ -145,10 +195,8 @@ class KilledTrainerIT {
     public static void main(String[] arguments) {
       TrainingCache cache = connect(Path.of(arguments[0]));
       CachedSamples samples = cache.open(spec());
-      while (samples.stats().slotBatches() == 0) {
-        try (SampleBatch batch = samples.read(WARM, ReadShape.COLLATED, PICTURES.loader())) {
-          PICTURES.check(batch);
-        }
+      try (SampleBatch batch = readIntoSlot(samples)) {
+        PICTURES.check(batch);
       }
       CountDownLatch never = new CountDownLatch(1);
       CountDownLatch said = new CountDownLatch(1);

@@ -2,6 +2,7 @@ package io.trainingday.node;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.awaitility.Awaitility.await;
 
 import io.trainingday.client.CacheStats;
 import io.trainingday.client.CachedSamples;
@@ -106,6 +107,36 @@ class SharedMemoryIT {
       }
     } finally {
       threads.shutdownNow();
+    }
+  }
+
+  @Test
+  void batches_thatGrow_leaveNoPagesOfSmallerSegments(@TempDir Path directory) throws Exception {
+    try (SharedDirectory shared = new SharedDirectory();
+        CacheNode node =
+            CacheNode.launch(
+                TestNodes.settings(directory)
+                    .set(SettingKey.LANE_SEGMENT_DIRECTORY, shared.path())
+                    .build());
+        TrainingCache cache = connect(node, 2);
+        CachedSamples samples = cache.open(spec())) {
+      for (int count = 1; count <= BATCH; count *= 2) {
+        long[] indices = LongStream.range(0, count).toArray();
+        for (int round = 0; round < 2; round++) {
+          samples.read(indices, ReadShape.COLLATED, PICTURES.loader()).close();
+        }
+      }
+
+      long slots = 2L * BATCH * PICTURE_BYTES;
+      assertThat(node.stats().lane().slotsBytes()).isGreaterThanOrEqualTo(slots);
+      await()
+          .untilAsserted(
+              () ->
+                  assertThat(SegmentPages.resident().entrySet())
+                      .filteredOn(
+                          one -> one.getKey().startsWith(shared.path()) && one.getValue() > 0)
+                      .hasSize(1));
+      assertThat(node.stats().lane().slotsBytes()).isLessThan(slots * 5 / 4);
     }
   }
 

@@ -19,6 +19,10 @@ import java.util.OptionalLong;
  * <p>Where the process is in a container with a limit, the sum must be within it: whoever is over
  * it is killed, and not at the start. Without a limit, a size that somebody set is theirs to answer
  * for, and memory is taken only as it is used.
+ *
+ * <p>Netty's buffers are part of direct memory: on JDK 17 it allocates through the JVM, which
+ * bounds it, unless {@code io.netty.tryReflectionSetAccessible} is set. Slots are what the lane
+ * charges.
  */
 public final class MemoryPlan {
   /** Threads, code, classes, the system's own buffers. */

@@ -104,7 +104,7 @@ final class Connection extends ChannelInboundHandlerAdapter {
     if (peer != null) {
       peer.close();
     }
-    segments.values().forEach(Segment::close);
+    segments.values().forEach(Segment::abandon);
     segments.clear();
     datasets.clear();
     inactive.fireChannelInactive();
@@ -430,7 +430,7 @@ final class Connection extends ChannelInboundHandlerAdapter {
           segments.put(id, segment);
           return new LaneMessage.SegmentReply(id, segment.file().toString());
         },
-        Segment::close,
+        Segment::drop,
         () -> segmentsUnderWay--);
   }
 
@@ -441,7 +441,7 @@ final class Connection extends ChannelInboundHandlerAdapter {
           Code.MALFORMED, "segment %d is dropped while a READ uses it".formatted(drop.segment()));
     }
     segments.remove(drop.segment());
-    segment.close();
+    segment.drop();
   }
 
   /** Sends the reply to a READ and, of an inline one, its payload; frees an inline target. */

@@ -64,6 +64,7 @@ public final class LaneServer implements AutoCloseable {
   private static final int BLOCKING_QUEUE = 10_000;
   private static final int ADMIN_THREADS = 2;
   private static final int ADMIN_QUEUE = 64;
+  private static final int ABANDONED_CHECK_MILLIS = 250;
   private static final int KEEPALIVE_IDLE_SECONDS = 30;
   private static final int KEEPALIVE_INTERVAL_SECONDS = 10;
   private static final int KEEPALIVE_COUNT = 3;
@@ -122,6 +123,12 @@ public final class LaneServer implements AutoCloseable {
     threads =
         new MultiThreadIoEventLoopGroup(
             loops, new DefaultThreadFactory("lane", true), EpollIoHandler.newFactory());
+    var unused =
+        threads.scheduleWithFixedDelay(
+            endpoint.segments()::freeAbandoned,
+            ABANDONED_CHECK_MILLIS,
+            ABANDONED_CHECK_MILLIS,
+            TimeUnit.MILLISECONDS);
   }
 
   private static ThreadPoolExecutor executor(String name, int count, int queue) {

@@ -4,30 +4,39 @@ import io.trainingday.node.store.NativeMemory;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.MappedByteBuffer;
+import java.nio.channels.FileChannel;
 import java.nio.file.Path;
 import java.util.BitSet;
 import org.agrona.BufferUtil;
 
 /**
- * One shared-memory segment of one connection. Used by the connection's thread alone, so nothing
- * can be written after {@link #close}, which takes the memory back at once: waiting for the garbage
- * collector would keep the tmpfs full long after a trainer was killed.
+ * One shared-memory segment of one connection. Used by the connection's thread alone, so nothing is
+ * written any more after {@link #drop} or {@link #abandon}, which unmap it here at once: waiting
+ * for the garbage collector would keep the tmpfs full long after a trainer was killed.
  */
-final class Segment implements AutoCloseable {
+final class Segment {
+  private final Segments owner;
   private final Path file;
+  private final FileChannel channel;
   private final MappedByteBuffer memory;
   private final long slotBytes;
   private final int slots;
-  private final Runnable onClose;
   private final BitSet inUse = new BitSet();
   private boolean closed;
 
-  Segment(Path file, MappedByteBuffer memory, long slotBytes, int slots, Runnable onClose) {
+  Segment(
+      Segments owner,
+      Path file,
+      FileChannel channel,
+      MappedByteBuffer memory,
+      long slotBytes,
+      int slots) {
+    this.owner = owner;
     this.file = file;
+    this.channel = channel;
     this.memory = memory;
     this.slotBytes = slotBytes;
     this.slots = slots;
-    this.onClose = onClose;
     memory.order(ByteOrder.LITTLE_ENDIAN);
   }
 
@@ -35,8 +44,9 @@ final class Segment implements AutoCloseable {
     return file;
   }
 
+  /** What it takes of the budget. */
   long bytes() {
-    return slotBytes * slots;
+    return Segments.charged(slotBytes * slots);
   }
 
   /** The client has its own mapping: the name is needed no longer. */
@@ -67,13 +77,27 @@ final class Segment implements AutoCloseable {
     return new Target.Slot(bytes, NativeMemory.address(bytes));
   }
 
-  @Override
-  public void close() {
-    if (!closed) {
-      closed = true;
-      unlink();
-      BufferUtil.free(memory);
-      onClose.run();
+  /** The client has given it back: its pages are free on return, whoever has them mapped. */
+  void drop() {
+    if (end()) {
+      owner.free(channel, bytes());
     }
+  }
+
+  /** The client's connection is gone; the client may be there still, and look at batches. */
+  void abandon() {
+    if (end()) {
+      owner.abandon(channel, bytes());
+    }
+  }
+
+  private boolean end() {
+    if (closed) {
+      return false;
+    }
+    closed = true;
+    unlink();
+    BufferUtil.free(memory);
+    return true;
   }
 }

@@ -1,11 +1,14 @@
 package io.trainingday.node.lane;
 
 import io.trainingday.lane.LaneException;
+import io.trainingday.lane.LaneMessage;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.ByteBuffer;
 import java.nio.MappedByteBuffer;
 import java.nio.channels.FileChannel;
+import java.nio.channels.FileLock;
+import java.nio.channels.OverlappingFileLockException;
 import java.nio.file.DirectoryStream;
 import java.nio.file.FileStore;
 import java.nio.file.Files;
@@ -16,6 +19,8 @@ import java.nio.file.StandardOpenOption;
 import java.nio.file.attribute.FileAttribute;
 import java.nio.file.attribute.PosixFilePermission;
 import java.nio.file.attribute.PosixFilePermissions;
+import java.util.ArrayList;
+import java.util.List;
 import java.util.Set;
 import java.util.UUID;
 import java.util.concurrent.atomic.AtomicLong;
@@ -30,13 +35,25 @@ import org.slf4j.LoggerFactory;
  * that the node holds locked while it lives. A directory whose lock is free belonged to a node that
  * crashed and is swept at the next start of any node of this user.
  *
+ * <p>The budget counts pages until they are free in truth. The pages of an unlinked file are
+ * charged to this process's control group as long as anybody has them mapped, and a client's
+ * garbage collector may take its time to unmap. So a segment that was given back is cut to nothing,
+ * which frees its pages under every mapping. That would be a SIGBUS for a client that still looks
+ * at a batch, as one may whose connection broke; while it may, it holds a record lock on the file,
+ * which the kernel takes away from a process that ends. Such a segment counts until the lock is
+ * gone.
+ *
  * <p>All methods may be called from any thread.
  */
 final class Segments implements AutoCloseable {
   private static final Logger LOG = LoggerFactory.getLogger(Segments.class);
   private static final FileAttribute<Set<PosixFilePermission>> PRIVATE =
       PosixFilePermissions.asFileAttribute(PosixFilePermissions.fromString("rwx------"));
-  private static final int RESERVE_CHUNK_BYTES = 1 << 20;
+  private static final ByteBuffer ZEROS = ByteBuffer.allocateDirect(1 << 20);
+  private static final long PAGE_BYTES = 4 << 10;
+
+  /** Each keeps a file open; clients that come and go and hold on must not use all there are. */
+  private static final int MAX_ABANDONED = 1_024;
 
   private final Path directory;
   private final LockFile lockFile;
@@ -44,6 +61,11 @@ final class Segments implements AutoCloseable {
   private final long maxBytesPerConnection;
   private final AtomicLong bytes = new AtomicLong();
   private final AtomicLong lastId = new AtomicLong();
+  // Guarded by itself.
+  private final List<Abandoned> abandoned = new ArrayList<>();
+
+  /** A segment whose connection is gone and whose client is not. */
+  private record Abandoned(FileChannel file, long bytes) {}
 
   private Segments(Path directory, LockFile lockFile, long maxBytes, long maxBytesPerConnection) {
     this.directory = directory;
@@ -110,40 +132,121 @@ final class Segments implements AutoCloseable {
           "%d slots of %d bytes beside %d bytes this connection has > lane.slots.maxBytesPerConnection=%d"
               .formatted(slots, slotBytes, connectionBytes, maxBytesPerConnection));
     }
-    if (bytes.addAndGet(size) > maxBytes) {
-      bytes.addAndGet(-size);
+    freeAbandoned();
+    long charged = charged(size);
+    if (bytes.addAndGet(charged) > maxBytes) {
+      bytes.addAndGet(-charged);
       throw refusal(
           "%d slots of %d bytes beside %d bytes in use > lane.slots.maxBytes=%d"
               .formatted(slots, slotBytes, bytes.get(), maxBytes));
     }
+    if (abandonedCount() >= MAX_ABANDONED) {
+      bytes.addAndGet(-charged);
+      throw refusal(
+          "segments=%d that trainers without a connection still use, allowed: %d"
+              .formatted(MAX_ABANDONED, MAX_ABANDONED));
+    }
     Path file = directory.resolve("segment-" + lastId.incrementAndGet());
-    try (FileChannel channel =
-        FileChannel.open(
-            file,
-            Set.of(
-                StandardOpenOption.CREATE_NEW, StandardOpenOption.READ, StandardOpenOption.WRITE),
-            PosixFilePermissions.asFileAttribute(PosixFilePermissions.fromString("rw-rw----")))) {
+    FileChannel channel = null;
+    try {
+      channel =
+          FileChannel.open(
+              file,
+              Set.of(
+                  StandardOpenOption.CREATE_NEW, StandardOpenOption.READ, StandardOpenOption.WRITE),
+              PosixFilePermissions.asFileAttribute(PosixFilePermissions.fromString("rw-rw----")));
       reserve(channel, size);
       MappedByteBuffer memory = channel.map(FileChannel.MapMode.READ_WRITE, 0, size);
-      return new Segment(file, memory, slotBytes, slots, () -> bytes.addAndGet(-size));
+      return new Segment(this, file, channel, memory, slotBytes, slots);
     } catch (IOException e) {
-      bytes.addAndGet(-size);
       delete(file);
+      if (channel == null) {
+        bytes.addAndGet(-charged);
+      } else {
+        free(channel, charged);
+      }
       throw refusal(
           "%d bytes cannot be reserved in lane.segmentDirectory=%s (%s)"
               .formatted(size, directory, e.getMessage()));
     }
   }
 
-  /** Bytes of all segments that live. */
+  /** What a file of that many bytes takes: whole pages. */
+  static long charged(long size) {
+    return (size + PAGE_BYTES - 1) / PAGE_BYTES * PAGE_BYTES;
+  }
+
+  /** Frees the pages of a file that nobody may touch any more, mapped or not. */
+  void free(FileChannel file, long charged) {
+    try (file) {
+      file.truncate(0);
+    } catch (IOException e) {
+      LOG.warn("{} bytes of shared memory stay in use until their trainer ends", charged, e);
+    }
+    bytes.addAndGet(-charged);
+  }
+
+  /** Frees the pages of a file as soon as no client holds it. */
+  void abandon(FileChannel file, long charged) {
+    if (isHeld(file)) {
+      synchronized (abandoned) {
+        abandoned.add(new Abandoned(file, charged));
+      }
+    } else {
+      free(file, charged);
+    }
+  }
+
+  /** Frees what was abandoned and is held no longer; to be called from time to time. */
+  void freeAbandoned() {
+    synchronized (abandoned) {
+      abandoned.removeIf(
+          one -> {
+            if (isHeld(one.file())) {
+              return false;
+            }
+            free(one.file(), one.bytes());
+            return true;
+          });
+    }
+  }
+
+  private int abandonedCount() {
+    synchronized (abandoned) {
+      return abandoned.size();
+    }
+  }
+
+  private static boolean isHeld(FileChannel file) {
+    try (FileLock lock = file.tryLock(0, LaneMessage.SEGMENT_LOCK_BYTES, false)) {
+      return lock == null;
+    } catch (OverlappingFileLockException e) {
+      return true; // By a trainer in this very process.
+    } catch (IOException e) {
+      LOG.debug("Whether a trainer still uses its shared memory is not known", e);
+      return file.isOpen();
+    }
+  }
+
+  /** Bytes that are taken: of all segments that live or are held. */
   long bytes() {
     return bytes.get();
   }
 
-  /** Removes the directory. Segments must be closed before. */
+  /**
+   * Removes the directory. Segments must have been dropped or abandoned before; those still held
+   * are their trainers' from now on.
+   */
   @Override
   public void close() throws IOException {
+    freeAbandoned();
     try (lockFile) {
+      synchronized (abandoned) {
+        for (Abandoned one : abandoned) {
+          one.file().close();
+        }
+        abandoned.clear();
+      }
       deleteTree(directory);
     }
   }
@@ -153,7 +256,7 @@ final class Segments implements AutoCloseable {
    * one is an error here, in words.
    */
   private static void reserve(FileChannel channel, long size) throws IOException {
-    ByteBuffer zeros = ByteBuffer.allocateDirect((int) Math.min(size, RESERVE_CHUNK_BYTES));
+    ByteBuffer zeros = ZEROS.duplicate();
     long written = 0;
     while (written < size) {
       zeros.clear().limit((int) Math.min(zeros.capacity(), size - written));

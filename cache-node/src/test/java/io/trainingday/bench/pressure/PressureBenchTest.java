@@ -37,7 +37,8 @@ final class PressureBenchTest {
     assertThat(report.rows())
         .allSatisfy(
             row -> {
-              assertThat(row.fewestReadsPerSecond()).as("%s", row).isPositive();
+              // Not of every second: a busy machine may not get a batch done in one.
+              assertThat(row.reads()).as("%s", row).isPositive();
               assertThat(row.loads()).as("%s", row).isBetween(1L, row.reads() - 1);
             });
     assertThat(report.text()).contains("0 nodes died, 0 times Ignite ran out of memory");

@@ -15,15 +15,19 @@ import io.trainingday.lane.LaneMessage.Shape;
 import io.trainingday.lane.LaneMessage.Status;
 import io.trainingday.lane.LaneMessage.Table;
 import io.trainingday.node.CacheNode;
+import io.trainingday.node.SegmentPages;
 import io.trainingday.node.TestNodes;
 import io.trainingday.record.RecordCodec;
 import io.trainingday.record.SampleRecord;
 import java.io.IOException;
+import java.lang.ref.Reference;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
+import java.nio.channels.FileChannel;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.StandardOpenOption;
 import java.util.stream.LongStream;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.AfterEach;
@@ -383,6 +387,55 @@ class LaneServerTest {
           .contains("batches come inline");
       client.call(new LaneMessage.Drop(own.segment())).as(LaneMessage.Done.class);
       third.segment(64, 1);
+    }
+  }
+
+  @Test
+  void segment_dropped_itsPagesAreFreeThoughTheClientHasThemMapped() throws IOException {
+    RawClient.Mapped own = client.segment(64 << 10, 2);
+    for (int at = 0; at < own.memory().capacity(); at += 4 << 10) {
+      own.memory().put(at, (byte) 1);
+    }
+    assertThat(SegmentPages.resident()).containsEntry(own.path(), 128L << 10);
+    long before = node.stats().lane().slotsBytes();
+
+    try {
+      client.call(new LaneMessage.Drop(own.segment())).as(LaneMessage.Done.class);
+      assertThat(SegmentPages.resident()).containsEntry(own.path(), 0L);
+      assertThat(node.stats().lane().slotsBytes()).isEqualTo(before - (128 << 10));
+    } finally {
+      Reference.reachabilityFence(own.memory());
+    }
+  }
+
+  @Test
+  void segment_ofHalfAPage_countsAsOne() throws IOException {
+    client.segment(64, 1);
+
+    assertThat(node.stats().lane().slotsBytes()).isEqualTo(4 << 10);
+  }
+
+  @Test
+  void connection_closedWhileItsSegmentIsLocked_theMemoryCountsUntilItIsNot() throws IOException {
+    try (RawClient other = RawClient.greeted(node.socket())) {
+      LaneMessage.SegmentReply segment =
+          other.call(new LaneMessage.Segment(16 << 20, 1)).as(LaneMessage.SegmentReply.class);
+      try (FileChannel file =
+          FileChannel.open(
+              Path.of(segment.path()), StandardOpenOption.READ, StandardOpenOption.WRITE)) {
+        assertThat(file.tryLock(0, LaneMessage.SEGMENT_LOCK_BYTES, true)).isNotNull();
+        other.hangUp();
+        await().until(() -> node.stats().lane().connections() == 1);
+        client.segment(16 << 20, 1);
+
+        try (RawClient third = RawClient.greeted(node.socket())) {
+          assertThat(
+                  third.call(new LaneMessage.Segment(64, 1)).as(LaneMessage.Failure.class).code())
+              .isEqualTo(Code.NO_SEGMENT);
+        }
+        assertThat(file.size()).isEqualTo(16 << 20);
+      }
+      await().until(() -> node.stats().lane().slotsBytes() == 16 << 20);
     }
   }
 
