@@ -203,6 +203,7 @@ final class WriteBehind {
       counters.bytesWritten.add(fill.record.length);
     } else if (refusal != null) {
       counters.refused(refusal);
+      room.refused(fill.key, fill.record.length, refusal);
     } else {
       counters.recordsDropped.increment();
     }
