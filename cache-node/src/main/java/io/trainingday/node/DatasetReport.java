@@ -130,7 +130,8 @@ final class DatasetReport {
   private List<String> onRoom(String name, Capacity.Share share, @Nullable Double best) {
     Tier tier = share.terms().tier();
     String toRaise = tier.onDisk() ? "disk.maxSize" : "memory.maxSize or its quota";
-    if (entries(share) == 0 && refused(share) > 0) {
+    // What is on disk is counted now and then only: there, the budget tells.
+    if (tier == Tier.MEMORY && share.records() == 0 && refused(share) > 0) {
       return List.of(Advice.onNothingTaken(name, refused(share), toRaise));
     }
     return best == null
@@ -176,7 +177,10 @@ final class DatasetReport {
     };
   }
 
-  /** On disk nothing gives way: a data set may have what others have not. */
+  /**
+   * On disk nothing gives way: a data set may have what others have not. A few percent go to the
+   * index beside.
+   */
   private long budgetOnDisk(Capacity.Share share) {
     long others =
         disk.uses.stream()
