@@ -46,6 +46,7 @@ import java.io.IOException;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.HashMap;
+import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
@@ -413,12 +414,13 @@ public final class CacheNode implements AutoCloseable {
   /** Counters and gauges of now. */
   public NodeStats stats() {
     LaneStats laneStats = lane.stats();
+    Capacity.Stats moved = capacity.stats();
     return new NodeStats(
         version(),
         settings.grid().resolvedHostId(),
         TimeUnit.NANOSECONDS.toMillis(System.nanoTime() - startNanos),
         notReady().orElse(""),
-        gridStats(),
+        gridStats(moved),
         memoryStats(),
         diskStats(),
         new NodeStats.Lane(
@@ -435,7 +437,10 @@ public final class CacheNode implements AutoCloseable {
             laneStats.peerDamaged(),
             laneStats.peerStale(),
             peers.stats().broken(),
-            peers.stats().lateLeases()),
+            peers.stats().lateLeases(),
+            moved.readsTold(),
+            moved.readsUntold(),
+            moved.readsHeard()),
         NodeStats.Fills.of(
             fills.stats(),
             settings.fill().maxInFlight().bytes(),
@@ -444,17 +449,36 @@ public final class CacheNode implements AutoCloseable {
         DatasetReport.of(
             settings.grid().resolvedHostId(),
             laneStats.datasets(),
-            stopping ? List.of() : capacity.shares(),
-            stopping ? List.of() : capacity.uses()));
+            stopping ? List.of() : shares(laneStats),
+            stopping ? List.of() : capacity.uses(),
+            stopping ? DatasetReport.Disk.NONE : diskRoom()));
   }
 
-  private NodeStats.Grid gridStats() {
+  /** Of all data sets that are read or held here. */
+  private List<Capacity.Share> shares(LaneStats laneStats) {
+    Set<Long> datasets = new HashSet<>();
+    for (LaneStats.Reads reads : laneStats.datasets()) {
+      int slash = reads.dataset().indexOf('/');
+      datasets.add(
+          versions.datasetHash(
+              reads.dataset().substring(0, slash), reads.dataset().substring(slash + 1)));
+    }
+    capacity.uses().forEach(use -> datasets.add(use.dataset()));
+    capacity.meet(datasets);
+    return capacity.shares();
+  }
+
+  private DatasetReport.Disk diskRoom() {
+    return disk.map(tier -> new DatasetReport.Disk(tier.stats().store().budgetBytes(), tier.uses()))
+        .orElse(DatasetReport.Disk.NONE);
+  }
+
+  private NodeStats.Grid gridStats(Capacity.Stats moved) {
     OwnershipTable table = ownership.table(0);
     int primaries = 0;
     for (int partition = 0; partition < table.partitions(); partition++) {
       primaries += table.primary(partition).local() ? 1 : 0;
     }
-    Capacity.Stats moved = capacity.stats();
     return new NodeStats.Grid(
         table.topologyVersion(),
         table.members().stream().map(Member::name).toList(),

@@ -41,7 +41,7 @@ final class StatusTextTest {
                 1_600_000_000L,
                 2,
                 Map.of("token", 3L, "too_many", 4L, "tls", 0L)),
-            new NodeStats.Peers(0, 0, 0, 0, 0),
+            new NodeStats.Peers(0, 0, 0, 0, 0, 0, 0, 0),
             new NodeStats.Fills(
                 Map.of("written", 1_437L, "already_stored", 4L, "busy", 0L),
                 5_885_952,
@@ -68,6 +68,8 @@ final class StatusTextTest {
                     5_734_400,
                     0.15,
                     0.5,
+                    0.002,
+                    null,
                     Map.of("budget", 3L, "quota", 0L),
                     12,
                     List.of("too small"))));
@@ -111,7 +113,7 @@ final class StatusTextTest {
             new NodeStats.Memory(0, 0, 0, 0, "out of memory"),
             NodeStats.Disk.NONE,
             new NodeStats.Lane(0, 0, 0, 0, 0, 0, 0, Map.of()),
-            new NodeStats.Peers(0, 0, 0, 0, 0),
+            new NodeStats.Peers(0, 0, 0, 0, 0, 0, 0, 0),
             new NodeStats.Fills(Map.of(), 0, 0, 0, 0, Map.of()),
             List.of());
 

@@ -2,6 +2,7 @@ package io.trainingday.node;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.awaitility.Awaitility.await;
 
 import io.trainingday.client.CacheAdmin;
 import io.trainingday.client.CacheException;
@@ -67,7 +68,8 @@ class DatasetPolicyTest {
       assertThat(read(samples, 0, SAMPLES)).isZero();
       assertThat(status(node).policy()).isEqualTo("pin");
       assertThat(status(node).tenant()).isEqualTo("default");
-      assertThat(status(node).entries()).isBetween(HELD - 1L, HELD + 5L);
+      await()
+          .untilAsserted(() -> assertThat(status(node).entries()).isBetween(HELD - 1L, HELD + 5L));
       assertThat(status(node).refusals().get("quota")).isBetween(190L, 210L);
       assertThat(status(node).bestHitRate()).isBetween(0.48, 0.53);
       assertThat(status(node).warnings()).isEmpty();

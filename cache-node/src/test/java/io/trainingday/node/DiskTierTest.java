@@ -95,6 +95,7 @@ class DiskTierTest {
 
       assertThat(damaged(node)).isEqualTo(count);
       assertThat(node.stats().disk().hits()).isEqualTo(count);
+      assertThat(node.stats().datasets().get(0).bestHitRate()).isEqualTo(1);
       // And they are in memory again soon.
       await().atMost(SOON).until(() -> epoch(samples, count) == 0 && promotedAll(node, count));
     }
@@ -155,6 +156,12 @@ class DiskTierTest {
       assertThat(stats.disk().usedBytes()).isLessThan(DataSize.ofMiB(67).bytes());
       assertThat(stats.fills().results().get("refused_disk_budget")).isEqualTo(count - kept);
       assertThat(stats.fills().results().get("written")).isEqualTo(kept);
+      NodeStats.Dataset status = stats.datasets().get(0);
+      assertThat(status.tier()).isEqualTo("disk");
+      assertThat(status.refusals()).containsEntry("disk_budget", count - kept);
+      assertThat(status.budgetBytes()).isEqualTo(DataSize.ofMiB(64).bytes());
+      assertThat(status.bestHitRate()).isBetween((double) kept / count, 0.68);
+      assertThat(status.warnings()).isEmpty();
       assertThat(epoch(samples, large, 0, count)).isEqualTo(count - kept);
       assertThat(stats.memory().usedBytes()).isLessThan(DataSize.ofMiB(30).bytes());
     }

@@ -8,6 +8,7 @@ import io.trainingday.node.ownership.Ownership;
 import io.trainingday.node.store.RecordStores;
 import io.trainingday.node.store.RecordStores.Held;
 import java.util.ArrayList;
+import java.util.Collection;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
@@ -52,6 +53,9 @@ public final class Capacity implements AutoCloseable {
    * @param arrivedBytes their bytes
    * @param dropped records dropped because what was to be taken over did not fit
    * @param partitionsArriving partitions this node is to hold and has not got all of yet
+   * @param readsTold reads of copies here that the nodes which decide about them were told of
+   * @param readsUntold such that they were not told of, for there were too many
+   * @param readsHeard reads of copies elsewhere that this node was told of
    */
   public record Stats(
       long reclaimed,
@@ -59,7 +63,10 @@ public final class Capacity implements AutoCloseable {
       long arrived,
       long arrivedBytes,
       long dropped,
-      int partitionsArriving) {}
+      int partitionsArriving,
+      long readsTold,
+      long readsUntold,
+      long readsHeard) {}
 
   /**
    * One data set's share of this node's memory.
@@ -69,7 +76,9 @@ public final class Capacity implements AutoCloseable {
    * @param bytes of these records
    * @param budgetBytes of records it may have here now, copies included
    * @param bestHitRate the most that a shuffled pass over all of it can find here, 0–1: the part of
-   *     this node's samples that the budget holds; null before anything is held
+   *     this node's samples that the budget holds; null before any record has come
+   * @param wantedRecords how many this node would hold if it held all of it, copies included
+   * @param meanRecordBytes of those held, or of those refused where none is; 0 before any has come
    * @param refusals records refused since the start, by reason
    * @param evictions records given up for others since the start
    * @param evictedBytes of them
@@ -82,6 +91,8 @@ public final class Capacity implements AutoCloseable {
       long bytes,
       long budgetBytes,
       @Nullable Double bestHitRate,
+      double wantedRecords,
+      double meanRecordBytes,
       Map<Refusal, Long> refusals,
       long evictions,
       long evictedBytes,
@@ -97,6 +108,7 @@ public final class Capacity implements AutoCloseable {
   private static final int LOOKS_PER_TERMS = 10;
 
   private static final long LOOK_MILLIS = 500;
+  private static final long READ_NEWS_MILLIS = 250;
 
   /** How long a node that has left may still be written for, and so keeps what it was promised. */
   private static final long FAREWELL_NANOS = 10_000_000_000L;
@@ -109,6 +121,7 @@ public final class Capacity implements AutoCloseable {
   private final Ownership ownership;
   private final Admission admission;
   private final SoftCap softCap;
+  private final ReadNews readNews;
   private final Shares shares;
   private final Evictor evictor;
   private final SharedRoom room;
@@ -142,12 +155,14 @@ public final class Capacity implements AutoCloseable {
             maxRecordBytes,
             ignite.configuration().getDataStorageConfiguration().getPageSize(),
             () -> usedPages() + pagesOfAbsentPartitions);
+    readNews = new ReadNews(ignite, this::otherPrimary, this::readElsewhere);
     shares =
         new Shares(
             termsOf,
             stores.partitions(),
             settings.memory().maxSize().bytes(),
-            this::versionsChanged);
+            this::versionsChanged,
+            readNews::read);
     softCap =
         new SoftCap(
             HostLimits.here(),
@@ -195,12 +210,16 @@ public final class Capacity implements AutoCloseable {
     capacity.rebalancer.start();
     capacity.sweeper.start();
     capacity.evictor.start();
+    capacity.readNews.start();
     GridUses.offer(ignite, capacity::uses);
     GridNews.listen(ignite, capacity.shares::look);
     ownership.onChange(capacity::gridChanged);
     var unused =
         capacity.thread.scheduleWithFixedDelay(
             capacity::gridChanged, LOOK_MILLIS, LOOK_MILLIS, TimeUnit.MILLISECONDS);
+    var unusedToo =
+        capacity.thread.scheduleWithFixedDelay(
+            capacity::tellReads, READ_NEWS_MILLIS, READ_NEWS_MILLIS, TimeUnit.MILLISECONDS);
     return capacity;
   }
 
@@ -225,6 +244,18 @@ public final class Capacity implements AutoCloseable {
    */
   public void termsChanged(long dataset) {
     GridNews.tell(ignite, dataset);
+  }
+
+  /**
+   * Makes data sets known that this node may have met no record of, so that {@link #shares} tells
+   * of them.
+   *
+   * @param datasets hashes of their names
+   */
+  public void meet(Collection<Long> datasets) {
+    for (long dataset : datasets) {
+      DatasetShare unused = shares.of(dataset);
+    }
   }
 
   /** The shares of all data sets this node has met. */
@@ -254,17 +285,21 @@ public final class Capacity implements AutoCloseable {
     DatasetTerms terms = share.terms();
     long records = share.heldRecords() + copies.records();
     long bytes = share.heldBytes() + copies.bytes();
-    double perRecord = records == 0 ? 0 : admission.meanPages(records, bytes) / records;
-    double perByte = bytes == 0 ? admission.meanPages(0, 1) : perRecord * records / bytes;
+    // Of one that has never had room, what was refused tells how large its records are.
+    long known = records > 0 ? records : share.refusedRecords();
+    long knownBytes = records > 0 ? bytes : share.refusedBytes();
+    double perRecord = known == 0 ? 0 : admission.meanPages(known, knownBytes) / known;
+    double perByte = knownBytes == 0 ? admission.meanPages(0, 1) : perRecord * known / knownBytes;
     double budgetPages =
         Math.max(
             0,
             Math.min(
                 sharePages(share, (double) pagesOfAll), (double) share.quotaBytes() * perByte));
+    double wanted =
+        (double) terms.samples() * primaryShare(terms.backups()) * (1 + terms.backups());
     Double best = null;
-    if (records > 0 && terms.samples() > 0) {
-      double here = (double) terms.samples() * primaryShare(terms.backups());
-      double needed = here * (1 + terms.backups()) * perRecord;
+    if (known > 0 && terms.samples() > 0) {
+      double needed = wanted * perRecord;
       best = needed == 0 ? 1 : Math.min(1, budgetPages / needed);
     }
     return new Share(
@@ -274,6 +309,8 @@ public final class Capacity implements AutoCloseable {
         bytes,
         (long) (budgetPages / perByte),
         best,
+        wanted,
+        known == 0 ? 0 : (double) knownBytes / known,
         share.refusals(),
         share.evictions(),
         share.evictedBytes(),
@@ -351,7 +388,29 @@ public final class Capacity implements AutoCloseable {
         arrivals.arrived(),
         arrivals.arrivedBytes(),
         arrivals.dropped(),
-        partitions(Held.ARRIVING));
+        partitions(Held.ARRIVING),
+        readNews.told(),
+        readNews.dropped(),
+        readNews.heard());
+  }
+
+  private Optional<UUID> otherPrimary(SampleKey key) {
+    int backups = shares.of(key.dataset()).terms().backups();
+    Member primary = ownership.table(backups).primary(shares.partition(key));
+    return primary.local() ? Optional.empty() : Optional.of(primary.id());
+  }
+
+  private void readElsewhere(SampleKey[] keys) {
+    shares.readElsewhere(keys);
+  }
+
+  private void tellReads() {
+    try {
+      readNews.send();
+    } catch (RuntimeException failure) {
+      // The thread must go on.
+      LOG.warn("Other nodes were not told of reads", failure);
+    }
   }
 
   private void gridChanged() {
@@ -380,6 +439,7 @@ public final class Capacity implements AutoCloseable {
             .map(Map.Entry::getKey)
             .toList();
     admission.forget(gone);
+    readNews.alone(members.size() == 1);
     gone.forEach(lastSeen::remove);
     admission.capAt(softCap.pages());
     Set<UUID> present = members.stream().map(Member::id).collect(Collectors.toSet());
@@ -440,6 +500,7 @@ public final class Capacity implements AutoCloseable {
     evictor.close();
     sweeper.close();
     arrivals.close();
+    readNews.close();
     messages.close();
   }
 }

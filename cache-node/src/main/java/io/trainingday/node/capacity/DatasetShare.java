@@ -13,6 +13,7 @@ import java.util.concurrent.ConcurrentLinkedQueue;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.AtomicLong;
 import java.util.concurrent.atomic.LongAdder;
+import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -27,7 +28,8 @@ import org.jspecify.annotations.Nullable;
  *
  * A reader leaves the keys of its batch in a queue, which costs it some ten nanoseconds. Whoever
  * needs the order next takes them in first. Nothing is lost: when too many are waiting, the reader
- * that brings more takes them in itself.
+ * that brings more takes them in itself. Reads of records whose primary is another node, as of a
+ * copy here, are passed on to it ({@link ReadNews}).
  */
 final class DatasetShare {
   /** Keys of read records that may wait: some 64 bytes each. */
@@ -39,11 +41,14 @@ final class DatasetShare {
   private final long budgetBytes;
   private final int maxIndexed;
   private final long dataset;
+  private final Consumer<SampleKey> unknownRead;
   private final Queue<SampleKey[]> reads = new ConcurrentLinkedQueue<>();
   private final AtomicInteger readsWaiting = new AtomicInteger();
   private final LongAdder evicted = new LongAdder();
   private final LongAdder evictedBytes = new LongAdder();
   private final Map<Refusal, LongAdder> refusals = new EnumMap<>(Refusal.class);
+  private final LongAdder refusedRecords = new LongAdder();
+  private final LongAdder refusedBytes = new LongAdder();
   private final AtomicLong wantedPages = new AtomicLong();
   private final AtomicLong wantedQuotaBytes = new AtomicLong();
   private volatile DatasetTerms terms;
@@ -60,9 +65,18 @@ final class DatasetShare {
   /**
    * @param budgetBytes of the node, which shares are parts of
    * @param maxIndexed entries in the order of victims
+   * @param unknownRead told of reads of records that are not in the order of victims here, under a
+   *     lock: it must be quick
    */
-  DatasetShare(long dataset, DatasetTerms terms, int partitions, long budgetBytes, int maxIndexed) {
+  DatasetShare(
+      long dataset,
+      DatasetTerms terms,
+      int partitions,
+      long budgetBytes,
+      int maxIndexed,
+      Consumer<SampleKey> unknownRead) {
     this.dataset = dataset;
+    this.unknownRead = unknownRead;
     this.budgetBytes = budgetBytes;
     this.maxIndexed = maxIndexed;
     this.terms = terms;
@@ -275,18 +289,43 @@ final class DatasetShare {
     for (SampleKey[] keys = reads.poll(); keys != null; keys = reads.poll()) {
       readsWaiting.addAndGet(-keys.length);
       for (SampleKey key : keys) {
-        boolean unused = into.read(key);
+        if (!into.read(key)) {
+          unknownRead.accept(key);
+        }
+      }
+    }
+  }
+
+  /** Notes what was read on other nodes. */
+  synchronized void readElsewhere(SampleKey[] keys) {
+    if (index != null) {
+      takeReads(index);
+      for (SampleKey key : keys) {
+        boolean unused = index.read(key);
       }
     }
   }
 
   // Refusals.
 
-  void refused(Refusal refusal) {
+  void refused(Refusal refusal, int recordBytes) {
     LongAdder counter = refusals.get(refusal);
     if (counter != null) {
       counter.increment();
     }
+    if (!refusal.passes()) {
+      refusedRecords.increment();
+      refusedBytes.add(recordBytes);
+    }
+  }
+
+  /** Records refused for good, whatever the reason. */
+  long refusedRecords() {
+    return refusedRecords.sum();
+  }
+
+  long refusedBytes() {
+    return refusedBytes.sum();
   }
 
   Map<Refusal, Long> refusals() {

@@ -4,6 +4,9 @@ import io.trainingday.grid.SampleKey;
 
 /** Is told what is read, for the policies that ask. Thread-safe. */
 public interface ReadRecorder {
+  /** A data set is going to be read here, though this node may hold nothing of it. */
+  void opened(long dataset);
+
   /** Whether a data set's policy wants to know; some nanoseconds. */
   boolean wants(long dataset);
 

@@ -29,6 +29,11 @@ public interface Room {
   /** Notes that an admitted record has been written. */
   void stored(SampleKey key, int recordBytes);
 
+  /**
+   * Counts a record that was refused for another reason than want of room here, such as the disk.
+   */
+  default void refused(SampleKey key, int recordBytes, Refusal refusal) {}
+
   /** Ends the reservation of one admitted record. */
   void release(SampleKey key, int recordBytes, List<UUID> targets);
 }

@@ -30,9 +30,14 @@ final class SharedRoom implements Room {
     DatasetShare share = shares.of(key.dataset());
     Refusal refusal = reserve(share, recordBytes, targets);
     if (refusal != null) {
-      share.refused(refusal);
+      share.refused(refusal, recordBytes);
     }
     return refusal;
+  }
+
+  @Override
+  public void refused(SampleKey key, int recordBytes, Refusal refusal) {
+    shares.of(key.dataset()).refused(refusal, recordBytes);
   }
 
   private @Nullable Refusal reserve(DatasetShare share, int recordBytes, List<UUID> targets) {

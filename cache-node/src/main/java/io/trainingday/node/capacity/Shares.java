@@ -12,6 +12,7 @@ import java.util.HashMap;
 import java.util.Map;
 import java.util.Optional;
 import java.util.concurrent.ConcurrentHashMap;
+import java.util.function.Consumer;
 import java.util.function.LongFunction;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
@@ -36,6 +37,7 @@ final class Shares implements Census, ReadRecorder {
   private final long budgetBytes;
   private final Map<Long, DatasetShare> shares = new ConcurrentHashMap<>();
   private final Runnable whenToBeFound;
+  private final Consumer<SampleKey> unknownRead;
 
   // Of the walk, by its thread alone.
   private final Map<Long, DatasetShare> walking = new HashMap<>();
@@ -46,16 +48,20 @@ final class Shares implements Census, ReadRecorder {
    * @param termsOf what the grid keeps of a data set; asked seldom
    * @param budgetBytes of this node
    * @param whenToBeFound told that there are records that a data set does not know of
+   * @param unknownRead told of reads of such, or of records that other nodes decide about; must be
+   *     quick
    */
   Shares(
       LongFunction<Optional<DatasetTerms>> termsOf,
       int partitions,
       long budgetBytes,
-      Runnable whenToBeFound) {
+      Runnable whenToBeFound,
+      Consumer<SampleKey> unknownRead) {
     this.termsOf = termsOf;
     this.partitions = partitions;
     this.budgetBytes = budgetBytes;
     this.whenToBeFound = whenToBeFound;
+    this.unknownRead = unknownRead;
     for (int i = 0; i < walked.length; i++) {
       walked[i] = new BitSet(partitions);
     }
@@ -69,7 +75,12 @@ final class Shares implements Census, ReadRecorder {
             dataset,
             unused ->
                 new DatasetShare(
-                    dataset, terms(dataset).orElse(UNKNOWN), partitions, budgetBytes, most()));
+                    dataset,
+                    terms(dataset).orElse(UNKNOWN),
+                    partitions,
+                    budgetBytes,
+                    most(),
+                    unknownRead));
   }
 
   private static int most() {
@@ -119,6 +130,11 @@ final class Shares implements Census, ReadRecorder {
   }
 
   @Override
+  public void opened(long dataset) {
+    DatasetShare unused = of(dataset);
+  }
+
+  @Override
   public boolean wants(long dataset) {
     DatasetShare share = shares.get(dataset);
     return share != null && share.wantsReads();
@@ -129,6 +145,14 @@ final class Shares implements Census, ReadRecorder {
     DatasetShare share = shares.get(dataset);
     if (share != null && keys.length > 0) {
       share.read(keys);
+    }
+  }
+
+  /** Notes what was read on other nodes, all of one data set. */
+  void readElsewhere(SampleKey[] keys) {
+    DatasetShare share = shares.get(keys[0].dataset());
+    if (share != null) {
+      share.readElsewhere(keys);
     }
   }
 

@@ -418,6 +418,9 @@ public final class Fills implements AutoCloseable {
                 || refusal == Refusal.COPY_BUDGET);
     if (diskMayTakeIt) {
       refusal = WriteBehind.refusal(store.roomOnDisk());
+      if (refusal != null) {
+        room.refused(key, record.length, refusal);
+      }
     }
     if (refusal == null) {
       return writeBehind.offer(store, key, record, null);

@@ -46,6 +46,9 @@ final class WriteBehind {
   /** How long a record waits for a node that has just become one of its holders to find room. */
   private static final long PATIENCE_NANOS = TimeUnit.SECONDS.toNanos(1);
 
+  /** After one has waited in vain, none waits for so long: those behind it would wait, too. */
+  private static final long REST_NANOS = TimeUnit.SECONDS.toNanos(2);
+
   private static final Logger LOG = LoggerFactory.getLogger(WriteBehind.class);
 
   private final Room room;
@@ -54,6 +57,8 @@ final class WriteBehind {
   private final Consumer<SampleKey> whenDone;
   private final List<Thread> writers = new ArrayList<>();
   private final Set<Class<?>> loggedFailures = ConcurrentHashMap.newKeySet();
+
+  private volatile long restUntilNanos = System.nanoTime();
 
   private final ReentrantLock lock = new ReentrantLock();
   private final Condition changed = lock.newCondition();
@@ -203,6 +208,7 @@ final class WriteBehind {
       counters.bytesWritten.add(fill.record.length);
     } else if (refusal != null) {
       counters.refused(refusal);
+      room.refused(fill.key, fill.record.length, refusal);
     } else {
       counters.recordsDropped.increment();
     }
@@ -231,7 +237,9 @@ final class WriteBehind {
     }
     release(fill);
     try {
-      if (room.admit(fill.key, fill.record.length, targets, PATIENCE_NANOS) != null) {
+      long patience = restUntilNanos - System.nanoTime() > 0 ? 0 : PATIENCE_NANOS;
+      if (room.admit(fill.key, fill.record.length, targets, patience) != null) {
+        restUntilNanos = System.nanoTime() + REST_NANOS;
         return false;
       }
     } catch (InterruptedException closing) {

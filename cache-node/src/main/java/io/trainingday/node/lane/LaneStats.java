@@ -43,6 +43,10 @@ public record LaneStats(
    * @param stale records that were too old, or of another stamp; each is a miss, too
    * @param recentHits of the last samples, about one to two passes over the data set
    * @param recentSamples how many these are
+   * @param timedLoads samples that trainers loaded in a time that is known
+   * @param loadNanos of them, from the reply that left them to the trainer to their records
+   * @param timedReads samples of batches that were all there
+   * @param readNanos of them, in this node
    */
   public record Reads(
       String dataset,
@@ -54,7 +58,11 @@ public record LaneStats(
       long damaged,
       long stale,
       long recentHits,
-      long recentSamples) {}
+      long recentSamples,
+      long timedLoads,
+      long loadNanos,
+      long timedReads,
+      long readNanos) {}
 
   /**
    * Reads from one source.

@@ -31,6 +31,15 @@ final class ReadCounters {
   final LongAdder abandoned = new LongAdder();
   final LongAdder damaged = new LongAdder();
   final LongAdder stale = new LongAdder();
+
+  /** Loads whose time is known, see {@link LoadTimes}, and that time. */
+  final LongAdder timedLoads = new LongAdder();
+
+  final LongAdder loadNanos = new LongAdder();
+
+  // Samples of batches that were all there, and the time they took in this node.
+  private final LongAdder timedReads = new LongAdder();
+  private final LongAdder readNanos = new LongAdder();
   volatile long generation;
 
   private final String dataset;
@@ -95,6 +104,10 @@ final class ReadCounters {
     local.hitBytes.add(localBytes);
     local.misses.add(localMisses);
     loads.add(toLoad);
+    if (localHits + peerHits == reply.statuses().length) {
+      timedReads.add(reply.statuses().length);
+      readNanos.add(flow.busyNanos());
+    }
     if (!reply.tooSmall()) {
       // What others are loading is asked for again, and counted then.
       countRecent(
@@ -115,7 +128,11 @@ final class ReadCounters {
         damaged.sum(),
         stale.sum(),
         formerHits + windowHits.get(),
-        formerSamples + windowSamples.get());
+        formerSamples + windowSamples.get(),
+        timedLoads.sum(),
+        loadNanos.sum(),
+        timedReads.sum(),
+        readNanos.sum());
   }
 
   private static LaneStats.Source snapshot(Source source) {

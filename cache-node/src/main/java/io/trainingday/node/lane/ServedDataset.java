@@ -83,6 +83,7 @@ final class ServedDataset {
       Tier tier = tier(dataset.settings());
       requireDisk(request.name(), tier, services);
       RecordStore store = services.stores().of(Integer.parseInt(backups), tier);
+      services.reads().opened(dataset.datasetHash());
       return new ServedDataset(dataset, store, counters, request.sourceLength());
     } catch (DatasetRefusedException e) {
       throw refusal(e);

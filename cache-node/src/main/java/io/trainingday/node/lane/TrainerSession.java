@@ -21,6 +21,7 @@ final class TrainerSession {
   private final Connection connection;
   private final LeaseRelay leases;
   private final FillIntake fills;
+  private final LoadTimes loadTimes = new LoadTimes();
   private final Set<Reading> readings = new LinkedHashSet<>();
 
   TrainerSession(LaneServer server, Connection connection) {
@@ -43,6 +44,7 @@ final class TrainerSession {
 
   void fill(long requestId, Fill fill) {
     ServedDataset dataset = connection.dataset(fill.handle());
+    loadTimes.filled(fill.lease(), System.nanoTime());
     FillIntake.Loaded loaded = fills.take(fill);
     if (dataset.knowsSchema(loaded.layout())) {
       connection.send(requestId, fills.submit(dataset, fill, loaded.bytes()));
@@ -76,6 +78,7 @@ final class TrainerSession {
             abandon.sampleVersions()),
         dataset.store());
     dataset.counters().abandoned.add(abandon.indices().length);
+    loadTimes.abandoned(abandon.leases(), System.nanoTime());
   }
 
   private static List<LeaseRelay.Lease> leases(
@@ -159,6 +162,7 @@ final class TrainerSession {
         if (segment != null) {
           segment.give(request.slot());
         }
+        loadTimes.given(ended.batch().dataset.counters(), reply.leases(), System.nanoTime());
         connection.sendBatch(requestId, reply, target);
       } catch (RuntimeException e) {
         ended.releaseLeases();

@@ -231,6 +231,21 @@ final class NodeCollector extends Collector {
             "training_day_peer_late_leases_total",
             "Leases that came when nobody waited for them any more, and were given back.",
             peers.lateLeases()));
+    families.add(
+        counter(
+            "training_day_peer_reads_told_total",
+            "Reads of copies here that the nodes which decide about them were told of.",
+            peers.readsTold()));
+    families.add(
+        counter(
+            "training_day_peer_reads_untold_total",
+            "Reads of copies here that they were not told of, because there were too many.",
+            peers.readsUntold()));
+    families.add(
+        counter(
+            "training_day_peer_reads_heard_total",
+            "Reads of copies elsewhere that this node was told of.",
+            peers.readsHeard()));
   }
 
   private static void fills(NodeStats.Fills fills, List<MetricFamilySamples> families) {

@@ -166,8 +166,20 @@ public record NodeStats(
    * @param stale records that other nodes asked for and that were too old, or of another stamp
    * @param broken connections to other nodes that could not be made or broke
    * @param lateLeases leases that came when nobody waited for them any more, and were given back
+   * @param readsTold reads of copies here that the nodes which decide about them were told of, for
+   *     policies that ask what is read
+   * @param readsUntold such reads that they were not told of, because there were too many
+   * @param readsHeard reads of copies elsewhere that this node was told of
    */
-  public record Peers(long samplesServed, long damaged, long stale, long broken, long lateLeases) {}
+  public record Peers(
+      long samplesServed,
+      long damaged,
+      long stale,
+      long broken,
+      long lateLeases,
+      long readsTold,
+      long readsUntold,
+      long readsHeard) {}
 
   /**
    * How missing samples came in.
@@ -246,7 +258,11 @@ public record NodeStats(
    * @param budgetBytes of records it may have here now
    * @param hitRate of the last one to two passes, 0–1
    * @param bestHitRate the most that a shuffled pass over all of it can find with this budget, 0–1;
-   *     null before anything is held
+   *     null before any record has come
+   * @param loadSeconds no less than a sample takes to load, on the average: from the reply that
+   *     left it to a trainer to its record; null before there are enough
+   * @param readSeconds that a sample of a batch that is all there takes in this node, on the
+   *     average; null before there are enough
    * @param refusals records not taken, by reason in lower case: {@code budget}, {@code quota}, …
    * @param evictions records given up for others
    * @param warnings what is not as it should be, and what to do, a sentence each
@@ -269,6 +285,8 @@ public record NodeStats(
       long budgetBytes,
       double hitRate,
       @Nullable Double bestHitRate,
+      @Nullable Double loadSeconds,
+      @Nullable Double readSeconds,
       Map<String, Long> refusals,
       long evictions,
       List<String> warnings) {

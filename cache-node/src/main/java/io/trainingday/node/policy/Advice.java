@@ -5,6 +5,7 @@ import io.trainingday.config.Settings.Policy;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
+import java.util.Optional;
 
 /**
  * What can be expected of a policy, and what to do about it.
@@ -23,6 +24,7 @@ public final class Advice {
   private static final double LITTLE = 0.05;
 
   private static final double PERCENT = 100;
+  private static final double MILLIS = 1_000;
 
   private Advice() {}
 
@@ -34,9 +36,11 @@ public final class Advice {
   /**
    * What is not as it should be, a sentence each.
    *
+   * @param policy by which records give way; {@code PIN} on disk, where none do
    * @param best part of the data set that the budget holds, 0–1
+   * @param toRaise the settings that give it more
    */
-  public static List<String> on(String dataset, Policy policy, double best) {
+  public static List<String> on(String dataset, Policy policy, double best, String toRaise) {
     List<String> warnings = new ArrayList<>();
     if (best < ALL && policy != Policy.PIN) {
       warnings.add(
@@ -55,10 +59,45 @@ public final class Advice {
       warnings.add(
           String.format(
               Locale.ROOT,
-              "the budget holds %.1f %% of the data set, too little to matter; raise memory.maxSize"
-                  + " or its quota, or add nodes",
-              PERCENT * best));
+              "the budget holds %.1f %% of the data set, too little to matter; raise %s, or add"
+                  + " nodes",
+              PERCENT * best,
+              toRaise));
     }
     return warnings;
+  }
+
+  /**
+   * What to say of a data set of which nothing has been taken.
+   *
+   * @param refused records, all of those that came
+   * @param toRaise the settings that give it more
+   */
+  public static String onNothingTaken(String dataset, long refused, String toRaise) {
+    return String.format(
+        Locale.ROOT,
+        "none of its records is held, all %,d that came found no room; raise %s, add nodes, or keep"
+            + " a part of the memory for it: `training-day dataset %s guaranteed=10%%`",
+        refused,
+        toRaise,
+        dataset);
+  }
+
+  /**
+   * What to say where the cache costs more than it saves, if it does.
+   *
+   * @param loadSeconds a sample, no less than it takes to load one
+   * @param readSeconds a sample, no more than it takes to read one from the cache
+   */
+  public static Optional<String> onLoading(double loadSeconds, double readSeconds) {
+    return loadSeconds < readSeconds
+        ? Optional.of(
+            String.format(
+                Locale.ROOT,
+                "a sample is loaded in %.3f ms at most, and read from the cache in %.3f ms: loading"
+                    + " is cheaper, so cache it after more of the work, or not at all",
+                MILLIS * loadSeconds,
+                MILLIS * readSeconds))
+        : Optional.empty();
   }
 }

@@ -160,7 +160,9 @@ public final class VersionKeys implements AutoCloseable {
               deadline,
               () -> register(dataset, scopedName, source, settings, pipelineHash, pipeline));
       if (recovery != null) {
-        awaitKept(what, dataset, key, deadline);
+        // A node of a minority serves nothing and takes no publish: what it opens need not last.
+        awaitKept(what, dataset, key, deadline)
+            .ifPresent(why -> LOG.debug("{}: not kept: {}", what, why));
       }
     }
     ViewCell cell = replica.cell(dataset);
@@ -181,16 +183,20 @@ public final class VersionKeys implements AutoCloseable {
     }
   }
 
-  /** Waits until a version key is on the disks. */
-  private void awaitKept(String what, long dataset, VersionKey key, long deadlineNanos) {
+  /**
+   * Waits until every node that serves has a version key, on its disk where it has one.
+   *
+   * @return why they have not, where this node is of a minority
+   */
+  private Optional<String> awaitKept(
+      String what, long dataset, VersionKey key, long deadlineNanos) {
     try {
       fence.pass(
           new Change(dataset, key.incarnation(), key.generation(), key.revision()), deadlineNanos);
+      return Optional.empty();
     } catch (FenceException e) {
       if (e.reason() == FenceException.Reason.MINORITY) {
-        // This node serves nothing and takes no publish: what it opens need not last.
-        LOG.debug("{}: not kept.", what, e);
-        return;
+        return Optional.of(String.valueOf(e.getMessage()));
       }
       throw new GridUnavailableException(
           "%s: not every node has kept it, repeat it: %s".formatted(what, e.getMessage()), e);
@@ -315,22 +321,27 @@ public final class VersionKeys implements AutoCloseable {
   }
 
   /**
-   * Changes settings of a data set, of those that may change ({@link DatasetSettings}).
+   * Changes settings of a data set, of those that may change ({@link DatasetSettings}). When it
+   * returns, every node that serves has the change, and keeps it on its disk where it has one.
    *
    * @return all settings from now on, defaults filled in
-   * @throws DatasetRefusedException when the data set is unknown, a setting may not change or a
-   *     value is not allowed
-   * @throws GridUnavailableException when the grid does not answer
+   * @throws DatasetRefusedException when the data set is unknown, a setting may not change, a value
+   *     is not allowed, or this node has no majority of the grid
+   * @throws GridUnavailableException when the grid does not answer, or some node may not have kept
+   *     the change; repeat it
    */
   public SortedMap<String, String> change(
       String tenant, String name, Map<String, String> settings) {
     String scopedName = scopedName(tenant, name);
     SortedMap<String, String> checked = DatasetSettings.checked(settings);
     long dataset = hash.applyAsLong(scopedName);
+    String what = "change of data set \"%s\"".formatted(scopedName);
+    long deadline = transactions.deadline();
+    awaitRecovery(what, deadline);
     VersionKey changed =
         transactions.run(
-            "change of data set \"%s\"".formatted(scopedName),
-            transactions.deadline(),
+            what,
+            deadline,
             () -> {
               VersionKey key = store.key(dataset);
               if (key == null) {
@@ -342,6 +353,14 @@ public final class VersionKeys implements AutoCloseable {
               VersionKey next = key.withSettings(checked);
               store.annotate(dataset, next);
               return next;
+            });
+    awaitKept(what, dataset, changed, deadline)
+        .ifPresent(
+            why -> {
+              throw new DatasetRefusedException(
+                  Reason.MINORITY,
+                  "%s: it was changed here, but %s; repeat it through a node of the other side"
+                      .formatted(what, why));
             });
     return withDefaults(changed.settings());
   }

@@ -43,7 +43,7 @@ final class MetricsServerTest {
           NodeStats.Disk.NONE,
           new NodeStats.Lane(
               3, 1_024, 4_096, 1_073_741_824, 20, 5_000_000_000L, 2, Map.of("token", 7L)),
-          new NodeStats.Peers(11, 12, 15, 13, 14),
+          new NodeStats.Peers(11, 12, 15, 13, 14, 16, 17, 18),
           new NodeStats.Fills(
               Map.of("written", 1_437L, "busy", 4L),
               123,
@@ -70,6 +70,8 @@ final class MetricsServerTest {
                   5_734_400,
                   0.15,
                   0.5,
+                  0.002,
+                  null,
                   Map.of("budget", 3L),
                   12,
                   List.of())));
@@ -146,6 +148,9 @@ final class MetricsServerTest {
             "training_day_peer_stale_records_total 15.0",
             "training_day_peer_connections_broken_total 13.0",
             "training_day_peer_late_leases_total 14.0",
+            "training_day_peer_reads_told_total 16.0",
+            "training_day_peer_reads_untold_total 17.0",
+            "training_day_peer_reads_heard_total 18.0",
             "training_day_dataset_generation{dataset=\"pets \\\"all\\\"\",} 2.0");
   }
 

@@ -106,6 +106,29 @@ class RecoveryTest {
     }
   }
 
+  /** What was answered is still so after all nodes went down at once. */
+  @Test
+  void change_thatTheDiskDoesNotTake_returnsOnlyWhenItDoes() throws Exception {
+    try (VersionNode node = start()) {
+      open(node);
+      Path life = life();
+      Path away = life.resolveSibling("away");
+      Files.move(life, away);
+
+      CompletableFuture<Map<String, String>> change =
+          CompletableFuture.supplyAsync(
+              () -> node.keys().change("alice", "d", Map.of("policy", "lru")));
+      assertThatThrownBy(() -> change.get(400, TimeUnit.MILLISECONDS))
+          .isInstanceOf(TimeoutException.class);
+
+      Files.move(away, life);
+      assertThat(change.get(20, TimeUnit.SECONDS)).containsEntry("policy", "lru");
+    }
+    try (VersionNode node = start()) {
+      assertThat(open(node).settings()).containsEntry("policy", "lru");
+    }
+  }
+
   @Test
   void isReachable_whileOthersAreWaitedFor_givesNothingUp() throws Exception {
     String self = VersionNode.name(0, PORT);
