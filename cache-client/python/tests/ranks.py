@@ -26,9 +26,15 @@ class RankFailed(Exception):
         super().__init__(f"rank {rank}: {kind}: {text}\n{trace}")
 
 
-def run_ranks(world: int, do: Callable[..., Any], *arguments: Any, group: bool = True) -> list[Any]:
+def run_ranks(
+    world: int,
+    do: Callable[..., Any],
+    *arguments: Any,
+    group: bool = True,
+    until_failure: bool = False,
+) -> list[Any]:
     """What `do(rank, *arguments)` gives in each of so many processes; a RankFailed in place of
-    what a rank raised."""
+    what a rank raised, and with `until_failure` nothing of the ranks behind the first of those."""
     context = multiprocessing.get_context("fork")
     with tempfile.TemporaryDirectory(prefix="td-ranks-") as directory:
         meeting = str(Path(directory, "meeting")) if group else ""
@@ -43,7 +49,12 @@ def run_ranks(world: int, do: Callable[..., Any], *arguments: Any, group: bool =
             pipes.append(ours)
             processes.append(process)
         try:
-            return [_result(rank, pipe) for rank, pipe in enumerate(pipes)]
+            results = []
+            for rank, pipe in enumerate(pipes):
+                results.append(_result(rank, pipe))
+                if until_failure and isinstance(results[-1], RankFailed):
+                    break
+            return results
         finally:
             for process in processes:
                 process.kill()
