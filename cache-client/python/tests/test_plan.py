@@ -365,6 +365,8 @@ def test_stops_and_other_world_sizes_lose_and_repeat_nothing(tail: str, strategy
     whole = len(read) if tail == "drop" else samples
     assert read[:whole] == order[:whole]
     assert read[whole:] == order[: len(read) - whole] and len(read) - whole < 2
+    with pytest.raises(PlanError, match="state of epoch=2, but epoch=3 is set"):
+        EpochPlan.resumed(state, samples, tail=tail, epoch=3, strategy="plain", batch=4)
     ended = EpochPlan.resumed(
         state, samples, tail=tail, strategy="plain", batch=4, world_size=5, dataset="d"
     )
@@ -451,6 +453,7 @@ ARGUMENTS = {
     ),
     "both": ({"batch": 4, "global_batch": 8}, "batch=4 and global batch=8 are both given, give one"),
     "neither": ({"batch": None}, "give batch or global batch"),
+    "no tail": ({"tail": None}, "give tail: drop, pad or uneven"),
     "tail": ({"tail": "cut"}, "tail=cut, allowed: drop, pad, uneven"),
     "order": ({"order": "none"}, "order=none, allowed: keyed, torch, sequence"),
     "strategy": ({"strategy": "best"}, "strategy=best, allowed: exact, slice, plain"),

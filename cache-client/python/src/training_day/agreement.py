@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import time
@@ -13,6 +12,7 @@ from training_day.attachment import Attachment
 from training_day.errors import LaneError, NodeGoneError, PlanError
 from training_day.exchange import Exchange
 from training_day.lane import messages
+from training_day.ownership import from_agreed, to_agree
 
 __all__ = ["CHECKSUM_MASK", "GridAgreement", "GroupAgreement"]
 
@@ -52,8 +52,8 @@ class GroupAgreement:
                 " its own rank=, not its place on its host"
             )
 
-    def snapshot(self, host: str, make: Callable[[], bytes]) -> tuple[list[str], bytes]:
-        """All ranks' hosts, and what `make` makes on the first rank.
+    def snapshot(self, host: str, make: Callable[[], bytes]) -> tuple[bytes, list[str]]:
+        """What `make` makes on the first rank, and all ranks' hosts.
 
         Raises PlanError if some rank's part does not come in time, or `make` failed.
         """
@@ -69,8 +69,7 @@ class GroupAgreement:
             raise PlanError(self._first_rank_is_silent())
         if answer[:1] == _FAILED:
             raise PlanError(f"rank 0 has no plan for the others: {answer[1:].decode()}")
-        hosts, _, snapshot = answer[1:].partition(b"\0")
-        return json.loads(hosts), snapshot
+        return from_agreed(answer[1:], self._world_size)
 
     def _make(self, make: Callable[[], bytes], until: float) -> None:
         hosts = []
@@ -89,8 +88,7 @@ class GroupAgreement:
         except Exception as e:
             self._fail(f"{type(e).__name__}: {e}", e)
         else:
-            answer = _GOOD + json.dumps(hosts).encode() + b"\0" + made
-            self._exchange.put(f"{self._key}/snapshot", answer)
+            self._exchange.put(f"{self._key}/snapshot", _GOOD + to_agree(made, hosts))
 
     def _fail(self, why: str, cause: Optional[Exception] = None) -> None:
         self._exchange.put(f"{self._key}/snapshot", _FAILED + why.encode())
@@ -156,7 +154,7 @@ class GridAgreement:
         self._world_size = world_size
         self._timeout = timeout
 
-    def snapshot(self, host: str, make: Callable[[], bytes]) -> tuple[list[str], bytes]:
+    def snapshot(self, host: str, make: Callable[[], bytes]) -> tuple[bytes, list[str]]:
         """As a GroupAgreement's.
 
         Raises PlanError if the grid has not got all of it in time.
@@ -165,18 +163,17 @@ class GridAgreement:
         self._agreed(f"host/{self._rank}", (host or "?").encode(), until)
         offered = b""
         if self._rank == 0:
-            offered = make()
-            if not offered:
+            snapshot = make()
+            if not snapshot:
                 raise PlanError(
                     "rank 0 has no node that tells where samples lie, and without a process group"
-                    " the ranks cannot agree on that: pass ownership=, or take"
-                    ' strategy="plain"'
+                    ' the ranks cannot agree on that: pass ownership=, or take strategy="plain"'
                 )
-        snapshot = self._agreed("snapshot", offered, until)
-        hosts = [
-            self._agreed(f"host/{rank}", b"", until).decode() for rank in range(self._world_size)
-        ]
-        return ["" if one == "?" else one for one in hosts], snapshot
+            ranks = range(self._world_size)
+            hosts = [self._agreed(f"host/{rank}", b"", until).decode() for rank in ranks]
+            offered = to_agree(snapshot, ["" if one == "?" else one for one in hosts])
+        agreed = self._agreed("ownership", offered, until)
+        return from_agreed(agreed, self._world_size)
 
     def _agreed(self, name: str, offered: bytes, until: float) -> bytes:
         key = f"{self._prefix}/{name}"

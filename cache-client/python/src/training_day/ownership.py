@@ -12,7 +12,7 @@ import numpy as np
 
 from training_day.lane.messages import Owners
 
-__all__ = ["Ownership"]
+__all__ = ["Ownership", "from_agreed", "to_agree"]
 
 _MAGIC, _VERSION = 0x53504454, 1
 _HEAD = struct.Struct("<IHHqII")
@@ -153,3 +153,35 @@ class Ownership:
 
 def _malformed(why: str) -> ValueError:
     return ValueError(f"snapshot is malformed: {why}")
+
+
+def to_agree(snapshot: bytes, rank_hosts: Sequence[str]) -> bytes:
+    """What the first rank tells the others: a snapshot, empty if there is none, and the host of
+    each rank, "" where it has none."""
+    out = bytearray(struct.pack("<I", len(snapshot)) + snapshot)
+    out += struct.pack("<I", len(rank_hosts))
+    for host in rank_hosts:
+        text = host.encode()
+        out += struct.pack("<I", len(text)) + text
+    return bytes(out)
+
+
+def from_agreed(content: bytes, world_size: int) -> tuple[bytes, list[str]]:
+    """Snapshot and hosts. Raises ValueError if they are not of so many ranks."""
+    try:
+        (size,) = struct.unpack_from("<I", content)
+        snapshot, at = content[4 : 4 + size], 4 + size
+        (ranks,) = struct.unpack_from("<I", content, at)
+        at += 4
+        hosts = []
+        for _ in range(min(ranks, _MOST_HOSTS)):
+            (size,) = struct.unpack_from("<I", content, at)
+            hosts.append(content[at + 4 : at + 4 + size].decode())
+            at += 4 + size
+    except (struct.error, UnicodeDecodeError):
+        raise _malformed(f"{len(content)} bytes of what rank 0 told") from None
+    if ranks != world_size:
+        raise ValueError(f"rank 0 told of world size={ranks}, but world size={world_size} is set")
+    if at != len(content):
+        raise _malformed(f"{len(content)} bytes of what rank 0 told, of which it has {at}")
+    return snapshot, hosts

@@ -134,9 +134,12 @@ class Verdict:
     ) -> Verdict:
         """Of the sums over ranks of counts and checksums; checksums as 64 bits."""
         count, expected = read[0], planned[0]
-        same = (read[1] - planned[1]) & U64 == 0
-        if count == expected and same:
-            return cls("complete", f"all {count} samples were read once")
+        if count == expected:
+            if (read[1] - planned[1]) & U64 == 0:
+                return cls("complete", f"all {count} samples were read once")
+            return cls(
+                "different", f"the {count} samples that all ranks read are not those of the epoch"
+            )
         if world_size > 1 and abs(count * world_size - expected) <= world_size * global_batch:
             return cls(
                 "sharded-twice",
@@ -148,11 +151,7 @@ class Verdict:
                 "not-sharded",
                 f"each of {world_size} ranks read all {expected} samples: not sharded",
             )
-        if count != expected:
-            return cls("incomplete", f"all ranks together read {count} of {expected} samples")
-        return cls(
-            "different", f"the {count} samples that all ranks read are not those of the epoch"
-        )
+        return cls("incomplete", f"all ranks together read {count} of {expected} samples")
 
 
 class EpochPlan:
@@ -194,7 +193,7 @@ class EpochPlan:
         self,
         samples: int,
         *,
-        tail: str,
+        tail: Optional[str] = None,
         seed: int = 0,
         epoch: int = 0,
         world_size: int = 1,
@@ -261,6 +260,9 @@ class EpochPlan:
         Raises PlanError for what is no state, or one of another data set, seed or order.
         """
         parsed = PlanState.parse(state)
+        epoch = arguments.pop("epoch", parsed.epoch)
+        if epoch != parsed.epoch:
+            raise PlanError(f"state of epoch={parsed.epoch}, but epoch={epoch} is set")
         parsed.check(
             samples=samples,
             seed=arguments.pop("seed", parsed.seed),
@@ -269,7 +271,7 @@ class EpochPlan:
             dataset=arguments.get("dataset", ""),
         )
         made = cls(
-            samples, seed=parsed.seed, epoch=parsed.epoch, start=parsed.consumed, **arguments
+            samples, seed=parsed.seed, epoch=epoch, start=parsed.consumed, **arguments
         )
         parsed.check_hosts(made)
         return made
@@ -278,7 +280,7 @@ class EpochPlan:
     def check_arguments(
         samples: int,
         *,
-        tail: str,
+        tail: Optional[str],
         seed: int = 0,
         epoch: int = 0,
         world_size: int = 1,
@@ -292,6 +294,8 @@ class EpochPlan:
         _check_order(samples, seed, epoch, order)
         if not 1 <= world_size <= _MOST_RANKS:
             raise ValueError(f"world size={world_size}, allowed: 1–{_MOST_RANKS}")
+        if tail is None:
+            raise ValueError("give tail: drop, pad or uneven")
         if tail not in TAILS:
             raise ValueError(f"tail={tail}, allowed: {', '.join(TAILS)}")
         if strategy not in STRATEGIES:

@@ -43,7 +43,7 @@ class EpochSampler(DistributedSampler):
             `seed + epoch`, so that the samples of each step are those that DistributedSampler has,
             and takes 8 bytes a sample, as there; "sequence" does not shuffle.
         tail: what becomes of the samples that fill no step: "drop" leaves them out, "pad" repeats
-            the first ones, "uneven" deals them out as they are; see `weight`.
+            the first ones, "uneven" deals them out as they are; see `weight`. To be given.
 
     Who reads it
         strategy: "exact" has the samples of a step read where they lie, as far as all ranks get
@@ -77,7 +77,7 @@ class EpochSampler(DistributedSampler):
         dataset: Union[Dataset, int],
         batch_size: Optional[int] = None,
         *,
-        tail: str,
+        tail: Optional[str] = None,
         seed: int = 0,
         epoch: int = 0,
         order: str = "keyed",
@@ -365,8 +365,8 @@ class EpochSampler(DistributedSampler):
                 world_size,
                 self._timeout,
             )
-        hosts, snapshot = agreement.snapshot(host, make)
-        return hosts, Ownership.decode(snapshot) if snapshot else None
+        snapshot, hosts = agreement.snapshot(host, make)
+        return hosts, None if snapshot == b"" else Ownership.decode(snapshot)
 
     def _group_agreement(self, epoch: int, start: int) -> Optional[GroupAgreement]:
         if not (dist.is_available() and dist.is_initialized()):
@@ -554,6 +554,11 @@ class EpochBatchSampler(BatchSampler):
         """A pass. Nothing is planned before the first batch is asked for."""
         self.sampler.check_wrappers(self.all_ranks)
         return self.sampler.begin(self.all_ranks)
+
+    @property
+    def epoch(self) -> int:
+        """As of EpochSampler."""
+        return self.sampler.epoch
 
     @property
     def steps(self) -> int:
