@@ -44,7 +44,9 @@ def plan(samples: int, **more: Any) -> EpochPlan:
 
 GOLDEN = Path(__file__).resolve().parents[2] / "contract" / "golden"
 VECTORS = json.loads((GOLDEN / "plan.json").read_text(encoding="utf-8"))
-SNAPSHOTS = {one["name"]: Ownership.decode(bytes.fromhex(one["bytes"])) for one in VECTORS["snapshots"]}
+SNAPSHOTS = {
+    one["name"]: Ownership.decode(bytes.fromhex(one["bytes"])) for one in VECTORS["snapshots"]
+}
 
 
 def test_mixing_is_that_of_the_vectors() -> None:
@@ -244,7 +246,11 @@ def test_torch_order_is_that_of_distributed_sampler(drop_last: bool, strategy: s
         theirs = []
         for rank in range(world):
             sampler: Any = DistributedSampler(
-                range(samples), world, rank, seed=7, drop_last=drop_last  # type: ignore[arg-type]
+                range(samples),
+                world,
+                rank,
+                seed=7,
+                drop_last=drop_last,  # type: ignore[arg-type]
             )
             sampler.set_epoch(epoch)
             theirs.append(list(sampler))
@@ -313,7 +319,11 @@ def test_prediction_is_what_is_found(hosts: int, batch: int) -> None:
                 ownership=ownership, rank_hosts=[f"h{k}" for k in range(hosts)])  # fmt: skip
     steps = range(min(100, made.steps))
     found = np.mean(
-        [made.local(made.indices(step, rank), rank).mean() for step in steps for rank in range(hosts)]
+        [
+            made.local(made.indices(step, rank), rank).mean()
+            for step in steps
+            for rank in range(hosts)
+        ]
     )
     assert abs(found - made.predicted_local_share) < 0.01
     near = 1 - np.sqrt((hosts - 1) / (2 * np.pi * batch))
@@ -326,6 +336,7 @@ def test_prediction_of_plain_and_of_unequal_hosts() -> None:
     ownership = Ownership.of([["a"]] * 24 + [["b"]] * 8)
     both = {"ownership": ownership, "rank_hosts": ["a", "b", "b", ""], "world_size": 4}
     assert plan(1000, batch=2, **both).predicted_local_share == pytest.approx((0.75 + 2 * 0.25) / 4)
+
     # E[min(X, r)] by its sum, for X ~ Bin(8, 3/4) and r = 2, X ~ Bin(8, 1/4) and r = 4.
     def least(p: float, r: int) -> float:
         return sum(comb(8, k) * p**k * (1 - p) ** (8 - k) * min(k, r) for k in range(9))

@@ -245,7 +245,9 @@ def test_misuse_is_a_worded_error() -> None:
     with pytest.raises(ValueError, match="drop_last=True.*whose last batch may be smaller"):
         list(DataLoader(ds, 4, sampler=sampler, drop_last=True))
     odd = EpochSampler(ds, global_batch=9, **among(2, 0))
-    with pytest.raises(ValueError, match="global batch=9 over 2 ranks: batches are not of one size"):
+    with pytest.raises(
+        ValueError, match="global batch=9 over 2 ranks: batches are not of one size"
+    ):
         iter(odd)
     with pytest.raises(ValueError, match='drop_last=True: give tail="drop"'):
         EpochBatchSampler(ds, 4, tail="drop", drop_last=True)
@@ -297,7 +299,13 @@ def test_ddp_reads_each_sample_once(node: LocalNode, name: str) -> None:
     for epoch in range(2):
         order = reference_order(n, seed=1, epoch=epoch).at(np.arange(n)).tolist()
         for step in range(10):
-            both = [v for read, *_ in results for e, s, vs in read if (e, s) == (epoch, step) for v in vs]
+            both = [
+                v
+                for read, *_ in results
+                for e, s, vs in read
+                if (e, s) == (epoch, step)
+                for v in vs
+            ]
             assert sorted(values[v] for v in both) == sorted(order[step * 12 : (step + 1) * 12])
 
 
@@ -438,9 +446,7 @@ def test_ranks_without_a_group_agree_through_the_nodes(directory: Path, name: st
 
 def test_rank_whose_grid_has_no_answer_ends_in_time(directory: Path, name: str) -> None:
     ds = cached(name, Grid(directory).address)
-    sampler = EpochBatchSampler(
-        ds, 6, tail="drop", world_size=2, rank=1, job="job-8", timeout=0.3
-    )
+    sampler = EpochBatchSampler(ds, 6, tail="drop", world_size=2, rank=1, job="job-8", timeout=0.3)
     with pytest.raises(PlanError, match="has not got plan/job-8/0/0/ownership .* within 0.3 s"):
         next(iter(sampler))
 

@@ -25,6 +25,7 @@ class GroupStore(Protocol):
 
     def add(self, key: str, by: int) -> int: ...
 
+
 def group_store(group: Optional[Any]) -> tuple[GroupStore, str]:
     """The store of the default process group, and a prefix for the keys of `group`.
 

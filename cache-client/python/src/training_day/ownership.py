@@ -70,9 +70,7 @@ class Ownership:
         return len(self.places)
 
     @classmethod
-    def of(
-        cls, holders: Sequence[Sequence[str]], topology_version: int = 0
-    ) -> Ownership:
+    def of(cls, holders: Sequence[Sequence[str]], topology_version: int = 0) -> Ownership:
         """Of the host ids that hold each partition, its primary's first; for simulations and for
         grids of one's own. Further copies on a host do not count, nor more than three."""
         named = [list(dict.fromkeys(some))[:COPIES] for some in holders]
@@ -92,9 +90,7 @@ class Ownership:
     def encode(self) -> bytes:
         """The contract's bytes."""
         out = bytearray(
-            _HEAD.pack(
-                _MAGIC, _VERSION, 0, self.topology_version, self.partitions, len(self.hosts)
-            )
+            _HEAD.pack(_MAGIC, _VERSION, 0, self.topology_version, self.partitions, len(self.hosts))
         )
         for host in self.hosts:
             text = host.encode()

@@ -270,9 +270,7 @@ class EpochPlan:
             strategy=arguments.get("strategy", "exact"),
             dataset=arguments.get("dataset", ""),
         )
-        made = cls(
-            samples, seed=parsed.seed, epoch=epoch, start=parsed.consumed, **arguments
-        )
+        made = cls(samples, seed=parsed.seed, epoch=epoch, start=parsed.consumed, **arguments)
         parsed.check_hosts(made)
         return made
 

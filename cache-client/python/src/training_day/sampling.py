@@ -300,9 +300,7 @@ class EpochSampler(DistributedSampler):
             self._start = 0
             self._state = None
 
-    def planned(
-        self, epoch: int, start: int
-    ) -> tuple[EpochPlan, Optional[GroupAgreement]]:
+    def planned(self, epoch: int, start: int) -> tuple[EpochPlan, Optional[GroupAgreement]]:
         """The plan of a pass, which all ranks have, and through what they compare what they read."""
         world_size, rank = self._place()
         key = (epoch, start, world_size, rank)
@@ -373,7 +371,9 @@ class EpochSampler(DistributedSampler):
             return None
         world_size, rank = self._place()
         store, prefix = group_store(self._group)
-        batch = f"batch={self.batch_size}" if self.batch_size else f"global batch={self.global_batch}"
+        batch = (
+            f"batch={self.batch_size}" if self.batch_size else f"global batch={self.global_batch}"
+        )
         what = (
             f"epoch={epoch} of '{self._name}' (samples={self._length} seed={self.seed}"
             f" order={self.order} strategy={self.strategy} tail={self.tail} {batch}"
@@ -707,14 +707,15 @@ class _Pass(Iterator):
         )
         text = f"epoch {self.epoch}: {verdict.text}"
         if verdict.word == "sharded-twice":
-            text += (
-                ". What gives each rank a share must be told not to: "
-                + "; ".join(f"{who}: {what}" for who, what in wrappers.ADVICE)
+            text += ". What gives each rank a share must be told not to: " + "; ".join(
+                f"{who}: {what}" for who, what in wrappers.ADVICE
             )
             self._raise(ShardedTwiceError(text))
         if verdict.word == "not-sharded":
             self._raise(
-                PlanError(f"{text}. Give the DataLoader the sampler, and all ranks the same data set")
+                PlanError(
+                    f"{text}. Give the DataLoader the sampler, and all ranks the same data set"
+                )
             )
         if verdict.word == "different":
             self._raise(PlanError(f"{text}. Give all ranks the same arguments and ownership"))
@@ -779,4 +780,6 @@ def _looked_into(
         own = np.asarray(dataset.indices, np.int64)
         numbers = own if numbers is None else own[numbers]
         dataset = dataset.dataset
-    return (length, dataset, numbers) if isinstance(dataset, CachedDataset) else (length, None, None)
+    return (
+        (length, dataset, numbers) if isinstance(dataset, CachedDataset) else (length, None, None)
+    )
