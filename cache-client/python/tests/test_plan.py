@@ -462,7 +462,10 @@ ARGUMENTS = {
         {"batch": None, "global_batch": 3, "world_size": 4},
         "global batch=3 < world size=4, every rank needs a sample in each step",
     ),
-    "both": ({"batch": 4, "global_batch": 8}, "batch=4 and global batch=8 are both given, give one"),
+    "both": (
+        {"batch": 4, "global_batch": 8},
+        "batch=4 and global batch=8 are both given, give one",
+    ),
     "neither": ({"batch": None}, "give batch or global batch"),
     "no tail": ({"tail": None}, "give tail: drop, pad or uneven"),
     "tail": ({"tail": "cut"}, "tail=cut, allowed: drop, pad, uneven"),
@@ -485,8 +488,8 @@ ARGUMENTS = {
         "strategy=slice takes a batch per rank, not global batch=8",
     ),
     "slice of nothing": (
-        {"samples": 8, "batch": 1, "strategy": "slice", "ownership": Ownership.of([["a"]] * 31 + [["b"]]),
-         "world_size": 2, "rank_hosts": ["a", "b"]},
+        {"samples": 8, "batch": 1, "strategy": "slice",
+         "ownership": Ownership.of([["a"]] * 31 + [["b"]]), "world_size": 2, "rank_hosts": ["a", "b"]},
         "strategy=slice: host 'b' holds no samples of this data set, use strategy=exact",
     ),
 }  # fmt: skip

@@ -20,7 +20,6 @@ from test_training import Scripted, frame, hello
 from training_day import (
     BatchLoader,
     CachedDataset,
-    CacheWarning,
     EpochBatchSampler,
     EpochPlan,
     EpochSampler,
@@ -257,6 +256,7 @@ def test_misuse_is_a_worded_error() -> None:
         iter(EpochBatchSampler(ds, 4, all_ranks=True, **among(2, 0)))
 
 
+@pytest.mark.filterwarnings("ignore::training_day.CacheWarning")
 def test_ranks_without_a_group_are_told_what_to_give(name: str) -> None:
     ds = CachedDataset(Images(100), name, address="unix:/nonexistent/lane.sock")
     sampler = EpochBatchSampler(ds, 4, tail="drop", world_size=2, rank=1)
@@ -294,7 +294,7 @@ def test_ddp_reads_each_sample_once(node: LocalNode, name: str) -> None:
     n = 120
     results = run_ranks(2, _trains, name, node.address, n)
     values = {float(Images(n)[k][0][0, 0, 0]): k for k in range(n)}
-    for read, strategy, known, steps in results:
+    for _, strategy, known, steps in results:
         assert (strategy, known, steps) == ("exact", True, 10)
     for epoch in range(2):
         order = reference_order(n, seed=1, epoch=epoch).at(np.arange(n)).tolist()

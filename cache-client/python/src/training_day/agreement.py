@@ -48,8 +48,8 @@ class GroupAgreement:
         _spoke_as[mine] = self._rank
         if self._exchange.add(f"processes/{self._world_size}/{self._rank}", 1) > 1:
             raise PlanError(
-                f"two processes say that they are rank {self._rank} of {self._world_size}: give each"
-                " its own rank=, not its place on its host"
+                f"two processes say that they are rank {self._rank} of {self._world_size}: give"
+                " each its own rank=, not its place on its host"
             )
 
     def snapshot(self, host: str, make: Callable[[], bytes]) -> tuple[bytes, list[str]]:
@@ -78,8 +78,8 @@ class GroupAgreement:
             if host is None:
                 self._fail(
                     f"rank {rank} of {self._world_size} has not begun it within"
-                    f" {self._timeout:g} s: {self._what}. All ranks are to go through their samplers"
-                    " with the same arguments and states"
+                    f" {self._timeout:g} s: {self._what}. All ranks are to go through their"
+                    " samplers with the same arguments and states"
                 )
             else:
                 hosts.append(host.decode())
@@ -98,9 +98,9 @@ class GroupAgreement:
         announced = self._exchange.find("announced")
         theirs = "nothing so far" if announced is None else announced.decode()
         return (
-            f"rank 0 has not told within {self._timeout:g} s where samples lie, and no rank plans on"
-            f" its own. Rank {self._rank} asked for {self._what}; rank 0 planned last: {theirs}. All"
-            " ranks are to go through their samplers with the same arguments and states"
+            f"rank 0 has not told within {self._timeout:g} s where samples lie, and no rank plans"
+            f" on its own. Rank {self._rank} asked for {self._what}; rank 0 planned last: {theirs}."
+            " All ranks are to go through their samplers with the same arguments and states"
         )
 
     def end(

@@ -230,7 +230,7 @@ class EpochPlan:
         self.ownership = ownership
         self.start = start
         self.dataset = dataset
-        self.global_batch: int = global_batch if batch is None else batch * world_size  # type: ignore
+        self.global_batch: int = batch * world_size if batch is not None else global_batch or 0
         self._numbers = numbers
         self._places: Optional[_Places] = None
         if ownership is not None:
@@ -806,8 +806,8 @@ class PlanState:
             return
         if plan._places.digest() != self.hosts:
             raise PlanError(
-                "state of strategy=slice: hosts or ownership have changed since, slices go on within"
-                " an epoch only where they have not; use strategy=exact"
+                "state of strategy=slice: hosts or ownership have changed since, slices go on"
+                " within an epoch only where they have not; use strategy=exact"
             )
 
 

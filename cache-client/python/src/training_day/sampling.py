@@ -68,8 +68,8 @@ class EpochSampler(DistributedSampler):
 
     At the end of an epoch, what the ranks have read is added up; see `check`.
 
-    Raises ValueError for arguments that cannot be, PlanError if the plan of the epoch cannot be had,
-    ShardedTwiceError if something gives this rank a share of its share.
+    Raises ValueError for arguments that cannot be, PlanError if the plan of the epoch cannot be
+    had, ShardedTwiceError if something gives this rank a share of its share.
     """
 
     def __init__(
@@ -226,10 +226,10 @@ class EpochSampler(DistributedSampler):
         if step is None:
             if not wrappers.asked_by_torchdata():
                 raise PlanError(
-                    "state_dict() without step=: the sampler only knows what has been asked for, and"
-                    " a DataLoader asks for batches before they are trained on; a resume would leave"
-                    " them out. Give step=, the optimizer steps done in this pass over the epoch, or"
-                    " use torchdata's StatefulDataLoader and save its state_dict()"
+                    "state_dict() without step=: the sampler only knows what has been asked for,"
+                    " and a DataLoader asks for batches before they are trained on; a resume would"
+                    " leave them out. Give step=, the optimizer steps done in this pass over the"
+                    " epoch, or use torchdata's StatefulDataLoader and save its state_dict()"
                 )
             step = 0 if current is None else current.step
         if current is None:
@@ -301,7 +301,7 @@ class EpochSampler(DistributedSampler):
             self._state = None
 
     def planned(self, epoch: int, start: int) -> tuple[EpochPlan, Optional[GroupAgreement]]:
-        """The plan of a pass, which all ranks have, and through what they compare what they read."""
+        """The plan of a pass, which all ranks have, and through what they compare their reads."""
         world_size, rank = self._place()
         key = (epoch, start, world_size, rank)
         if self._planned is not None and self._planned[0] == key:
@@ -771,7 +771,7 @@ def _sum(a: tuple[int, int], b: tuple[int, int]) -> tuple[int, int]:
 def _looked_into(
     dataset: Any,
 ) -> tuple[int, Optional[CachedDataset], Optional[np.ndarray]]:
-    """Its length; the cached data set in it; and, of a Subset, what its samples are called there."""
+    """Its length; the cached data set in it; of a Subset, what its samples are called there."""
     if isinstance(dataset, int):
         return dataset, None, None
     length = len(dataset)
