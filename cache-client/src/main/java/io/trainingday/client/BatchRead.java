@@ -55,6 +55,10 @@ final class BatchRead {
   private final ReadShape shape;
   private final @Nullable SampleLoader loader;
   private final BooleanSupplier cancelled;
+
+  /** When its samples are loaded among those of other batches. */
+  private final long turn;
+
   private final LaneMemory pool;
   private final Counters counters;
   private final Assembly assembly;
@@ -74,12 +78,14 @@ final class BatchRead {
       long[] indices,
       ReadShape shape,
       @Nullable SampleLoader loader,
-      BooleanSupplier cancelled) {
+      BooleanSupplier cancelled,
+      long turn) {
     this.samples = samples;
     this.indices = indices;
     this.shape = shape;
     this.loader = loader;
     this.cancelled = cancelled;
+    this.turn = turn;
     this.pool = samples.memory();
     this.counters = samples.counters();
     this.assembly = Assembly.of(shape, indices, pool, samples.sizes());
@@ -401,7 +407,7 @@ final class BatchRead {
     for (Want want : ours) {
       tasks.add(() -> loadOne(want));
     }
-    samples.loaders().run(tasks);
+    samples.loaders().run(turn, tasks);
     for (Want want : ours) {
       RuntimeException error = want.error();
       if (error != null) {
