@@ -489,7 +489,8 @@ ARGUMENTS = {
     ),
     "slice of nothing": (
         {"samples": 8, "batch": 1, "strategy": "slice",
-         "ownership": Ownership.of([["a"]] * 31 + [["b"]]), "world_size": 2, "rank_hosts": ["a", "b"]},
+         "ownership": Ownership.of([["a"]] * 31 + [["b"]]), "world_size": 2,
+         "rank_hosts": ["a", "b"]},
         "strategy=slice: host 'b' holds no samples of this data set, use strategy=exact",
     ),
 }  # fmt: skip

@@ -422,9 +422,9 @@ class Grid:
         return frame(kind, number, struct.pack("<II", len(value), 0) + value)
 
 
-def _agrees(rank: int, name: str, address: str, world: int) -> Any:
+def _agrees(rank: int, name: str, address: str, world: int, job: str) -> Any:
     ds = cached(name, address)
-    sampler = EpochBatchSampler(ds, 6, tail="drop", timeout=5, job="job-7")
+    sampler = EpochBatchSampler(ds, 6, tail="drop", timeout=30, job=job)
     batches = [next(iter(sampler))]
     sampler.set_epoch(3)
     batches.append(next(iter(sampler)))
@@ -433,7 +433,7 @@ def _agrees(rank: int, name: str, address: str, world: int) -> Any:
 
 def test_ranks_without_a_group_agree_through_the_nodes(directory: Path, name: str) -> None:
     grid = Grid(directory)
-    results = run_ranks(2, _agrees, name, grid.address, 2, group=False)
+    results = run_ranks(2, _agrees, name, grid.address, 2, "job-7", group=False)
     for rank, (read, version, world) in enumerate(results):
         plan = EpochPlan(120, tail="drop", batch=6, world_size=2, strategy="plain")
         assert read[0] == plan.indices(0, rank).tolist() and (version, world) == (7, 2)
@@ -442,6 +442,15 @@ def test_ranks_without_a_group_agree_through_the_nodes(directory: Path, name: st
         assert grid.agreed[f"{prefix}/{epoch}/host/1"] == b"h"
         snapshot, hosts = from_agreed(grid.agreed[f"{prefix}/{epoch}/ownership"], 2)
         assert Ownership.decode(snapshot).hosts == ("h",) and hosts == ["h", "h"]
+
+
+def test_ranks_agree_through_a_node(node: LocalNode, name: str) -> None:
+    results = run_ranks(2, _agrees, name, node.address, 2, name, group=False)
+    (first, version, _), (second, same, _) = results
+    assert version == same
+    order = [reference_order(120, epoch=epoch).at(np.arange(12)).tolist() for epoch in (0, 3)]
+    for k in range(2):
+        assert sorted(first[k] + second[k]) == sorted(order[k])
 
 
 def test_rank_whose_grid_has_no_answer_ends_in_time(directory: Path, name: str) -> None:
