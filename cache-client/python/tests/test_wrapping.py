@@ -109,13 +109,17 @@ def test_batches_of_all_ranks_are_picked_by_rank() -> None:
 # accelerate.
 
 
-def _prepared(kind: str, more: dict, options: dict) -> Any:
+def _accelerator(**options: Any) -> Any:
     from accelerate import Accelerator, DataLoaderConfiguration
 
     as_launched()
-    accelerator = Accelerator(cpu=True, dataloader_config=DataLoaderConfiguration(**options))
-    assert accelerator.num_processes == 2
-    return accelerator.prepare(loader_of(kind, **more))
+    made = Accelerator(cpu=True, dataloader_config=DataLoaderConfiguration(**options))
+    assert made.num_processes == 2
+    return made
+
+
+def _prepared(kind: str, more: dict, options: dict) -> Any:
+    return _accelerator(**options).prepare(loader_of(kind, **more))
 
 
 def _reads_prepared(rank: int, kind: str, more: dict, options: dict) -> Any:
@@ -144,11 +148,24 @@ def test_accelerate_picks_batches_of_all_ranks(options: dict) -> None:
         assert_each_once([one[epoch] for one in results], epoch)
 
 
-def _reads_beside(rank: int) -> Any:
-    from accelerate import Accelerator
+def _goes_on_prepared(rank: int) -> Any:
+    before = sampler_of("batch sampler")
+    before.set_epoch(2)
+    whole = list(before)
+    loader = loader_of("batch sampler", all_ranks=True)
+    loader.batch_sampler.load_state_dict(before.state_dict(step=5))
+    prepared = _accelerator().prepare(loader)
+    prepared.set_epoch(2)
+    return [batch.tolist() for batch in prepared] == whole[5:]
 
-    as_launched()
-    accelerator = Accelerator(cpu=True)
+
+def test_accelerate_goes_on_within_an_epoch() -> None:
+    pytest.importorskip("accelerate")
+    assert run_ranks(2, _goes_on_prepared) == [True, True]
+
+
+def _reads_beside(rank: int) -> Any:
+    accelerator = _accelerator()
     model, optimizer = accelerator.prepare(
         torch.nn.Linear(1, 1), torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=0.1)
     )

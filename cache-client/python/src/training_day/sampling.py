@@ -506,7 +506,8 @@ class EpochBatchSampler(BatchSampler):
     Arguments are those of an EpochSampler, and
 
         all_ranks: True gives the batches of all ranks, rank by rank, for accelerator.prepare, which
-            picks those of each. Not with tail="uneven".
+            picks those of each. Not with tail="uneven". What it prepares counts epochs itself, from
+            0: after `load_state_dict`, call its `set_epoch(sampler.epoch)`.
         sampler, drop_last: are refused; libraries that shard what is sharded already give them.
 
     A rank for which no sample is left in an "uneven" last step reads one all the same, so that it
