@@ -72,8 +72,9 @@ def batches_above(sampler: Any) -> list[tuple[int, bool]]:
     """How many of the sampler's indices are put into one batch, and whether a last smaller one is
     left out, as far as can be seen."""
     for one, frame in _callers():
-        if one is not None and one is not sampler and getattr(one, "sampler", None) is sampler:
-            seen = {**frame.f_locals, **getattr(one, "__dict__", {})}
+        own = getattr(one, "__dict__", {})
+        if own.get("sampler") is sampler:
+            seen = {**frame.f_locals, **own}
             size = seen.get("batch_size")
             if isinstance(size, int):
                 return [(size, bool(seen.get("drop_last")))]
