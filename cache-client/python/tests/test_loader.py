@@ -218,3 +218,30 @@ def test_without_a_node_workers_load(name: str) -> None:
 def test_progress_is_shown(cached: Make, capsys: pytest.CaptureFixture) -> None:
     list(BatchLoader(cached(Images(8), True), 4, progress=True))
     assert "2/2 batches" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("batches", [1, 3, 9])
+def test_read_ahead_is_bounded_by_bytes(cached: Make, batches: int) -> None:
+    raw = Images(96)
+    ds = cached(raw, True)
+    drawn: list[int] = []
+
+    class Drawing:
+        def __iter__(self) -> Any:
+            for first in range(0, 96, 4):
+                drawn.append(first)
+                yield list(range(first, first + 4))
+
+        def __len__(self) -> int:
+            return 24
+
+    size = 4 * (3 * 8 * 8 * 4 + 8)
+    loader = BatchLoader(ds, batch_sampler=Drawing(), prefetch_bytes=batches * size)
+    found = []
+    for number, batch in enumerate(loader, 1):
+        found.append(batch)
+        if number > 4:
+            assert len(drawn) - number == min(batches, 24 - number)
+    assert_same(found, list(DataLoader(raw, 4)))
+    with pytest.raises(ValueError, match="prefetch_bytes=0, allowed: 1 and up"):
+        BatchLoader(ds, 4, prefetch_bytes=0)

@@ -571,3 +571,15 @@ def test_example_trains_on_images(node: LocalNode, name: str, folder: Path) -> N
 def test_example_trains_on_two_processes(node: LocalNode, name: str) -> None:
     said = _run(node, str(EXAMPLES / "train_ddp.py"), "--name", name, "--epochs", "2")
     assert "2048 loads of 2048 samples by 2 ranks in 2 epochs" in said
+
+
+def test_example_goes_on_with_another_number_of_processes(
+    node: LocalNode, name: str, tmp_path: Path
+) -> None:
+    script, checkpoint = str(EXAMPLES / "train_plan.py"), str(tmp_path / "saved.pt")
+    same = ["--name", name, "--checkpoint", checkpoint]
+    said = _run(node, script, *same, "--processes", "2", "--stop-after", "9")
+    assert "epoch 0: 9 steps, 864 samples by 2 ranks, 100.0% expected" in said
+    said = _run(node, script, *same, "--processes", "3")
+    assert "epoch 0: 13 steps, 1184 samples by 3 ranks" in said
+    assert "epoch 1: 22 steps, 2048 samples by 3 ranks" in said

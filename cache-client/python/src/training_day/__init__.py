@@ -15,13 +15,18 @@ from training_day.errors import (
     CacheRefusedError,
     CacheWarning,
     FingerprintError,
+    PlanError,
     RandomTransformError,
+    ShardedTwiceError,
     SourceMismatch,
     TrainingDayError,
     UnsupportedTypeError,
 )
 from training_day.fingerprints import Fingerprint, fingerprint
 from training_day.loader import BatchLoader
+from training_day.ownership import Ownership
+from training_day.plan import EpochPlan, reference_order
+from training_day.sampling import EpochBatchSampler, EpochSampler
 from training_day.structure import register
 from training_day.warming import WarmProgress, WarmUp
 
@@ -31,9 +36,15 @@ __all__ = [
     "CacheStats",
     "CacheWarning",
     "CachedDataset",
+    "EpochBatchSampler",
+    "EpochPlan",
+    "EpochSampler",
     "Fingerprint",
     "FingerprintError",
+    "Ownership",
+    "PlanError",
     "RandomTransformError",
+    "ShardedTwiceError",
     "SourceMismatch",
     "TrainingDayError",
     "UnsupportedTypeError",
@@ -42,6 +53,7 @@ __all__ = [
     "concat",
     "doctor",
     "fingerprint",
+    "reference_order",
     "register",
     "subset",
 ]

@@ -366,6 +366,7 @@ class _Read:
             if self._load is not None or not misses:
                 self._counters.count(shared.HITS, batch.hits)
                 self._counters.count(shared.MISSES, misses)
+                self._counters.audit(self._indices)
             if self._node is None:
                 self._counters.count(shared.ORIGIN_BATCHES)
             done = True

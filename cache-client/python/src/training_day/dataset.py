@@ -352,6 +352,7 @@ class CachedDataset(Dataset):
         if client.open() is None:
             self._shared.count(shared.ORIGIN_BATCHES)
             self._shared.count(shared.MISSES, len(indices))
+            self._shared.audit(indices)
             samples = [self._from_origin(index, epoch) for index in indices]
         else:
             batch = client.read(

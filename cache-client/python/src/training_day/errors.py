@@ -9,7 +9,9 @@ __all__ = [
     "LaneError",
     "MalformedRecordError",
     "NodeGoneError",
+    "PlanError",
     "RandomTransformError",
+    "ShardedTwiceError",
     "SourceMismatch",
     "TrainingDayError",
     "UnsupportedTypeError",
@@ -69,3 +71,11 @@ class FingerprintError(TrainingDayError):
 
 class RandomTransformError(TrainingDayError):
     """The pipeline is random; what came out of it once must not be served for good."""
+
+
+class PlanError(TrainingDayError):
+    """The plan of an epoch cannot be had, or is not that of the other ranks or of the state."""
+
+
+class ShardedTwiceError(PlanError):
+    """Something gives each rank a share of what is its share already."""

@@ -10,7 +10,7 @@ import time
 import warnings
 import weakref
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Callable, Optional
 
 import numpy as np
@@ -30,6 +30,7 @@ from training_day.pool import Pool
 __all__ = ["BatchLoader"]
 
 _PROGRESS_SECONDS = 0.5
+_MOST_BY_BYTES = 64
 
 
 class BatchLoader:
@@ -50,7 +51,9 @@ class BatchLoader:
         worker_init_fn, multiprocessing_context: as of a DataLoader.
 
     How it arrives
-        prefetch: batches read ahead. Default 4.
+        prefetch: batches read ahead, in the order of the sampler. Default 4.
+        prefetch_bytes: once a batch has come, as many are read ahead instead as take no more than
+            so many bytes; at least one, at most 64, and with `views` at most `prefetch`.
         views: True hands out tensors over the shared memory itself, without a copy; it is used
             again when the last tensor over it has been collected.
         pin_memory: True copies into pinned memory.
@@ -74,6 +77,7 @@ class BatchLoader:
         worker_init_fn: Optional[Callable[[int], None]] = None,
         multiprocessing_context: Any = None,
         prefetch: int = 4,
+        prefetch_bytes: Optional[int] = None,
         views: bool = False,
         pin_memory: bool = False,
         register_slots: bool = False,
@@ -81,6 +85,8 @@ class BatchLoader:
     ) -> None:
         if prefetch < 1:
             raise ValueError(f"prefetch={prefetch}, allowed: 1 and up")
+        if prefetch_bytes is not None and prefetch_bytes < 1:
+            raise ValueError(f"prefetch_bytes={prefetch_bytes}, allowed: 1 and up")
         if register_slots and not views:
             raise ValueError("register_slots=True needs views=True: only views are of slots")
         if num_workers < 0 or (augment_workers or 0) < 0:
@@ -113,11 +119,15 @@ class BatchLoader:
         self._init = worker_init_fn
         self._context = multiprocessing_context
         self._prefetch = max(prefetch, 2 * workers)
+        self._prefetch_bytes = prefetch_bytes
+        self._sample_bytes = 0.0
         self._views = views
         self._register = register_slots
         self._progress = progress
         self._pool: Optional[Pool] = None
-        self._recycler = _Recycler(self._prefetch + 4)
+        many = prefetch_bytes is not None and not views
+        self._most = max(self._prefetch, _MOST_BY_BYTES) if many else self._prefetch
+        self._recycler = _Recycler(self._most + 4)
         self._current: Optional[_Run] = None
         self._epochs = itertools.count()
         self._pending: deque[tuple[Any, Batch]] = deque()
@@ -175,6 +185,19 @@ class BatchLoader:
         if self._indices is None:
             return [int(index) for index in indices]
         return [int(self._indices[index]) for index in indices]
+
+    def reads_ahead(self, asked: Sequence[tuple[int, Sequence[int]]]) -> bool:
+        """Whether one more batch is to be asked for, with those under way."""
+        if self._prefetch_bytes is None or not self._sample_bytes or not asked:
+            return len(asked) < self._prefetch
+        samples = sum(len(indices) for _, indices in asked) + len(asked[-1][1])
+        fits = samples * self._sample_bytes <= self._prefetch_bytes
+        return fits and len(asked) < self._most
+
+    def learn(self, batch: Any, samples: int) -> None:
+        """What a batch of so many samples takes."""
+        if self._prefetch_bytes is not None and samples:
+            self._sample_bytes = max(self._sample_bytes, _bytes_of(batch) / samples)
 
     def slots(self) -> Attachment:
         if self._attached is None:
@@ -267,6 +290,7 @@ class _Run(Iterator):
             result = self._awaited(place)
             if result is _LOAD_HERE:
                 result = self._here(indices)
+        self._loader.learn(result, len(indices))
         self._top_up()
         if isinstance(result, ExceptionWrapper):
             self.close()
@@ -296,7 +320,7 @@ class _Run(Iterator):
             return function(batch)
 
     def _top_up(self) -> None:
-        while not self._exhausted and len(self._asked) < self._loader._prefetch:
+        while not self._exhausted and self._loader.reads_ahead(self._asked):
             try:
                 indices = self._loader.translated(next(self._sampler))
             except StopIteration:
@@ -468,6 +492,16 @@ def _unwrapped(dataset: Any) -> tuple[CachedDataset, Optional[Sequence[int]]]:
         f"BatchLoader of a {type(dataset).__qualname__}, expected a CachedDataset or a Subset of"
         " one; a DataLoader takes any"
     )
+
+
+def _bytes_of(batch: Any) -> int:
+    if isinstance(batch, torch.Tensor):
+        return batch.numel() * batch.element_size()
+    if isinstance(batch, Mapping):
+        return sum(map(_bytes_of, batch.values()))
+    if isinstance(batch, (list, tuple)):
+        return sum(map(_bytes_of, batch))
+    return len(batch) if isinstance(batch, (str, bytes)) else 0
 
 
 def _register(memory: Any) -> None:

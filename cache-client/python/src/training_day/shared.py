@@ -4,10 +4,13 @@ said already, and counters. It is made before the workers are, so persistent one
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from typing import Any, Optional
 
 import numpy as np
 import torch
+
+from training_day.checksums import checksum
 
 __all__ = ["COUNTERS", "Shared"]
 
@@ -27,7 +30,8 @@ COUNTERS = (
 )
 _ROWS = 256
 _COLUMNS = 16
-_EPOCH, _EPOCH_SET, _SAID, _CHECKED = range(4)
+_EPOCH, _EPOCH_SET, _SAID, _CHECKED, _AUDITED = range(5)
+_AUDIT_COUNT, _AUDIT_CHECKSUM = _COLUMNS - 3, _COLUMNS - 2
 _PID = _COLUMNS - 1
 
 
@@ -96,6 +100,20 @@ class Shared:
     def totals(self) -> dict[str, int]:
         sums = self._array[1:].sum(axis=0)
         return {name: int(sums[k]) for k, name in enumerate(COUNTERS)}
+
+    def audit(self, indices: Sequence[int]) -> None:
+        """Some samples have been read. Only counted once somebody wants to know."""
+        if not self._array[0, _AUDITED]:
+            return
+        self.count(_AUDIT_COUNT, len(indices))
+        self.count(_AUDIT_CHECKSUM, checksum(indices))
+
+    def audited(self) -> tuple[int, int]:
+        """How many samples have been read since this was first asked, and the checksum of their
+        indices, in 64 bits."""
+        self._array[0, _AUDITED] = 1
+        count, sums = self._array[1:, _AUDIT_COUNT : _AUDIT_CHECKSUM + 1].sum(axis=0).tolist()
+        return count, sums
 
     def _claim(self, pid: int) -> np.ndarray:
         for step in range(_ROWS - 1):

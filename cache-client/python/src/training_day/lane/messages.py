@@ -19,6 +19,8 @@ __all__ = [
     "ProtocolError",
     "RaggedField",
     "ReadReply",
+    "agree",
+    "agree_reply",
     "fill",
     "hello",
     "leases",
@@ -33,8 +35,8 @@ __all__ = [
 HEADER = struct.Struct("<IHHQ")
 ERROR = 0xFF
 REPLY = 0x80
-HELLO, OPEN, SEGMENT, MAPPED, DROP, READ, FILL, RENEW, ABANDON, STATUS, OWNERS = range(
-    1, 12
+HELLO, OPEN, SEGMENT, MAPPED, DROP, READ, FILL, RENEW, ABANDON, STATUS, OWNERS, AGREE = range(
+    1, 13
 )
 
 RECORDS, COLLATED, RAGGED = range(3)
@@ -325,6 +327,18 @@ def owners_reply(body: memoryview) -> Owners:
             raise ProtocolError(f"partition {partition} is held by {places} of {count} members")
         holders.append(places)
     return Owners(version, members, holders)
+
+
+def agree(key: str, offered: bytes) -> bytes:
+    """Offers a value, or, with none, asks for the one that was offered first."""
+    return _text(key) + struct.pack("<II", len(offered), 0) + offered
+
+
+def agree_reply(body: memoryview) -> bytes:
+    """The value, empty while nobody has offered one."""
+    reader = _Reader(body)
+    size, _ = reader.unpack(struct.Struct("<II"))
+    return bytes(reader.take(size))
 
 
 def error(body: memoryview) -> tuple[int, bool, str]:

@@ -58,6 +58,10 @@ final class BatchRead {
   private final ReadShape shape;
   private final @Nullable SampleLoader loader;
   private final BooleanSupplier cancelled;
+
+  /** When its samples are loaded among those of other batches. */
+  private final long turn;
+
   private final LaneMemory pool;
   private final Counters counters;
   private final Assembly assembly;
@@ -77,12 +81,14 @@ final class BatchRead {
       long[] indices,
       ReadShape shape,
       @Nullable SampleLoader loader,
-      BooleanSupplier cancelled) {
+      BooleanSupplier cancelled,
+      long turn) {
     this.samples = samples;
     this.indices = indices;
     this.shape = shape;
     this.loader = loader;
     this.cancelled = cancelled;
+    this.turn = turn;
     this.pool = samples.memory();
     this.counters = samples.counters();
     this.assembly = Assembly.of(shape, indices, pool, samples.sizes());
@@ -428,7 +434,7 @@ final class BatchRead {
     }
     LaneMemory.Reservation coming = reserve(memoryToLoad(ours.size()));
     try {
-      samples.loaders().run(tasks);
+      samples.loaders().run(turn, tasks);
     } finally {
       coming.close();
     }

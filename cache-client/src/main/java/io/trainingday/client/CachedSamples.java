@@ -82,7 +82,7 @@ public final class CachedSamples implements AutoCloseable {
    * @throws CacheException if the samples do not fit the shape, or the node refuses the data set
    */
   public SampleBatch read(long[] indices, ReadShape shape, SampleLoader loader) {
-    return read(indices, shape, loader, () -> false);
+    return read(indices, shape, loader, () -> false, loaders().turn());
   }
 
   /**
@@ -91,11 +91,15 @@ public final class CachedSamples implements AutoCloseable {
    * @return the batch, in which {@link SampleBatch#status} tells what is missing
    */
   public SampleBatch read(long[] indices, ReadShape shape) {
-    return read(indices, shape, null, () -> false);
+    return read(indices, shape, null, () -> false, loaders().turn());
   }
 
   SampleBatch read(
-      long[] indices, ReadShape shape, @Nullable SampleLoader loader, BooleanSupplier cancelled) {
+      long[] indices,
+      ReadShape shape,
+      @Nullable SampleLoader loader,
+      BooleanSupplier cancelled,
+      long turn) {
     if (indices.length < 1 || indices.length > LaneMessage.MAX_COUNT) {
       throw new IllegalArgumentException(
           "a batch of %d samples, allowed: 1–%d".formatted(indices.length, LaneMessage.MAX_COUNT));
@@ -104,7 +108,7 @@ public final class CachedSamples implements AutoCloseable {
     for (long index : own) {
       checkIndex(index);
     }
-    return new BatchRead(this, own, shape, loader, cancelled).run();
+    return new BatchRead(this, own, shape, loader, cancelled, turn).run();
   }
 
   /**
@@ -116,11 +120,27 @@ public final class CachedSamples implements AutoCloseable {
    */
   public BatchStream stream(
       Iterator<long[]> batches, ReadShape shape, SampleLoader loader, int depth) {
+    return stream(batches, shape, loader, depth, Long.MAX_VALUE);
+  }
+
+  /**
+   * As {@link #stream(Iterator, ReadShape, SampleLoader, int)}, and reads no further ahead than the
+   * batches fit into so many bytes; one is read ahead however large it is. Until the size of a
+   * sample is known, that is all.
+   *
+   * @param depth the most batches that are read ahead, 1–1,000
+   * @param maxBytes that the batches read ahead may take, at least 1
+   */
+  public BatchStream stream(
+      Iterator<long[]> batches, ReadShape shape, SampleLoader loader, int depth, long maxBytes) {
     if (depth < 1 || depth > MAX_DEPTH) {
       throw new IllegalArgumentException("depth=%d, allowed: 1–%d".formatted(depth, MAX_DEPTH));
     }
+    if (maxBytes < 1) {
+      throw new IllegalArgumentException("maxBytes=%d, allowed: 1 or more".formatted(maxBytes));
+    }
     checkOpen();
-    return new ReadAhead(this, batches, shape, loader, depth, cache.wantedSlots());
+    return new ReadAhead(this, batches, shape, loader, depth, maxBytes, cache.wantedSlots());
   }
 
   /**
@@ -165,6 +185,19 @@ public final class CachedSamples implements AutoCloseable {
     } finally {
       current.session().leave();
     }
+  }
+
+  /**
+   * Agrees with the other ranks of a job on who owns what, for the plan of one epoch; waits for
+   * them. Where there is a process group, pass {@link #ownership} on by that instead.
+   *
+   * @param epoch 0 or more; each is agreed on by itself
+   * @throws CacheException if a rank has not come within the group's deadline, or the ranks' world
+   *     sizes differ
+   */
+  public EpochOwnership agree(RankGroup group, long epoch) {
+    checkOpen();
+    return new GridAgreement(cache, group, epoch).reach(() -> ownership().snapshot());
   }
 
   /** What happened so far. */

@@ -1,6 +1,7 @@
 package io.trainingday.client;
 
 import io.trainingday.lane.OwnersMessage;
+import io.trainingday.sampling.OwnershipSnapshot;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Optional;
@@ -47,8 +48,7 @@ public record Ownership(long topologyVersion, List<Node> nodes, List<List<Intege
    * @param partitions a power of two
    */
   static int partitionOf(long index, int partitions) {
-    int hash = Long.hashCode(index);
-    return (hash ^ (hash >>> 16)) & (partitions - 1);
+    return OwnershipSnapshot.partitionOf(index, partitions);
   }
 
   /** The node that holds the first copy of a partition. */
@@ -59,6 +59,25 @@ public record Ownership(long topologyVersion, List<Node> nodes, List<List<Intege
   /** The nodes that hold all of a partition, its primary first; at least one. */
   public List<Node> copies(int partition) {
     return holders.get(partition).stream().map(nodes::get).toList();
+  }
+
+  /**
+   * What the ranks of an epoch take as given of it: one of them passes its {@code toBytes} on to
+   * the others.
+   *
+   * @throws IllegalArgumentException if this is of no data set
+   */
+  public OwnershipSnapshot snapshot() {
+    return OwnershipSnapshot.of(
+        topologyVersion,
+        holders.stream()
+            .map(places -> places.stream().map(nodes::get).map(Ownership::hostId).toList())
+            .toList());
+  }
+
+  /** The id of a node's host; a node that has none is a host by itself. */
+  private static String hostId(Node node) {
+    return node.hostId().isEmpty() ? "?" + node.name() : node.hostId();
   }
 
   static Ownership of(OwnersMessage.Reply reply) {

@@ -8,6 +8,7 @@ import java.util.concurrent.CompletionException;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.atomic.AtomicInteger;
+import org.jspecify.annotations.Nullable;
 
 /** Reads the next batches while the last one is in use. */
 final class ReadAhead implements BatchStream {
@@ -19,9 +20,19 @@ final class ReadAhead implements BatchStream {
   private final ReadShape shape;
   private final SampleLoader loader;
   private final int depth;
+  private final long maxBytes;
   private final AtomicInteger wantedSlots;
   private final ExecutorService threads;
   private final ArrayDeque<CompletableFuture<SampleBatch>> ahead = new ArrayDeque<>();
+
+  /** How many samples each of those ahead has. */
+  private final ArrayDeque<Integer> counts = new ArrayDeque<>();
+
+  private long samplesAhead;
+
+  /** The batch after those ahead, where there was no room for it yet. */
+  private long @Nullable [] upcoming;
+
   private volatile boolean closed;
 
   ReadAhead(
@@ -30,12 +41,14 @@ final class ReadAhead implements BatchStream {
       ReadShape shape,
       SampleLoader loader,
       int depth,
+      long maxBytes,
       AtomicInteger wantedSlots) {
     this.samples = samples;
     this.batches = batches;
     this.shape = shape;
     this.loader = loader;
     this.depth = depth;
+    this.maxBytes = maxBytes;
     this.wantedSlots = wantedSlots;
     this.threads =
         Executors.newFixedThreadPool(
@@ -45,7 +58,7 @@ final class ReadAhead implements BatchStream {
 
   @Override
   public boolean hasNext() {
-    return !ahead.isEmpty() || (!closed && batches.hasNext());
+    return !ahead.isEmpty() || (!closed && (upcoming != null || batches.hasNext()));
   }
 
   @Override
@@ -53,14 +66,15 @@ final class ReadAhead implements BatchStream {
     if (closed) {
       throw new IllegalStateException("the stream is closed");
     }
-    request(depth);
+    request();
     CompletableFuture<SampleBatch> first = ahead.poll();
     if (first == null) {
       throw new NoSuchElementException("all batches have been read");
     }
+    samplesAhead -= counts.remove();
     try {
       SampleBatch batch = first.join();
-      request(depth);
+      request();
       return batch;
     } catch (CompletionException e) {
       if (e.getCause() instanceof RuntimeException cause) {
@@ -73,13 +87,39 @@ final class ReadAhead implements BatchStream {
     }
   }
 
-  private void request(int most) {
-    while (ahead.size() < most && batches.hasNext()) {
-      long[] indices = batches.next().clone(); // It may give out one array again and again.
-      ahead.add(
-          CompletableFuture.supplyAsync(
-              () -> samples.read(indices, shape, loader, () -> closed), threads));
+  private void request() {
+    while (ahead.size() < depth) {
+      long[] indices = upcoming;
+      if (indices == null) {
+        if (!batches.hasNext()) {
+          return;
+        }
+        indices = batches.next().clone(); // It may give out one array again and again.
+      }
+      if (!ahead.isEmpty() && !fits(indices.length)) {
+        upcoming = indices;
+        return;
+      }
+      upcoming = null;
+      add(indices);
     }
+  }
+
+  private boolean fits(int more) {
+    if (maxBytes == Long.MAX_VALUE) {
+      return true;
+    }
+    long one = samples.sizes().estimate(shape, 1);
+    return one > 0 && (samplesAhead + more) <= maxBytes / one;
+  }
+
+  private void add(long[] indices) {
+    samplesAhead += indices.length;
+    counts.add(indices.length);
+    long turn = samples.loaders().turn();
+    ahead.add(
+        CompletableFuture.supplyAsync(
+            () -> samples.read(indices, shape, loader, () -> closed, turn), threads));
   }
 
   /** One in use, one on its way to the user, the others read ahead. */

@@ -333,7 +333,11 @@ final class WarmRun implements FillWatch {
     // A node that has gone leaves nothing to load for.
     try (SampleBatch batch =
         samples.read(
-            piece, ReadShape.RECORDS, this::load, () -> isStopped() || !cache.isAttached())) {
+            piece,
+            ReadShape.RECORDS,
+            this::load,
+            () -> isStopped() || !cache.isAttached(),
+            samples.loaders().turn())) {
       for (int i = 0; i < piece.length; i++) {
         statuses[i] = batch.status(i);
       }

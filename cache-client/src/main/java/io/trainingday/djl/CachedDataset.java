@@ -59,17 +59,20 @@ public final class CachedDataset extends RandomAccessDataset implements AutoClos
   private final @Nullable Pipeline beforeStore;
   private final CachedSamples samples;
   private final BatchAssembler assembler;
+  private final long prefetchBytes;
 
   private CachedDataset(
       Settings settings,
       RandomAccessDataset raw,
       @Nullable Pipeline beforeStore,
       @Nullable Pipeline afterRead,
-      CachedSamples samples) {
+      CachedSamples samples,
+      long prefetchBytes) {
     super(settings);
     this.raw = raw;
     this.beforeStore = beforeStore;
     this.samples = samples;
+    this.prefetchBytes = prefetchBytes;
     assembler = new BatchAssembler(raw, afterRead);
   }
 
@@ -107,7 +110,12 @@ public final class CachedDataset extends RandomAccessDataset implements AutoClos
     Iterator<Batch> batches =
         assembler.shape() == ReadShape.COLLATED
             ? new CachedBatches(
-                samples.stream(new IndexArrays(order), ReadShape.COLLATED, loader, prefetchNumber),
+                samples.stream(
+                    new IndexArrays(order),
+                    ReadShape.COLLATED,
+                    loader,
+                    prefetchNumber,
+                    prefetchBytes),
                 assembler,
                 manager)
             : new TransformedBatches(
@@ -195,6 +203,7 @@ public final class CachedDataset extends RandomAccessDataset implements AutoClos
     private @Nullable String sourceDigest;
     private @Nullable Sampler sampler;
     private @Nullable Integer prefetch;
+    private @Nullable Long prefetchBytes;
     private @Nullable Cut cut;
     private @Nullable Boolean frozen;
 
@@ -268,6 +277,19 @@ public final class CachedDataset extends RandomAccessDataset implements AutoClos
       return this;
     }
 
+    /**
+     * Reads no further ahead than the batches fit into so many bytes, at least 1; by default only
+     * their number counts. Batches of pipelines that are cut are read ahead by number alone.
+     */
+    public Builder optPrefetchBytes(long bytes) {
+      checkUnset("prefetchBytes", prefetchBytes, bytes);
+      if (bytes < 1) {
+        throw new IllegalArgumentException("prefetchBytes=%d, allowed: 1 or more".formatted(bytes));
+      }
+      prefetchBytes = bytes;
+      return this;
+    }
+
     /** Says that random transforms, and all behind the first of them, run after every read. */
     public Builder optCut(Cut value) {
       checkUnset("cut", cut, value);
@@ -327,7 +349,8 @@ public final class CachedDataset extends RandomAccessDataset implements AutoClos
           raw,
           beforeStore,
           part(whole, stored, steps),
-          node.open(spec.build()));
+          node.open(spec.build()),
+          prefetchBytes == null ? Long.MAX_VALUE : prefetchBytes);
     }
 
     /** How many of the transforms belong into the cache. */

@@ -32,6 +32,7 @@ public sealed interface LaneMessage
         LaneMessage.Done,
         LaneMessage.Failure,
         OwnersMessage,
+        AgreeMessage,
         AdminMessage,
         PeerMessage {
   int VERSION = 1;
@@ -867,6 +868,8 @@ public sealed interface LaneMessage
       case 0x8A -> StatusReply.read(body);
       case 11 -> OwnersMessage.Request.read(body);
       case 0x8B -> OwnersMessage.Reply.read(body);
+      case 12 -> AgreeMessage.Request.read(body);
+      case 0x8C -> AgreeMessage.Reply.read(body);
       case 0x84, 0x85, 0x88, 0x89 -> new Done(type);
       default -> throw body.unknown();
     };

@@ -109,7 +109,8 @@ final class GoldenRecordsTest {
 
   @Test
   void everyFile_isDescribed() throws IOException {
-    Set<String> expected = new TreeSet<>(List.of("golden.json", "malformed", "placement.json"));
+    Set<String> expected =
+        new TreeSet<>(List.of("golden.json", "malformed", "placement.json", "plan.json"));
     good().forEach(good -> expected.add(good.file()));
 
     assertThat(names(GOLDEN)).isEqualTo(expected);

@@ -4,6 +4,7 @@ import io.trainingday.bench.cold.ColdBenchCommand;
 import io.trainingday.bench.disk.DiskBenchCommand;
 import io.trainingday.bench.local.LocalBenchCommand;
 import io.trainingday.bench.peer.PeerBenchCommand;
+import io.trainingday.bench.plan.PlanBenchCommand;
 import io.trainingday.bench.policy.PolicyBenchCommand;
 import io.trainingday.bench.pressure.PressureBenchCommand;
 import io.trainingday.bench.publish.PublishBenchCommand;
@@ -21,7 +22,8 @@ import picocli.CommandLine.Command;
       DiskBenchCommand.class,
       PolicyBenchCommand.class,
       PressureBenchCommand.class,
-      ColdBenchCommand.class
+      ColdBenchCommand.class,
+      PlanBenchCommand.class
     },
     synopsisSubcommandLabel = "COMMAND")
 public final class BenchCommand {

@@ -37,6 +37,7 @@ import io.trainingday.node.recovery.KeptFilesException;
 import io.trainingday.node.store.RecordStores;
 import io.trainingday.node.tier.DiskTier;
 import io.trainingday.node.tier.TieredStores;
+import io.trainingday.node.versions.Agreements;
 import io.trainingday.node.versions.DatasetAdmin;
 import io.trainingday.node.versions.DatasetSettings;
 import io.trainingday.node.versions.DatasetUsage;
@@ -236,6 +237,7 @@ public final class CacheNode implements AutoCloseable {
                   peers,
                   forwarder,
                   asked -> new Pong(!membership.contains(asked.from()), 0),
+                  new Agreements(ignite, freeMetaBytes, lease::isHeld, patience(settings)),
                   new DatasetAdmin(versions, this::held, capacity::termsChanged),
                   capacity.reads(),
                   () -> stats().toJson()));

@@ -78,6 +78,26 @@ public final class BoundedLoadAffinity implements AffinityFunction {
     return (hash ^ hash >>> 16) & partitions - 1;
   }
 
+  /**
+   * Which of some nodes would be each partition's primary, in a grid that began with all of them:
+   * each on a host of its own, with equally much memory.
+   *
+   * @param partitions a power of two
+   * @param nodes at least 1
+   * @return by partition, a number from 0 to nodes − 1
+   */
+  public static int[] primariesOf(int partitions, int nodes) {
+    List<Seat> seats =
+        IntStream.range(0, nodes)
+            .mapToObj(node -> new Seat("node-" + node, 1, "host-" + node, null))
+            .toList();
+    int[][] nobody = new int[partitions][];
+    Arrays.fill(nobody, new int[] {BoundedLoad.NONE});
+    return Arrays.stream(BoundedLoad.place(partitions, 1, seats, nobody))
+        .mapToInt(row -> row[0])
+        .toArray();
+  }
+
   @Override
   public int partition(Object key) {
     return partition(key.hashCode(), partitions);

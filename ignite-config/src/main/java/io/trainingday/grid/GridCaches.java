@@ -35,6 +35,9 @@ public final class GridCaches {
   /** The replicated, transactional cache that tells where the grid's version keys come from. */
   public static final String ORIGIN = "origin";
 
+  /** The replicated, transactional cache of what trainers agree on, for an hour each. */
+  public static final String AGREEMENTS = "agreements";
+
   // Every node holds all of them; more would only cost memory.
   private static final int META_PARTITIONS = 32;
 
@@ -64,7 +67,8 @@ public final class GridCaches {
         metaCache(HEADS),
         metaCache(PIPELINES),
         metaCache(MANIFESTS),
-        metaCache(ORIGIN));
+        metaCache(ORIGIN),
+        metaCache(AGREEMENTS));
   }
 
   // Full sync: when a write returns, it is known what it took on every node. No rebalancing by

@@ -10,6 +10,7 @@ import io.netty.handler.codec.DecoderException;
 import io.netty.handler.ssl.SslHandshakeCompletionEvent;
 import io.netty.util.concurrent.Future;
 import io.trainingday.lane.AdminMessage;
+import io.trainingday.lane.AgreeMessage;
 import io.trainingday.lane.LaneException;
 import io.trainingday.lane.LaneException.Code;
 import io.trainingday.lane.LaneMessage;
@@ -18,6 +19,8 @@ import io.trainingday.lane.OwnersMessage;
 import io.trainingday.lane.PeerMessage;
 import io.trainingday.node.lane.FrameDecoder.Received;
 import io.trainingday.node.ownership.Ownership;
+import io.trainingday.node.versions.Agreements;
+import io.trainingday.node.versions.DatasetRefusedException;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.util.HashMap;
@@ -264,6 +267,8 @@ final class Connection extends ChannelInboundHandlerAdapter {
       send(requestId, LaneMessage.Done.to(message));
     } else if (message instanceof LaneMessage.Open open) {
       open(requestId, open);
+    } else if (message instanceof AgreeMessage.Request agree) {
+      agree(requestId, agree);
     } else if (message instanceof LaneMessage.Segment segment) {
       createSegment(requestId, segment);
     } else if (message instanceof LaneMessage.Mapped mapped) {
@@ -362,6 +367,20 @@ final class Connection extends ChannelInboundHandlerAdapter {
         dataset -> {
           datasets.put(handle, dataset);
           return new LaneMessage.OpenReply(handle, dataset.incarnation(), dataset.generation());
+        });
+  }
+
+  private void agree(long requestId, AgreeMessage.Request request) {
+    Agreements agreements = server.services().agreements();
+    String tenant = tenant();
+    offload(
+        requestId,
+        () -> {
+          try {
+            return new AgreeMessage.Reply(agreements.agree(tenant, request.key(), request.value()));
+          } catch (DatasetRefusedException e) {
+            throw new LaneException(Code.TOO_MANY, String.valueOf(e.getMessage()));
+          }
         });
   }
 

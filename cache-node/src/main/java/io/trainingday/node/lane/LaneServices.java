@@ -8,6 +8,7 @@ import io.trainingday.node.peer.Peers;
 import io.trainingday.node.peer.PingListener;
 import io.trainingday.node.tier.TieredStores;
 import io.trainingday.node.versions.AdminApi;
+import io.trainingday.node.versions.Agreements;
 import io.trainingday.node.versions.VersionKeys;
 import java.util.function.Supplier;
 
@@ -16,6 +17,7 @@ import java.util.function.Supplier;
  *
  * @param forwarder passes on the records whose owners are other nodes
  * @param pings answers the pings of other nodes
+ * @param agreements what trainers agree on
  * @param admin does what administrators ask for
  * @param reads is told what is read here
  * @param statusJson what STATUS answers; may block
@@ -28,6 +30,7 @@ public record LaneServices(
     Peers peers,
     FillForwarder forwarder,
     PingListener pings,
+    Agreements agreements,
     AdminApi admin,
     ReadRecorder reads,
     Supplier<String> statusJson) {}

@@ -7,6 +7,10 @@ package io.trainingday.node.versions;
 public final class GridUnavailableException extends RuntimeException {
   private static final long serialVersionUID = 1L;
 
+  GridUnavailableException(String message) {
+    super(message);
+  }
+
   GridUnavailableException(String message, Throwable cause) {
     super(message, cause);
   }
