@@ -37,6 +37,7 @@ final class DatasetShare {
 
   private static final int SHARE_OF_AHEAD = 256;
   private static final int SHARE_OF_MOST_AHEAD = 16;
+  private static final int SHARE_OF_MOST_WANTED = 8;
 
   private final long budgetBytes;
   private final int maxIndexed;
@@ -355,9 +356,13 @@ final class DatasetShare {
     wantedPages.updateAndGet(wanted -> Math.max(wanted, Math.min(wanted + pages, mostPages)));
   }
 
-  /** A record has found no room within the quota. */
+  /**
+   * A record has found no room within the quota. It may say so several times before there is some,
+   * so that only a part of the quota is made free for all of them.
+   */
   void wantQuota(int recordBytes) {
-    wantedQuotaBytes.addAndGet(recordBytes);
+    long most = Math.max(recordBytes, quotaBytes() / copies() / SHARE_OF_MOST_WANTED);
+    wantedQuotaBytes.updateAndGet(wanted -> Math.min(wanted + recordBytes, most));
   }
 
   /** Bytes of records that found no room within the quota since the last call. */
