@@ -51,6 +51,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.EnumSource;
 import org.slf4j.LoggerFactory;
 
@@ -1357,6 +1358,31 @@ class CachedSamplesTest {
       assertThat(catchThrowable(stream::next)).isInstanceOf(NoSuchElementException.class);
     }
     assertThat(seen).isEqualTo(20);
+  }
+
+  /** One batch is read ahead however little it may take, and more as far as bytes and depth go. */
+  @ParameterizedTest
+  @CsvSource({"1, 1", "1073741824, 3"})
+  void stream_ofSoManyBytes_readsAsFarAheadAsTheyGo(long maxBytes, int batchesAhead)
+      throws Exception {
+    CachedSamples samples = open(node());
+    Samples loader = Samples.equal();
+    List<long[]> plan = plan(20);
+    int seen = 0;
+    try (BatchStream stream =
+        samples.stream(plan.iterator(), ReadShape.COLLATED, loader, 3, maxBytes)) {
+      while (stream.hasNext()) {
+        try (SampleBatch batch = stream.next()) {
+          assertThat(batch.index(0)).isEqualTo(plan.get(seen)[0]);
+          seen++;
+          int ahead = Math.min(plan.size(), seen + batchesAhead) * 10;
+          await().until(() -> loader.loads() == ahead);
+        }
+      }
+    }
+    assertThat(seen).isEqualTo(20);
+    assertThatThrownBy(() -> samples.stream(plan.iterator(), ReadShape.COLLATED, loader, 3, 0))
+        .hasMessage("maxBytes=0, allowed: 1 or more");
   }
 
   @Test

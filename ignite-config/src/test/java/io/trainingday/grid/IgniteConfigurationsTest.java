@@ -108,7 +108,8 @@ class IgniteConfigurationsTest {
             tuple("heads", CacheMode.REPLICATED, CacheAtomicityMode.TRANSACTIONAL),
             tuple("pipelines", CacheMode.REPLICATED, CacheAtomicityMode.TRANSACTIONAL),
             tuple("manifests", CacheMode.REPLICATED, CacheAtomicityMode.TRANSACTIONAL),
-            tuple("origin", CacheMode.REPLICATED, CacheAtomicityMode.TRANSACTIONAL));
+            tuple("origin", CacheMode.REPLICATED, CacheAtomicityMode.TRANSACTIONAL),
+            tuple("agreements", CacheMode.REPLICATED, CacheAtomicityMode.TRANSACTIONAL));
   }
 
   @Test
