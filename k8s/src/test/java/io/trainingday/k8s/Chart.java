@@ -1,6 +1,5 @@
 package io.trainingday.k8s;
 
-import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.MappingIterator;
 import com.fasterxml.jackson.dataformat.yaml.YAMLMapper;
@@ -131,7 +130,7 @@ final class Chart {
   static JsonNode yaml(String text) {
     try {
       return YAML.readTree(text);
-    } catch (JsonProcessingException e) {
+    } catch (IOException e) {
       throw new UncheckedIOException(e);
     }
   }

@@ -28,8 +28,8 @@ import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
-import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedClass;
 import org.junit.jupiter.params.provider.MethodSource;
@@ -58,7 +58,8 @@ class ChartTest {
   @BeforeAll
   static void render(@TempDir Path work) throws IOException {
     for (Path mode : modes().toList()) {
-      RENDERED.put(mode, Chart.render(Files.createDirectory(work.resolve(mode.getFileName())), mode));
+      RENDERED.put(
+          mode, Chart.render(Files.createDirectory(work.resolve(mode.getFileName())), mode));
     }
   }
 
