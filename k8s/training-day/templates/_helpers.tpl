@@ -100,7 +100,10 @@ MiB that the container's memory leaves for samples, by the arithmetic a node doe
 {{- $meta := include "training-day.mib" (dig "memory" "metaMaxSize" "128MiB" $settings) | int64 -}}
 {{- $reserve := max 256 (div (add $limit 19) 20) -}}
 {{- $left := sub $limit (add $heap $direct $slots $meta 128 $reserve) -}}
-{{- $sum := printf "resources.memory=%dMiB - jvm.heap=%dMiB - jvm.directMemory=%dMiB - settings.lane.slots.maxBytes=%dMiB - settings.memory.metaMaxSize=%dMiB - Ignite's own regions=128MiB - reserve=%dMiB = %dMiB" $limit $heap $direct $slots $meta $reserve $left -}}
+{{- $jvm := printf "jvm.heap=%dMiB - jvm.directMemory=%dMiB" $heap $direct -}}
+{{- $own := printf "settings.lane.slots.maxBytes=%dMiB - settings.memory.metaMaxSize=%dMiB" $slots $meta -}}
+{{- $rest := printf "Ignite's own regions=128MiB - reserve=%dMiB = %dMiB" $reserve $left -}}
+{{- $sum := printf "resources.memory=%dMiB - %s - %s - %s" $limit $jvm $own $rest -}}
 {{- $size := dig "memory" "maxSize" "2GiB" $settings -}}
 {{- $samples := $left -}}
 {{- if eq $size "auto" -}}
@@ -145,21 +148,43 @@ MiB that the container's memory leaves for samples, by the arithmetic a node doe
 {{- end -}}
 {{- end -}}
 
+{{/* What the chart works out and no value says. */}}
+{{- define "training-day.ownSettings" -}}
+grid:
+  port: {{ .Values.ports.discovery }}
+  communicationPort: {{ .Values.ports.communication }}
+  discovery:
+    dnsName: {{ include "training-day.nodesHost" . }}
+lane:
+  socket: /run/training-day/lane.sock
+  segmentDirectory: /run/training-day
+  tcp:
+    enabled: true
+    port: {{ .Values.ports.lane }}
+  {{- if .Values.tls.secretName }}
+  tls:
+    enabled: true
+    certificate: /etc/training-day-tls/tls.crt
+    key: /etc/training-day-tls/tls.key
+    trust: /etc/training-day-tls/ca.crt
+    clientCertificates: {{ .Values.tls.clientCertificates }}
+  {{- end }}
+  {{- if .Values.tokens.secretName }}
+  tokensFile: /etc/training-day-tokens/tokens
+  {{- end }}
+metrics:
+  enabled: true
+  address: 0.0.0.0
+  port: {{ .Values.ports.metrics }}
+{{- if ne .Values.disk.type "none" }}
+disk:
+  path: /var/lib/training-day
+  maxSize: {{ div (mul (include "training-day.mib" .Values.disk.size | int64) 9) 10 }}MiB
+{{- end }}
+{{- end -}}
+
 {{/* The settings file: what the values say, and over it what the chart works out. */}}
 {{- define "training-day.settings" -}}
-{{- $discovery := dict "dnsName" (include "training-day.nodesHost" .) -}}
-{{- $grid := dict "port" (int .Values.ports.discovery) "communicationPort" (int .Values.ports.communication) "discovery" $discovery -}}
-{{- $lane := dict "socket" "/run/training-day/lane.sock" "segmentDirectory" "/run/training-day" "tcp" (dict "enabled" true "port" (int .Values.ports.lane)) -}}
-{{- if .Values.tls.secretName -}}
-{{- $_ := set $lane "tls" (dict "enabled" true "certificate" "/etc/training-day-tls/tls.crt" "key" "/etc/training-day-tls/tls.key" "trust" "/etc/training-day-tls/ca.crt" "clientCertificates" .Values.tls.clientCertificates) -}}
-{{- end -}}
-{{- if .Values.tokens.secretName -}}
-{{- $_ := set $lane "tokensFile" "/etc/training-day-tokens/tokens" -}}
-{{- end -}}
-{{- $owned := dict "grid" $grid "lane" $lane "metrics" (dict "enabled" true "address" "0.0.0.0" "port" (int .Values.ports.metrics)) -}}
-{{- if ne .Values.disk.type "none" -}}
-{{- $size := include "training-day.mib" .Values.disk.size | int64 -}}
-{{- $_ := set $owned "disk" (dict "path" "/var/lib/training-day" "maxSize" (printf "%dMiB" (div (mul $size 9) 10))) -}}
-{{- end -}}
-{{- toYaml (mustMergeOverwrite (deepCopy .Values.settings) $owned) -}}
+{{- $own := include "training-day.ownSettings" . | fromYaml -}}
+{{- toYaml (mustMergeOverwrite (deepCopy .Values.settings) $own) -}}
 {{- end -}}

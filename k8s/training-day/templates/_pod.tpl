@@ -77,8 +77,8 @@ spec:
     {{- end }}
   {{- if include "training-day.needsPreparation" . }}
   initContainers:
-    # The kubelet makes directories of the host as root's. Their owner may give them to a group it is
-    # in without any capability.
+    # The kubelet makes directories of the host as root's. Their owner may give them to a group that
+    # it is in without any capability.
     - name: directories
       image: {{ include "training-day.image" . }}
       imagePullPolicy: {{ .Values.image.pullPolicy }}
@@ -88,7 +88,7 @@ spec:
         - |
           prepare() {
             [ "$(stat -c '%g %a' "$1")" = "$2 $3" ] || { chgrp "$2" "$1" && chmod "$3" "$1"; } || {
-              echo "$1 cannot be given to group $2 with mode $3; do so on the host, or let the kubelet make it" >&2
+              echo "$1 cannot be given to group $2 with mode $3: do so on the host" >&2
               exit 1
             }
           }

@@ -23,6 +23,7 @@ import javax.tools.JavaFileObject;
 import javax.tools.StandardJavaFileManager;
 import javax.tools.ToolProvider;
 import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
@@ -100,6 +101,17 @@ class ExamplesTest {
       String from = client.at("/command/2").asText();
       assertThat(from).startsWith("/opt/training-day/client/");
       String directory = from.substring("/opt/training-day/".length());
+      // Copied into the volume, so it is there under its own name.
+      String copied = "/client/" + directory.substring("client/".length());
+      JsonNode trainer = named(pod.at("/spec/containers"), "trainer");
+      assertThat(named(client.path("volumeMounts"), "client").path("mountPath"))
+          .isEqualTo(named(trainer.path("volumeMounts"), "client").path("mountPath"));
+      if (directory.endsWith("java")) {
+        assertThat(trainer.path("command")).map(JsonNode::asText).contains("-cp", copied + "/*");
+      } else {
+        assertThat(named(trainer.path("env"), "PYTHONPATH").path("value").asText())
+            .isEqualTo(copied);
+      }
       assertThat(dockerfile)
           .satisfiesAnyOf(
               text -> assertThat(text).contains(directory + "/\n"),
@@ -163,6 +175,7 @@ class ExamplesTest {
   }
 
   @Test
+  @Tag("python")
   void pythonSources_compile(@TempDir Path work) throws IOException, InterruptedException {
     List<String> command = new ArrayList<>(List.of("python3", "-m", "py_compile"));
     for (JsonNode map : examples.of("ConfigMap")) {

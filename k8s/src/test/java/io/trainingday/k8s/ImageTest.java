@@ -164,4 +164,16 @@ class ImageTest {
         .forEach(port -> assertThat(dockerfile).containsPattern("EXPOSE .*\\b" + port.asText()));
     assertThat(dockerfile).doesNotContain("target/lib-demo");
   }
+
+  @Test
+  void versions_areThoseOfTheBuild() throws IOException {
+    Matcher build =
+        Pattern.compile("<version>([0-9.]+)(?:-SNAPSHOT)?</version>")
+            .matcher(Files.readString(ROOT.resolve("pom.xml")));
+    assertThat(build.find()).isTrue();
+    JsonNode chart = Chart.yaml(Files.readString(Chart.DIRECTORY.resolve("Chart.yaml")));
+    assertThat(chart.path("appVersion").asText()).isEqualTo(build.group(1));
+    assertThat(Files.readString(ROOT.resolve("cache-client/python/pyproject.toml")))
+        .contains("version = \"" + build.group(1) + "\"");
+  }
 }
