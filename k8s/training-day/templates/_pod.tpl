@@ -32,7 +32,7 @@ spec:
   priorityClassName: {{ . }}
   {{- end }}
   terminationGracePeriodSeconds: {{ .Values.terminationGracePeriodSeconds }}
-  {{- $selector := merge (dict) .Values.nodeSelector }}
+  {{- $selector := default (dict) .Values.nodeSelector }}
   {{- if and $daemon .Values.gpuHosts }}
   {{- $selector = merge (dict "nvidia.com/gpu.present" "true") $selector }}
   {{- end }}
@@ -40,7 +40,7 @@ spec:
   nodeSelector:
     {{- toYaml . | nindent 4 }}
   {{- end }}
-  {{- $affinity := deepCopy .Values.affinity }}
+  {{- $affinity := deepCopy (default (dict) .Values.affinity) }}
   {{- if not $daemon }}
   {{- $apart := dict "topologyKey" "kubernetes.io/hostname" "labelSelector" (dict "matchLabels" (include "training-day.selector" . | fromYaml)) }}
   {{- $pods := default (dict) $affinity.podAntiAffinity }}
@@ -52,7 +52,7 @@ spec:
   affinity:
     {{- toYaml . | nindent 4 }}
   {{- end }}
-  {{- $tolerations := .Values.tolerations }}
+  {{- $tolerations := default (list) .Values.tolerations }}
   {{- if and $daemon .Values.gpuHosts }}
   {{- $tolerations = prepend $tolerations (dict "key" "nvidia.com/gpu" "operator" "Exists" "effect" "NoSchedule") }}
   {{- end }}

@@ -23,6 +23,7 @@ import java.util.TreeSet;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /** Values: which there are, what each may be, and what is said to a wrong one. */
 class ChartValuesTest {
@@ -127,6 +128,16 @@ class ChartValuesTest {
     Settings refused = settings(values).with(SettingKey.MEMORY_MAX_SIZE, tooMuch);
     assertThatThrownBy(() -> NodeMemory.resolve(refused, limit << 20, heap << 20, direct << 20))
         .isInstanceOf(SettingsException.class);
+  }
+
+  /** {@code --set nodeSelector=null} takes a default away. */
+  @ParameterizedTest
+  @ValueSource(strings = {"nodeSelector", "affinity", "tolerations", "podLabels", "zoneLabel"})
+  void valueTakenAway_isNoError(String name) {
+    for (String mode : List.of("DaemonSet", "StatefulSet")) {
+      Manifests without = Chart.render(parse(IMAGE + " mode=" + mode + " " + name + "=null"));
+      assertThat(KubernetesModels.problem(without.workload())).isEmpty();
+    }
   }
 
   @Test
