@@ -102,7 +102,8 @@ final class LauncherTest {
     assertThat(second.out).isEqualTo(first.out);
     assertThat(second.err).isEmpty();
     assertThat(mavenCalls())
-        .containsExactly(jdk + " -B -f " + root + "/pom.xml -DskipTests package");
+        .containsExactly(
+            jdk + " -B -f " + root + "/pom.xml -pl cache-node -am -DskipTests package");
   }
 
   @Test
