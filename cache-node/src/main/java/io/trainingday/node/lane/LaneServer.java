@@ -348,7 +348,7 @@ public final class LaneServer implements AutoCloseable {
         request,
         settings,
         services,
-        reads.computeIfAbsent(tenant + "/" + request.name(), ReadCounters::new));
+        () -> reads.computeIfAbsent(tenant + "/" + request.name(), ReadCounters::new));
   }
 
   void countBatch(boolean inline) {

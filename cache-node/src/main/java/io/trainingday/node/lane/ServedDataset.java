@@ -18,6 +18,7 @@ import java.time.Duration;
 import java.util.HashMap;
 import java.util.Locale;
 import java.util.Map;
+import java.util.function.Supplier;
 import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 
@@ -59,6 +60,7 @@ final class ServedDataset {
   /**
    * Opens; blocks for a transaction of the grid.
    *
+   * @param counters asked for once it is sure that there is such a data set
    * @throws LaneException REFUSED when source, settings or pipeline do not fit what is kept
    */
   static ServedDataset open(
@@ -66,7 +68,7 @@ final class ServedDataset {
       LaneMessage.Open request,
       Settings settings,
       LaneServices services,
-      ReadCounters counters) {
+      Supplier<ReadCounters> counters) {
     Map<String, String> stated = stated(request, settings);
     requireDisk(request.name(), tier(stated), services);
     try {
@@ -84,7 +86,7 @@ final class ServedDataset {
       requireDisk(request.name(), tier, services);
       RecordStore store = services.stores().of(Integer.parseInt(backups), tier);
       services.reads().opened(dataset.datasetHash());
-      return new ServedDataset(dataset, store, counters, request.sourceLength());
+      return new ServedDataset(dataset, store, counters.get(), request.sourceLength());
     } catch (DatasetRefusedException e) {
       throw refusal(e);
     }

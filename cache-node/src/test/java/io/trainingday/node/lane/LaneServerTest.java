@@ -17,6 +17,7 @@ import io.trainingday.lane.LaneMessage.Table;
 import io.trainingday.node.CacheNode;
 import io.trainingday.node.SegmentPages;
 import io.trainingday.node.TestNodes;
+import io.trainingday.node.metrics.NodeStats;
 import io.trainingday.record.RecordCodec;
 import io.trainingday.record.SampleRecord;
 import java.io.IOException;
@@ -345,6 +346,19 @@ class LaneServerTest {
         .contains("field \"image\"")
         .contains("is missing")
         .contains("another pipeline fingerprint");
+  }
+
+  @Test
+  void open_nameThatIsNone_isRefusedAndLeavesNothingInTheStatus() throws IOException {
+    LaneMessage.Failure failure =
+        client
+            .call(new LaneMessage.Open(100, "digest", "bell \u0007", "p", "", 255))
+            .as(LaneMessage.Failure.class);
+
+    assertThat(failure.code()).isEqualTo(Code.REFUSED);
+    assertThat(node.stats().datasets())
+        .extracting(NodeStats.Dataset::name)
+        .noneMatch(known -> known.startsWith("bell"));
   }
 
   @Test
