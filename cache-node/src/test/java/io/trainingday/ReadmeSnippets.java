@@ -4,13 +4,17 @@ import ai.djl.ndarray.NDManager;
 import ai.djl.training.dataset.Batch;
 import ai.djl.training.dataset.RandomAccessDataset;
 import ai.djl.translate.TranslateException;
+import io.trainingday.client.BatchStream;
 import io.trainingday.client.CachedSamples;
 import io.trainingday.client.DatasetSpec;
+import io.trainingday.client.EpochOwnership;
+import io.trainingday.client.RankGroup;
 import io.trainingday.client.ReadShape;
 import io.trainingday.client.SampleBatch;
 import io.trainingday.client.SampleLoader;
 import io.trainingday.client.TrainingCache;
 import io.trainingday.djl.CachedDataset;
+import io.trainingday.sampling.EpochPlan;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 
@@ -65,6 +69,33 @@ final class ReadmeSnippets {
       for (Batch batch : birds.getData(manager)) {
         model.train(batch);
         batch.close(); // gives the slot back
+      }
+    }
+    // end
+  }
+
+  static void plan(
+      CachedSamples birds,
+      RankGroup ranks,
+      long seed,
+      long epoch,
+      SampleLoader loader,
+      Model model) {
+    // snippet plan
+    EpochOwnership owners = birds.agree(ranks, epoch); // one for all ranks, through the grid
+    EpochPlan plan =
+        EpochPlan.builder(60_000, seed, ranks.worldSize())
+            .epoch(epoch)
+            .batch(256)
+            .tail(EpochPlan.Tail.DROP)
+            .ownership(owners.snapshot(), owners.rankHosts())
+            .build();
+    try (BatchStream batches =
+        birds.stream(plan.batches(ranks.rank()), ReadShape.COLLATED, loader, 2)) {
+      while (batches.hasNext()) {
+        try (SampleBatch batch = batches.next()) {
+          model.train(batch.field("image").data());
+        }
       }
     }
     // end

@@ -6,16 +6,25 @@ import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.types.DataType;
 import ai.djl.ndarray.types.Shape;
 import ai.djl.training.dataset.ArrayDataset;
+import io.trainingday.client.CachedSamples;
+import io.trainingday.client.DatasetSpec;
+import io.trainingday.client.RankGroup;
 import io.trainingday.client.TrainingCache;
 import io.trainingday.node.CacheNode;
 import io.trainingday.node.TestNodes;
 import io.trainingday.record.DType;
 import io.trainingday.record.SampleRecord;
 import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
+import java.nio.LongBuffer;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Set;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.ConcurrentHashMap;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import org.junit.jupiter.api.Test;
@@ -64,6 +73,46 @@ class ReadmeTest {
       ReadmeSnippets.djl(config(node), raw, manager, batch -> sizes.add(batch.getSize()));
     }
     assertThat(sizes).containsExactly(5, 5);
+  }
+
+  @Test
+  void planSnippet_runs(@TempDir Path directory) {
+    Set<Long> read = ConcurrentHashMap.newKeySet();
+    DatasetSpec spec = DatasetSpec.builder("birds").pipeline("p").sourceLength(60_000).build();
+    try (CacheNode node = CacheNode.launch(TestNodes.settings(directory).build());
+        TrainingCache cache = TrainingCache.connect(config(node));
+        CachedSamples birds = cache.open(spec)) {
+      CompletableFuture<?>[] ranks = new CompletableFuture<?>[2];
+      for (int rank = 0; rank < ranks.length; rank++) {
+        RankGroup group = new RankGroup("birds", "0", rank, ranks.length, Duration.ofMinutes(1));
+        ranks[rank] =
+            CompletableFuture.runAsync(
+                () ->
+                    ReadmeSnippets.plan(
+                        birds,
+                        group,
+                        1,
+                        0,
+                        index ->
+                            SampleRecord.builder()
+                                .tensor(
+                                    "image",
+                                    DType.I64,
+                                    new long[0],
+                                    ByteBuffer.allocate(8)
+                                        .order(ByteOrder.LITTLE_ENDIAN)
+                                        .putLong(0, index))
+                                .build(),
+                        images -> {
+                          LongBuffer indices = images.order(ByteOrder.LITTLE_ENDIAN).asLongBuffer();
+                          while (indices.hasRemaining()) {
+                            assertThat(read.add(indices.get())).isTrue();
+                          }
+                        }));
+      }
+      CompletableFuture.allOf(ranks).join();
+    }
+    assertThat(read).hasSize(60_000 / 512 * 512);
   }
 
   private static TrainingCache.Config config(CacheNode node) {
