@@ -160,7 +160,14 @@ class GridAgreement:
         Raises PlanError if the grid has not got all of it in time.
         """
         until = time.monotonic() + self._timeout
-        self._agreed(f"host/{self._rank}", (host or "?").encode(), until)
+        here = (host or "?").encode()
+        kept = self._agreed(f"host/{self._rank}", here, until)
+        if kept != here:
+            raise PlanError(
+                f"{self._prefix}/host/{self._rank} is host {kept.decode()!r}, this rank runs on"
+                f" {here.decode()!r}: another run had this job and attempt within the hour, take"
+                " another attempt"
+            )
         offered = b""
         if self._rank == 0:
             snapshot = make()

@@ -1,5 +1,7 @@
 package io.trainingday.client;
 
+import java.util.Set;
+import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.Executor;
 import java.util.concurrent.Future;
 import java.util.concurrent.ScheduledThreadPoolExecutor;
@@ -16,6 +18,31 @@ final class Background implements Executor, AutoCloseable {
   private static final Logger LOG = LoggerFactory.getLogger(Background.class);
 
   private final ScheduledThreadPoolExecutor thread;
+  private final Set<Droppable> droppable = ConcurrentHashMap.newKeySet();
+  private volatile boolean closed;
+
+  /** A task of which it is noticed when it is dropped. */
+  private final class Droppable {
+    private final Runnable task;
+    private final Runnable dropped;
+
+    Droppable(Runnable task, Runnable dropped) {
+      this.task = task;
+      this.dropped = dropped;
+    }
+
+    void run() {
+      if (droppable.remove(this)) {
+        task.run();
+      }
+    }
+
+    void drop() {
+      if (droppable.remove(this)) {
+        guarded(dropped).run();
+      }
+    }
+  }
 
   Background(String name) {
     thread =
@@ -32,6 +59,16 @@ final class Background implements Executor, AutoCloseable {
   /** Runs it once. The result is for cancelling alone: guarded tasks do not fail. */
   Future<?> later(Runnable task, long delayMillis) {
     return thread.schedule(guarded(task), delayMillis, TimeUnit.MILLISECONDS);
+  }
+
+  /** Runs it once, or {@code dropped} in its place when this is closed before. */
+  void later(Runnable task, long delayMillis, Runnable dropped) {
+    Droppable one = new Droppable(task, dropped);
+    droppable.add(one);
+    Future<?> unused = later(one::run, delayMillis);
+    if (closed) {
+      one.drop();
+    }
   }
 
   /** Runs it again and again until the result is cancelled. */
@@ -52,6 +89,8 @@ final class Background implements Executor, AutoCloseable {
 
   @Override
   public void close() {
+    closed = true;
     thread.shutdownNow();
+    droppable.forEach(Droppable::drop);
   }
 }

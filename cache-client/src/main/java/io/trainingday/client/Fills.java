@@ -9,7 +9,6 @@ import io.trainingday.lane.LaneMessage.FillResult;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.util.List;
-import java.util.concurrent.Future;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicLong;
 import org.jspecify.annotations.Nullable;
@@ -143,24 +142,28 @@ final class Fills {
       LaneMemory.Block copy,
       long delayMillis,
       long until) {
-    Future<?> unused =
-        background.later(
-            () -> {
-              boolean settled = true; // Also when it throws.
-              try {
-                settled = settle(opened, index, lease, loadedAt, copy, until);
-              } finally {
-                if (settled) {
-                  waitingBytes.addAndGet(-copy.buffer().capacity());
-                  copy.close();
-                }
-              }
-              if (!settled) {
-                long next = Math.min(2 * delayMillis, LONGEST_DELAY_MILLIS);
-                again(opened, index, lease, loadedAt, copy, next, until);
-              }
-            },
-            delayMillis);
+    background.later(
+        () -> {
+          boolean settled = true; // Also when it throws.
+          try {
+            settled = settle(opened, index, lease, loadedAt, copy, until);
+          } finally {
+            if (settled) {
+              waitingBytes.addAndGet(-copy.buffer().capacity());
+              copy.close();
+            }
+          }
+          if (!settled) {
+            long next = Math.min(2 * delayMillis, LONGEST_DELAY_MILLIS);
+            again(opened, index, lease, loadedAt, copy, next, until);
+          }
+        },
+        delayMillis,
+        () -> {
+          waitingBytes.addAndGet(-copy.buffer().capacity());
+          dropped(index, copy.buffer().capacity(), LOST);
+          copy.close();
+        });
   }
 
   private boolean settle(

@@ -9,6 +9,7 @@ import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import java.util.concurrent.locks.LockSupport;
 import java.util.function.Supplier;
@@ -45,7 +46,19 @@ final class GridAgreement {
    */
   EpochOwnership reach(Supplier<OwnershipSnapshot> snapshot) {
     String own = "host/" + group.rank();
-    get(own, "this rank could not say where it runs", () -> utf8(hostId()));
+    byte[] here = utf8(hostId());
+    byte[] kept = get(own, "this rank could not say where it runs", () -> here);
+    if (!Arrays.equals(here, kept)) {
+      throw new CacheException(
+          "%s%s is host '%s', this rank runs on '%s': another run had job=%s and attempt=%s within the hour, take another attempt"
+              .formatted(
+                  prefix,
+                  own,
+                  new String(kept, StandardCharsets.UTF_8),
+                  new String(here, StandardCharsets.UTF_8),
+                  group.job(),
+                  group.attempt()));
+    }
     if (group.rank() > 0) {
       return decode(get("ownership", "rank 0 has not offered it", () -> NOTHING));
     }

@@ -346,7 +346,11 @@ public final class LaneConnection implements AutoCloseable {
           } finally {
             lock.lock();
             someoneReads = false;
-            passReadingOn();
+            if (failure == null) {
+              passReadingOn();
+            } else {
+              giveBodyBack();
+            }
           }
         }
       }
@@ -523,6 +527,9 @@ public final class LaneConnection implements AutoCloseable {
       open = false;
       pending.values().forEach(one -> one.changed.signal());
       pending.clear();
+      if (!someoneReads) {
+        giveBodyBack();
+      }
     } finally {
       lock.unlock();
     }
@@ -530,6 +537,15 @@ public final class LaneConnection implements AutoCloseable {
     closeQuietly(readable);
     closeQuietly(writable);
     return e;
+  }
+
+  /** Of an answer that will never be whole; nobody may be reading into it. */
+  private void giveBodyBack() {
+    LaneMemory.Block block = body;
+    body = null;
+    if (block != null) {
+      block.close();
+    }
   }
 
   private static void closeQuietly(AutoCloseable one) {

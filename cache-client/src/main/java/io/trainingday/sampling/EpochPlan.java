@@ -519,7 +519,8 @@ public final class EpochPlan {
         throw new IllegalArgumentException(
             "global batch=%d, allowed: at most %d".formatted(whole, MAX_GLOBAL_BATCH));
       }
-      if (whole > samples && (state == null || state.consumed() == 0)) {
+      boolean fresh = state == null || state.consumed() == 0;
+      if (whole > samples && (fresh || strategy() == Strategy.SLICE)) {
         throw new IllegalArgumentException(
             "global batch=%d > samples=%d, take a smaller batch or fewer ranks"
                 .formatted(whole, samples));

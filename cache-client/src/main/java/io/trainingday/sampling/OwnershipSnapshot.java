@@ -121,7 +121,13 @@ public final class OwnershipSnapshot {
     List<String> hosts = new ArrayList<>();
     byte[] former = new byte[0];
     for (int h = 0; h < count; h++) {
-      byte[] host = new byte[Math.min(in.getInt() & Integer.MAX_VALUE, in.remaining() + 1)];
+      int length = in.getInt();
+      if (length < 0 || length > in.remaining()) {
+        throw malformed(
+            "host %d has %d bytes, %d are left"
+                .formatted(h, Integer.toUnsignedLong(length), in.remaining()));
+      }
+      byte[] host = new byte[length];
       in.get(host);
       if (host.length > MAX_HOST_BYTES || Arrays.compareUnsigned(former, host) >= 0) {
         throw malformed(

@@ -45,7 +45,7 @@ public record PlanState(
 
   /** The number that stands for a data set's name in a state. */
   public static long datasetOf(String name) {
-    return OwnershipSnapshot.digest(OwnershipSnapshot.utf8(name));
+    return name.isEmpty() ? 0 : OwnershipSnapshot.digest(OwnershipSnapshot.utf8(name));
   }
 
   /** Whether nothing is left of the epoch. */

@@ -272,6 +272,24 @@ class LaneConnectionTest {
   }
 
   @Test
+  void call_nodeDiesInTheMiddleOfAnAnswer_memoryIsGivenBack() throws Exception {
+    Script dies =
+        peer -> {
+          peer.greet(ScriptedServer.limits());
+          peer.send(inline(900_000), peer.next().id(), ByteBuffer.wrap(new byte[400_000]));
+        };
+    LaneMemory memory = new LaneMemory(1 << 20, 0);
+    try (ScriptedServer server = serve(dies);
+        LaneConnection connection =
+            LaneConnection.open(
+                server.address(), Role.TRAINER, LaneAccess.OPEN, "test", memory, LONG.toNanos())) {
+      assertThatThrownBy(() -> call(connection, read(), LONG)).isInstanceOf(IOException.class);
+
+      assertThat(memory.tryTake(900_000)).isNotNull();
+    }
+  }
+
+  @Test
   void close_whileSomebodyWaits_failsIt() throws Exception {
     CountDownLatch came = new CountDownLatch(1);
     Script silent =

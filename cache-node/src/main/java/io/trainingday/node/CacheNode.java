@@ -237,7 +237,11 @@ public final class CacheNode implements AutoCloseable {
                   peers,
                   forwarder,
                   asked -> new Pong(!membership.contains(asked.from()), 0),
-                  new Agreements(ignite, freeMetaBytes, lease::isHeld, patience(settings)),
+                  new Agreements(
+                      ignite,
+                      freeMetaBytes,
+                      lease::isHeld,
+                      settings.lane().answerTimeout().dividedBy(2)),
                   new DatasetAdmin(versions, this::held, capacity::termsChanged),
                   capacity.reads(),
                   () -> stats().toJson()));

@@ -21,6 +21,7 @@ import io.trainingday.node.lane.FrameDecoder.Received;
 import io.trainingday.node.ownership.Ownership;
 import io.trainingday.node.versions.Agreements;
 import io.trainingday.node.versions.DatasetRefusedException;
+import io.trainingday.node.versions.GridUnavailableException;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.util.HashMap;
@@ -374,14 +375,20 @@ final class Connection extends ChannelInboundHandlerAdapter {
     Agreements agreements = server.services().agreements();
     String tenant = tenant();
     offload(
+        server.agreeing(),
         requestId,
         () -> {
           try {
             return new AgreeMessage.Reply(agreements.agree(tenant, request.key(), request.value()));
           } catch (DatasetRefusedException e) {
             throw new LaneException(Code.TOO_MANY, String.valueOf(e.getMessage()));
+          } catch (GridUnavailableException e) {
+            throw new LaneException(Code.FAILED, String.valueOf(e.getMessage()));
           }
-        });
+        },
+        reply -> reply,
+        unused -> {},
+        () -> {});
   }
 
   /** Whose data sets this connection names. */

@@ -63,6 +63,7 @@ public final class LaneServer implements AutoCloseable {
   private static final int BLOCKING_THREADS = 4;
   private static final int BLOCKING_QUEUE = 10_000;
   private static final int ADMIN_THREADS = 2;
+  private static final int AGREE_THREADS = 2;
   private static final int ADMIN_QUEUE = 64;
   private static final int ABANDONED_CHECK_MILLIS = 250;
   private static final int KEEPALIVE_IDLE_SECONDS = 30;
@@ -81,6 +82,7 @@ public final class LaneServer implements AutoCloseable {
   private final EventLoopGroup threads;
   private final ThreadPoolExecutor blocking;
   private final ThreadPoolExecutor administering;
+  private final ThreadPoolExecutor agreeing;
   private final Copiers copiers = new Copiers(Runtime.getRuntime().availableProcessors());
   private final List<Channel> listening = new ArrayList<>();
   private final ChannelGroup channels = new DefaultChannelGroup(GlobalEventExecutor.INSTANCE);
@@ -118,6 +120,7 @@ public final class LaneServer implements AutoCloseable {
     this.endpoint = endpoint;
     blocking = executor("lane-blocking", BLOCKING_THREADS, BLOCKING_QUEUE);
     administering = executor("lane-admin", ADMIN_THREADS, ADMIN_QUEUE);
+    agreeing = executor("lane-agree", AGREE_THREADS, BLOCKING_QUEUE);
     // Copying a batch keeps one core busy at memory speed; more threads than that gain nothing.
     int loops = Math.max(2, Math.min(8, Runtime.getRuntime().availableProcessors() / 2));
     threads =
@@ -281,6 +284,7 @@ public final class LaneServer implements AutoCloseable {
     channels.close().awaitUninterruptibly(CLOSE_TIMEOUT.toMillis());
     blocking.shutdown();
     administering.shutdown();
+    agreeing.shutdown();
     var unused = threads.shutdownGracefully(0, CLOSE_TIMEOUT.toMillis(), TimeUnit.MILLISECONDS);
     threads.terminationFuture().awaitUninterruptibly(2 * CLOSE_TIMEOUT.toMillis());
     copiers.close();
@@ -326,6 +330,11 @@ public final class LaneServer implements AutoCloseable {
 
   Copiers copiers() {
     return copiers;
+  }
+
+  /** For what waits on the grid where others must not wait behind it. */
+  Executor agreeing() {
+    return agreeing;
   }
 
   Executor blocking() {

@@ -6,6 +6,7 @@ import java.time.Duration;
 import java.util.concurrent.TimeUnit;
 import java.util.function.BooleanSupplier;
 import java.util.function.LongSupplier;
+import javax.cache.CacheException;
 import javax.cache.expiry.CreatedExpiryPolicy;
 import org.apache.ignite.Ignite;
 import org.apache.ignite.IgniteCache;
@@ -16,7 +17,7 @@ import org.apache.ignite.cache.CachePeekMode;
  * for an hour. They are in memory alone, and few. Thread-safe; blocks.
  */
 public final class Agreements {
-  private static final int MAX_VALUES = 8_192;
+  private static final int MAX_VALUES = 1 << 17;
 
   /** Memory that is left to version keys. */
   private static final long RESERVE_BYTES = 16L << 20;
@@ -59,18 +60,32 @@ public final class Agreements {
    */
   public byte[] agree(String tenant, String key, byte[] offered) {
     String scoped = tenant + "/" + key;
+    requireServing(scoped);
+    byte[] known;
+    try {
+      known = values.get(scoped);
+    } catch (CacheException | IllegalStateException e) {
+      throw new GridUnavailableException(
+          "agreement on \"%s\": %s".formatted(scoped, e.getMessage()), e);
+    }
+    if (known != null || offered.length == 0) {
+      return known == null ? NOTHING : known;
+    }
+    byte[] first =
+        transactions.run(
+            "agreement on \"%s\"".formatted(scoped),
+            transactions.deadline(),
+            () -> firstOf(scoped, offered));
+    // Cut off meanwhile, it may be one side's alone.
+    requireServing(scoped);
+    return first;
+  }
+
+  private void requireServing(String scoped) {
     if (!mayServe.getAsBoolean()) {
       throw new GridUnavailableException(
           "agreement on \"%s\": this node may not serve now, ask again".formatted(scoped));
     }
-    byte[] known = values.get(scoped);
-    if (known != null || offered.length == 0) {
-      return known == null ? NOTHING : known;
-    }
-    return transactions.run(
-        "agreement on \"%s\"".formatted(scoped),
-        transactions.deadline(),
-        () -> firstOf(scoped, offered));
   }
 
   private byte[] firstOf(String scoped, byte[] offered) {

@@ -89,9 +89,13 @@ final class Publisher {
     VersionKey apply(VersionKey key, Request request);
   }
 
-  private long publish(Target target, long content, Step step) {
-    long deadline = transactions.deadline();
-    String what = "publish of data set \"%s\"".formatted(target.scopedName());
+  /**
+   * Refuses what this node may not do for want of a majority.
+   *
+   * @throws DatasetRefusedException MINORITY
+   * @throws GridUnavailableException when it cannot tell now
+   */
+  void requireMajority(String what) {
     try {
       fence.requireMajority();
     } catch (FenceException e) {
@@ -100,6 +104,12 @@ final class Publisher {
           ? minority(message)
           : new GridUnavailableException(message, e);
     }
+  }
+
+  private long publish(Target target, long content, Step step) {
+    long deadline = transactions.deadline();
+    String what = "publish of data set \"%s\"".formatted(target.scopedName());
+    requireMajority(what);
     Change made = transactions.run(what, deadline, () -> commit(target, content, step));
     try {
       // A repeated request, too: the first one may have failed here.

@@ -338,6 +338,7 @@ public final class VersionKeys implements AutoCloseable {
     String what = "change of data set \"%s\"".formatted(scopedName);
     long deadline = transactions.deadline();
     awaitRecovery(what, deadline);
+    publisher.requireMajority(what);
     VersionKey changed =
         transactions.run(
             what,
