@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 import re
 import time
+from collections.abc import Iterator
 from hashlib import blake2b
-from typing import Callable, Optional
+from typing import Callable, NoReturn, Optional
 
 from training_day.attachment import Attachment
 from training_day.errors import LaneError, NodeGoneError, PlanError
@@ -22,8 +23,8 @@ CHECKSUM_MASK = (1 << 40) - 1
 _WORD = re.compile(r"[A-Za-z0-9._-]{1,128}")
 _ASK_AGAIN_SECONDS = 0.1
 _GOOD, _FAILED = b"\0", b"\1"
-# In which rank's name this process has spoken, by store: it may do so for many samplers.
-_spoke_as: dict[tuple[int, int, str], int] = {}
+_WORD_BYTES = 8
+_FIRST_LOOK_SECONDS, _LONGEST_LOOK_SECONDS = 0.002, 0.05
 
 
 class GroupAgreement:
@@ -39,60 +40,132 @@ class GroupAgreement:
         self._timeout = timeout
         self._what = what
         self._key = blake2b(what.encode(), digest_size=8).hexdigest()
+        self._word = b""
+        self._run = ""
 
-    def claim(self, store: object) -> None:
-        """Raises PlanError if another process says that it is this rank."""
-        mine = (os.getpid(), id(store), f"{self._world_size}")
-        if _spoke_as.get(mine) == self._rank:
-            return
-        _spoke_as[mine] = self._rank
-        if self._exchange.add(f"processes/{self._world_size}/{self._rank}", 1) > 1:
+    def snapshot(self, host: str, make: Callable[[], bytes]) -> tuple[bytes, list[str]]:
+        """What `make` makes on the first rank, and all ranks' hosts.
+
+        A store may outlive the processes, as when torchrun starts them anew, and an earlier try. So
+        each rank says a word made for this try, and takes only what was made of that.
+
+        Raises PlanError if some rank's part does not come in time, or `make` failed.
+        """
+        until = time.monotonic() + self._timeout
+        self._word = os.urandom(8)
+        self._exchange.put(f"{self._key}/host/{self._rank}", self._word + host.encode())
+        if self._rank == 0:
+            self._exchange.put("announced", self._what.encode())
+            answer = self._lead(make, until)
+        else:
+            answer = self._follow(until)
+        return from_agreed(answer, self._world_size)
+
+    def _lead(self, make: Callable[[], bytes], until: float) -> bytes:
+        made: Optional[bytes] = None
+        offered: list[bytes] = []
+        answer = b""
+        for _ in self._looks():
+            words, hosts = self._all_hosts(until)
+            if words != offered:
+                if made is None:
+                    made = self._made(make, words)
+                answer = to_agree(made, hosts)
+                self._offer(words, _GOOD + answer)
+                offered = words
+            late = self._not_taken(words)
+            if late is None:
+                break
+            if time.monotonic() >= until:
+                self._fail(words, self._late(late))
+        self._run = words[0].hex()
+        return answer
+
+    def _all_hosts(self, until: float) -> tuple[list[bytes], list[str]]:
+        words, hosts = [], []
+        for rank in range(self._world_size):
+            said = self._exchange.get(f"{self._key}/host/{rank}", until)
+            if said is None:
+                self._check_alone(self._said())
+                self._fail(words, self._late(rank))
+            words.append(said[:_WORD_BYTES])
+            hosts.append(said[_WORD_BYTES:].decode())
+        self._check_alone(words[0])
+        return words, hosts
+
+    def _late(self, rank: int) -> str:
+        return (
+            f"rank {rank} of {self._world_size} has not begun it within {self._timeout:g} s:"
+            f" {self._what}. All ranks are to go through their samplers with the same arguments and"
+            " states"
+        )
+
+    def _made(self, make: Callable[[], bytes], words: list[bytes]) -> bytes:
+        try:
+            return make()
+        except Exception as e:
+            self._fail(words, f"{type(e).__name__}: {e}", e)
+
+    def _not_taken(self, words: list[bytes]) -> Optional[int]:
+        for rank in range(1, self._world_size):
+            if self._exchange.find(f"{self._key}/taken/{rank}") != words[rank]:
+                return rank
+        return None
+
+    def _follow(self, until: float) -> bytes:
+        for _ in self._looks():
+            answer = self._answer()
+            if answer is not None:
+                break
+            if time.monotonic() >= until:
+                raise PlanError(self._first_rank_is_silent())
+            self._check_alone(self._said())
+        self._exchange.put(f"{self._key}/taken/{self._rank}", self._word)
+        if answer[:1] == _FAILED:
+            raise PlanError(f"rank 0 has no plan for the others: {answer[1:].decode()}")
+        return answer[1:]
+
+    def _answer(self) -> Optional[bytes]:
+        """What rank 0 has made of this rank's word, None as long as it has not."""
+        offer = self._exchange.find(f"{self._key}/snapshot")
+        if offer is None:
+            return None
+        start = _WORD_BYTES * self._rank
+        after = _WORD_BYTES * self._world_size
+        if offer[start : start + _WORD_BYTES] != self._word:
+            return None
+        self._run = offer[:_WORD_BYTES].hex()
+        return offer[after:]
+
+    def _offer(self, words: list[bytes], answer: bytes) -> None:
+        missing = self._world_size - len(words)
+        self._exchange.put(
+            f"{self._key}/snapshot", b"".join(words) + bytes(_WORD_BYTES * missing) + answer
+        )
+
+    def _fail(self, words: list[bytes], why: str, cause: Optional[Exception] = None) -> NoReturn:
+        self._offer(words, _FAILED + why.encode())
+        raise PlanError(why) from cause
+
+    def _said(self) -> bytes:
+        """The word that was said last in the name of this rank."""
+        said = self._exchange.find(f"{self._key}/host/{self._rank}")
+        return b"" if said is None else said[:_WORD_BYTES]
+
+    def _check_alone(self, word: bytes) -> None:
+        if word != self._word:
             raise PlanError(
                 f"two processes say that they are rank {self._rank} of {self._world_size}: give"
                 " each its own rank=, not its place on its host"
             )
 
-    def snapshot(self, host: str, make: Callable[[], bytes]) -> tuple[bytes, list[str]]:
-        """What `make` makes on the first rank, and all ranks' hosts.
-
-        Raises PlanError if some rank's part does not come in time, or `make` failed.
-        """
-        until = time.monotonic() + self._timeout
-        exchange, key = self._exchange, self._key
-        exchange.put(f"{key}/host/{self._rank}", host.encode())
-        if self._rank == 0:
-            exchange.put("announced", self._what.encode())
-            if exchange.add(f"{key}/makers", 1) == 1:
-                self._make(make, until)
-        answer = exchange.get(f"{key}/snapshot", until)
-        if answer is None:
-            raise PlanError(self._first_rank_is_silent())
-        if answer[:1] == _FAILED:
-            raise PlanError(f"rank 0 has no plan for the others: {answer[1:].decode()}")
-        return from_agreed(answer[1:], self._world_size)
-
-    def _make(self, make: Callable[[], bytes], until: float) -> None:
-        hosts = []
-        for rank in range(self._world_size):
-            host = self._exchange.get(f"{self._key}/host/{rank}", until)
-            if host is None:
-                self._fail(
-                    f"rank {rank} of {self._world_size} has not begun it within"
-                    f" {self._timeout:g} s: {self._what}. All ranks are to go through their"
-                    " samplers with the same arguments and states"
-                )
-            else:
-                hosts.append(host.decode())
-        try:
-            made = make()
-        except Exception as e:
-            self._fail(f"{type(e).__name__}: {e}", e)
-        else:
-            self._exchange.put(f"{self._key}/snapshot", _GOOD + to_agree(made, hosts))
-
-    def _fail(self, why: str, cause: Optional[Exception] = None) -> None:
-        self._exchange.put(f"{self._key}/snapshot", _FAILED + why.encode())
-        raise PlanError(why) from cause
+    @staticmethod
+    def _looks() -> Iterator[None]:
+        delay = _FIRST_LOOK_SECONDS
+        while True:
+            yield
+            time.sleep(delay)
+            delay = min(2 * delay, _LONGEST_LOOK_SECONDS)
 
     def _first_rank_is_silent(self) -> str:
         announced = self._exchange.find("announced")
@@ -109,8 +182,8 @@ class GroupAgreement:
         """Adds this rank's count and checksum, read and planned, to the others'. The last to come
         gets the sums, the others None; nobody waits. Checksums are of so many bits."""
         exchange = self._exchange
-        turn = exchange.add(f"{self._key}/turns/{self._rank}", 1)
-        key = f"{self._key}/sums/{turn}"
+        turn = exchange.add(f"{self._key}/{self._run}/turns/{self._rank}", 1)
+        key = f"{self._key}/{self._run}/sums/{turn}"
         own = (read[0], read[1] & CHECKSUM_MASK, planned[0], planned[1] & CHECKSUM_MASK)
         for place, value in enumerate(own):
             exchange.add(f"{key}/{place}", value)
@@ -121,11 +194,11 @@ class GroupAgreement:
 
     def say_wrong(self, what: str) -> None:
         """For the others to see."""
-        self._exchange.put(f"{self._key}/wrong", what.encode())
+        self._exchange.put(f"{self._key}/{self._run}/wrong", what.encode())
 
     def wrong(self) -> Optional[str]:
         """What the last rank to come found wrong with the epoch, as far as is known."""
-        found = self._exchange.find(f"{self._key}/wrong")
+        found = self._exchange.find(f"{self._key}/{self._run}/wrong")
         return None if found is None else found.decode()
 
 

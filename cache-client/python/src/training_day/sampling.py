@@ -306,19 +306,22 @@ class EpochSampler(DistributedSampler):
         key = (epoch, start, world_size, rank)
         if self._planned is not None and self._planned[0] == key:
             return self._planned[1:]
-        group = self._group_agreement(epoch, start) if world_size > 1 else None
+        group, met = None, None
         strategy, ownership, hosts = self.strategy, self._ownership, self._rank_hosts
         if strategy == "exact" and world_size == 1:
             strategy, ownership = "plain", None
         elif strategy != "plain" and hosts is None:
+            if world_size > 1:
+                group = self._group_agreement(epoch, start)
             hosts, ownership = self._agreed(epoch, group)
+            met = group
             if ownership is None:
                 strategy = self._without_ownership()
         plan = self._plan_of(epoch, start, strategy, ownership, hosts)
         if self._state is not None:
             self._state.check_hosts(plan)
-        self._planned = (key, plan, group)
-        return plan, group
+        self._planned = (key, plan, met)
+        return plan, met
 
     def shared_reads(self) -> Optional[tuple[int, int]]:
         """What has been read of the data set, by count and checksum, if it can tell."""
@@ -380,10 +383,7 @@ class EpochSampler(DistributedSampler):
             f" world size={world_size} start={start})"
         )
         exchange = Exchange(store, prefix)
-        agreement = GroupAgreement(exchange, rank, world_size, self._timeout, what)
-        if self._fills_group():
-            agreement.claim(store)
-        return agreement
+        return GroupAgreement(exchange, rank, world_size, self._timeout, what)
 
     def _fills_group(self) -> bool:
         """Whether each process of the group is a rank; with tensor parallelism, several are one."""
@@ -707,25 +707,28 @@ class _Pass(Iterator):
             global_batch,
         )
         text = f"epoch {self.epoch}: {verdict.text}"
-        if verdict.word == "sharded-twice":
+        # What else reads the data set meanwhile counts too, and so do batches that are skipped: only
+        # where it can hardly be anything else is it an error.
+        few = planned[0] <= 2 * world_size * global_batch
+        if verdict.word == "sharded-twice" and (few or read[0] >= planned[0]):
+            self._warn(text)
+        elif verdict.word == "sharded-twice":
             text += ". What gives each rank a share must be told not to: " + "; ".join(
                 f"{who}: {what}" for who, what in wrappers.ADVICE
             )
             self._raise(ShardedTwiceError(text))
         if verdict.word == "not-sharded":
-            self._raise(
-                PlanError(
-                    f"{text}. Give the DataLoader the sampler, and all ranks the same data set"
-                )
+            self._warn(
+                f"{text}. If nothing else read it meanwhile, give the DataLoader the sampler"
             )
         if verdict.word == "different":
             self._raise(PlanError(f"{text}. Give all ranks the same arguments and ownership"))
         if verdict.word == "incomplete" and read[0] < planned[0]:
-            warnings.warn(
-                f"{text}. If the loop was not left early, something leaves samples out",
-                CacheWarning,
-                stacklevel=4,
-            )
+            self._warn(f"{text}. If the loop was not left early, something leaves samples out")
+
+    @staticmethod
+    def _warn(text: str) -> None:
+        warnings.warn(text, CacheWarning, stacklevel=5)
 
     def _raise(self, error: PlanError) -> None:
         if self._agreement is not None:

@@ -41,14 +41,16 @@ class Shared:
     def __init__(self) -> None:
         self._tensor = torch.zeros((_ROWS, _COLUMNS), dtype=torch.int64).share_memory_()
         self._array: np.ndarray = self._tensor.numpy()
+        self._made_by = os.getpid()
         self._row: Optional[np.ndarray] = None
         self._row_pid = -1
 
     def __getstate__(self) -> dict[str, Any]:
-        return {"tensor": self._tensor}
+        return {"tensor": self._tensor, "made_by": self._made_by}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self._tensor = state["tensor"]
+        self._made_by = state["made_by"]
         self._array = self._tensor.numpy()
         self._row = None
         self._row_pid = -1
@@ -108,9 +110,12 @@ class Shared:
         self.count(_AUDIT_COUNT, len(indices))
         self.count(_AUDIT_CHECKSUM, checksum(indices))
 
-    def audited(self) -> tuple[int, int]:
+    def audited(self) -> Optional[tuple[int, int]]:
         """How many samples have been read since this was first asked, and the checksum of their
-        indices, in 64 bits."""
+        indices, in 64 bits. None in another process than made this: of several ranks made of one
+        process, each would see what all of them read."""
+        if self._made_by != os.getpid():
+            return None
         self._array[0, _AUDITED] = 1
         count, sums = self._array[1:, _AUDIT_COUNT : _AUDIT_CHECKSUM + 1].sum(axis=0).tolist()
         return count, sums
