@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+import threading
 from pathlib import Path
 from typing import Any, Optional
 
@@ -28,6 +29,8 @@ from training_day import (
     ShardedTwiceError,
     reference_order,
 )
+from training_day.agreement import GroupAgreement
+from training_day.exchange import Exchange
 from training_day.lane import messages
 from training_day.ownership import from_agreed
 
@@ -483,3 +486,43 @@ def test_batch_loader_reads_by_the_plan(node: LocalNode, name: str) -> None:
             ]
             assert found == expected
         loader.close()
+
+
+class _Agrees(threading.Thread):
+    """One rank's part in one agreement, in a thread."""
+
+    def __init__(self, store: Any, rank: int, host: str, timeout: float = 20.0) -> None:
+        super().__init__(daemon=True)
+        self._agreement = GroupAgreement(Exchange(store, "test"), rank, 2, timeout, "epoch 0")
+        self._host = host
+        self.result: Any = None
+        self.start()
+
+    def run(self) -> None:
+        try:
+            self.result = self._agreement.snapshot(
+                self._host, lambda: b"owned by " + self._host.encode()
+            )
+        except PlanError as e:
+            self.result = str(e)
+
+    def end(self) -> Any:
+        self.join(60)
+        return self.result
+
+
+def test_ranks_meet_again_where_the_store_outlived_them() -> None:
+    store = dist.HashStore()
+    for first, second in (("a", "b"), ("c", "d")):
+        ranks = [_Agrees(store, 0, first), _Agrees(store, 1, second)]
+        for rank in ranks:
+            assert rank.end() == (b"owned by " + first.encode(), [first, second])
+
+
+def test_a_rank_that_was_late_does_not_spoil_the_next_try() -> None:
+    store = dist.HashStore()
+    assert "rank 1 of 2 has not begun it" in _Agrees(store, 0, "a", timeout=0.05).end()
+    assert "rank 0 has not told" in _Agrees(store, 1, "b", timeout=0.05).end()
+    ranks = [_Agrees(store, 0, "a"), _Agrees(store, 1, "b")]
+    for rank in ranks:
+        assert rank.end() == (b"owned by a", ["a", "b"])

@@ -108,7 +108,8 @@ class GroupAgreement:
 
     def _not_taken(self, words: list[bytes]) -> Optional[int]:
         for rank in range(1, self._world_size):
-            if self._exchange.find(f"{self._key}/taken/{rank}") != words[rank]:
+            # Of this try of rank 0's: what an earlier one saw taken is there still.
+            if self._exchange.find(f"{self._key}/taken/{rank}") != words[0] + words[rank]:
                 return rank
         return None
 
@@ -120,7 +121,7 @@ class GroupAgreement:
             if time.monotonic() >= until:
                 raise PlanError(self._first_rank_is_silent())
             self._check_alone(self._said())
-        self._exchange.put(f"{self._key}/taken/{self._rank}", self._word)
+        self._exchange.put(f"{self._key}/taken/{self._rank}", bytes.fromhex(self._run) + self._word)
         if answer[:1] == _FAILED:
             raise PlanError(f"rank 0 has no plan for the others: {answer[1:].decode()}")
         return answer[1:]
