@@ -3,9 +3,8 @@ package io.trainingday.demo;
 import io.trainingday.config.SettingKey;
 import io.trainingday.config.Settings;
 import io.trainingday.node.CacheNode;
+import io.trainingday.processes.PortReservation;
 import java.io.IOException;
-import java.net.InetAddress;
-import java.net.ServerSocket;
 import java.nio.file.DirectoryStream;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -25,25 +24,22 @@ final class EmbeddedNode implements AutoCloseable {
     Path directory = Files.createTempDirectory("training-day-demo");
     // At exit the node has stopped, after Ctrl-C too. Last registered is deleted first.
     directory.toFile().deleteOnExit();
-    Settings settings =
-        Settings.builder()
-            .set(SettingKey.GRID_NAME, "training-day-demo")
-            .set(SettingKey.GRID_PORT, freePort())
-            .set(SettingKey.GRID_COMMUNICATION_PORT, freePort())
-            .set(SettingKey.LANE_SOCKET, directory.resolve("lane.sock"))
-            .set(SettingKey.METRICS_ENABLED, false)
-            .build();
-    CacheNode node = CacheNode.launch(settings);
+    CacheNode node;
+    try (PortReservation ports = new PortReservation(2)) {
+      Settings settings =
+          Settings.builder()
+              .set(SettingKey.GRID_NAME, "training-day-demo")
+              .set(SettingKey.GRID_PORT, ports.port(0))
+              .set(SettingKey.GRID_COMMUNICATION_PORT, ports.port(1))
+              .set(SettingKey.LANE_SOCKET, directory.resolve("lane.sock"))
+              .set(SettingKey.METRICS_ENABLED, false)
+              .build();
+      node = CacheNode.launch(settings);
+    }
     try (DirectoryStream<Path> files = Files.newDirectoryStream(directory)) {
       files.forEach(file -> file.toFile().deleteOnExit());
     }
     return new EmbeddedNode(node);
-  }
-
-  private static int freePort() throws IOException {
-    try (ServerSocket socket = new ServerSocket(0, 1, InetAddress.getLoopbackAddress())) {
-      return socket.getLocalPort();
-    }
   }
 
   Path socket() {

@@ -3,21 +3,14 @@ package io.trainingday.node;
 import io.trainingday.config.DataSize;
 import io.trainingday.config.SettingKey;
 import io.trainingday.config.Settings;
-import java.io.IOException;
-import java.io.UncheckedIOException;
-import java.net.BindException;
-import java.net.InetAddress;
-import java.net.InetSocketAddress;
-import java.net.Socket;
+import io.trainingday.processes.PortReservation;
 import java.nio.file.Path;
-import java.util.ArrayList;
-import java.util.List;
 import java.util.Queue;
 import java.util.concurrent.ConcurrentLinkedQueue;
 
 /** Settings of small nodes for tests: own ports, own socket, little memory, no metrics port. */
 public final class TestNodes {
-  private static final Queue<Socket> RESERVED = new ConcurrentLinkedQueue<>();
+  private static final Queue<PortReservation> RESERVED = new ConcurrentLinkedQueue<>();
 
   private TestNodes() {}
 
@@ -33,50 +26,15 @@ public final class TestNodes {
         .set(SettingKey.METRICS_ENABLED, false);
   }
 
-  /**
-   * A loopback TCP port that nobody uses, kept for the rest of the tests: bound here to a socket
-   * that never listens, it is given to nobody who asks for any port, but may be listened on by
-   * number.
-   */
+  /** A loopback TCP port that nobody uses, kept for the rest of the tests. */
   public static int freePort() {
     return freePorts(1);
   }
 
   /** The first of {@code count} such ports in a row. */
   public static int freePorts(int count) {
-    while (true) {
-      List<Socket> reservations = new ArrayList<>();
-      try {
-        int first = reserve(0, reservations);
-        for (int next = first + 1; next < first + count; next++) {
-          reserve(next, reservations);
-        }
-        RESERVED.addAll(reservations);
-        return first;
-      } catch (BindException taken) {
-        reservations.forEach(TestNodes::giveBack);
-      } catch (IOException e) {
-        throw new UncheckedIOException(e);
-      }
-    }
-  }
-
-  private static void giveBack(Socket reservation) {
-    try {
-      reservation.close();
-    } catch (IOException e) {
-      throw new UncheckedIOException(e);
-    }
-  }
-
-  private static int reserve(int port, List<Socket> reservations) throws IOException {
-    // Without the option the kernel refuses a port that another reservation has; with it, a server
-    // may listen there.
-    Socket reservation = new Socket();
-    reservations.add(reservation);
-    reservation.setReuseAddress(false);
-    reservation.bind(new InetSocketAddress(InetAddress.getLoopbackAddress(), port));
-    reservation.setReuseAddress(true);
-    return reservation.getLocalPort();
+    PortReservation reservation = PortReservation.inARow(count);
+    RESERVED.add(reservation);
+    return reservation.port(0);
   }
 }
