@@ -5,13 +5,12 @@ from __future__ import annotations
 import os
 import re
 import time
-from collections.abc import Iterator
 from hashlib import blake2b
 from typing import Callable, NoReturn, Optional
 
 from training_day.attachment import Attachment
 from training_day.errors import LaneError, NodeGoneError, PlanError
-from training_day.exchange import Exchange
+from training_day.exchange import Exchange, looks
 from training_day.lane import messages
 from training_day.ownership import from_agreed, to_agree
 
@@ -20,11 +19,10 @@ __all__ = ["CHECKSUM_MASK", "GridAgreement", "GroupAgreement"]
 CHECKSUM_MASK = (1 << 40) - 1
 """Checksums are added up as signed 64-bit numbers, so many bits of each rank's."""
 
-_WORD = re.compile(r"[A-Za-z0-9._-]{1,128}")
+_NAME = re.compile(r"[A-Za-z0-9._-]{1,128}")
 _ASK_AGAIN_SECONDS = 0.1
 _GOOD, _FAILED = b"\0", b"\1"
 _WORD_BYTES = 8
-_FIRST_LOOK_SECONDS, _LONGEST_LOOK_SECONDS = 0.002, 0.05
 
 
 class GroupAgreement:
@@ -52,7 +50,7 @@ class GroupAgreement:
         Raises PlanError if some rank's part does not come in time, or `make` failed.
         """
         until = time.monotonic() + self._timeout
-        self._word = os.urandom(8)
+        self._word = os.urandom(_WORD_BYTES)
         self._exchange.put(f"{self._key}/host/{self._rank}", self._word + host.encode())
         if self._rank == 0:
             self._exchange.put("announced", self._what.encode())
@@ -65,7 +63,7 @@ class GroupAgreement:
         made: Optional[bytes] = None
         offered: list[bytes] = []
         answer = b""
-        for _ in self._looks():
+        for _ in looks():
             words, hosts = self._all_hosts(until)
             if words != offered:
                 if made is None:
@@ -114,7 +112,7 @@ class GroupAgreement:
         return None
 
     def _follow(self, until: float) -> bytes:
-        for _ in self._looks():
+        for _ in looks():
             answer = self._answer()
             if answer is not None:
                 break
@@ -159,14 +157,6 @@ class GroupAgreement:
                 f"two processes say that they are rank {self._rank} of {self._world_size}: give"
                 " each its own rank=, not its place on its host"
             )
-
-    @staticmethod
-    def _looks() -> Iterator[None]:
-        delay = _FIRST_LOOK_SECONDS
-        while True:
-            yield
-            time.sleep(delay)
-            delay = min(2 * delay, _LONGEST_LOOK_SECONDS)
 
     def _first_rank_is_silent(self) -> str:
         announced = self._exchange.find("announced")
@@ -218,7 +208,7 @@ class GridAgreement:
         timeout: float,
     ) -> None:
         for name, value in (("job", job), ("attempt", attempt)):
-            if not _WORD.fullmatch(value):
+            if not _NAME.fullmatch(value):
                 raise ValueError(
                     f"{name}={value!r}, allowed: 1–128 of the letters, digits and . _ -"
                 )

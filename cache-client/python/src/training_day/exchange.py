@@ -4,16 +4,26 @@ process group was made with. Nobody waits for a rank without a deadline."""
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
 from typing import Any, Optional, Protocol
 
 import torch.distributed as dist
 
 from training_day.errors import PlanError
 
-__all__ = ["Exchange", "GroupStore", "group_store"]
+__all__ = ["Exchange", "GroupStore", "group_store", "looks"]
 
 _FIRST_DELAY_SECONDS = 0.002
 _LONGEST_DELAY_SECONDS = 0.05
+
+
+def looks() -> Iterator[None]:
+    """Waits before all but the first, longer and longer."""
+    delay = _FIRST_DELAY_SECONDS
+    while True:
+        yield
+        time.sleep(delay)
+        delay = min(2 * delay, _LONGEST_DELAY_SECONDS)
 
 
 class GroupStore(Protocol):
@@ -67,13 +77,12 @@ class Exchange:
 
         `Store.wait` would do, but what it holds meanwhile others of this process may need.
         """
-        delay = _FIRST_DELAY_SECONDS
-        while True:
+        value = None
+        for _ in looks():
             value = self.find(name)
             if value is not None or time.monotonic() >= until:
-                return value
-            time.sleep(delay)
-            delay = min(2 * delay, _LONGEST_DELAY_SECONDS)
+                break
+        return value
 
     def add(self, name: str, by: int) -> int:
         """The sum of all that has been added."""

@@ -306,7 +306,7 @@ class EpochSampler(DistributedSampler):
         key = (epoch, start, world_size, rank)
         if self._planned is not None and self._planned[0] == key:
             return self._planned[1:]
-        group, met = None, None
+        group = None
         strategy, ownership, hosts = self.strategy, self._ownership, self._rank_hosts
         if strategy == "exact" and world_size == 1:
             strategy, ownership = "plain", None
@@ -314,14 +314,13 @@ class EpochSampler(DistributedSampler):
             if world_size > 1:
                 group = self._group_agreement(epoch, start)
             hosts, ownership = self._agreed(epoch, group)
-            met = group
             if ownership is None:
                 strategy = self._without_ownership()
         plan = self._plan_of(epoch, start, strategy, ownership, hosts)
         if self._state is not None:
             self._state.check_hosts(plan)
-        self._planned = (key, plan, met)
-        return plan, met
+        self._planned = (key, plan, group)
+        return plan, group
 
     def shared_reads(self) -> Optional[tuple[int, int]]:
         """What has been read of the data set, by count and checksum, if it can tell."""
