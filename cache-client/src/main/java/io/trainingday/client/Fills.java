@@ -149,8 +149,7 @@ final class Fills {
             settled = settle(opened, index, lease, loadedAt, copy, until);
           } finally {
             if (settled) {
-              waitingBytes.addAndGet(-copy.buffer().capacity());
-              copy.close();
+              free(copy);
             }
           }
           if (!settled) {
@@ -160,10 +159,14 @@ final class Fills {
         },
         delayMillis,
         () -> {
-          waitingBytes.addAndGet(-copy.buffer().capacity());
           dropped(index, copy.buffer().capacity(), LOST);
-          copy.close();
+          free(copy);
         });
+  }
+
+  private void free(LaneMemory.Block copy) {
+    waitingBytes.addAndGet(-copy.buffer().capacity());
+    copy.close();
   }
 
   private boolean settle(

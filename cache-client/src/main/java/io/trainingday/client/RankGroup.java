@@ -1,5 +1,6 @@
 package io.trainingday.client;
 
+import io.trainingday.sampling.EpochPlan;
 import java.time.Duration;
 import java.util.regex.Pattern;
 
@@ -14,20 +15,12 @@ import java.util.regex.Pattern;
  */
 public record RankGroup(String job, String attempt, int rank, int worldSize, Duration deadline) {
   private static final Pattern NAME = Pattern.compile("[A-Za-z0-9._-]{1,128}");
-  private static final int MAX_WORLD = 65_535;
   private static final Duration LONGEST = Duration.ofHours(1);
 
   public RankGroup {
     requireName("job", job);
     requireName("attempt", attempt);
-    if (worldSize < 1 || worldSize > MAX_WORLD) {
-      throw new IllegalArgumentException(
-          "world size=%d, allowed: 1–%d".formatted(worldSize, MAX_WORLD));
-    }
-    if (rank < 0 || rank >= worldSize) {
-      throw new IllegalArgumentException(
-          "rank=%d, allowed: 0–%d (world size=%d)".formatted(rank, worldSize - 1, worldSize));
-    }
+    EpochPlan.requireRank(rank, worldSize);
     if (deadline.compareTo(Duration.ofMillis(1)) < 0 || deadline.compareTo(LONGEST) > 0) {
       throw new IllegalArgumentException("deadline=%s, allowed: 1 ms–1 h".formatted(deadline));
     }

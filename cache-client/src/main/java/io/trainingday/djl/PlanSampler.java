@@ -44,11 +44,7 @@ public final class PlanSampler implements Sampler {
   }
 
   private EpochPlan checked(EpochPlan next) {
-    if (rank < 0 || rank >= next.worldSize()) {
-      throw new IllegalArgumentException(
-          "rank=%d, allowed: 0–%d (world size=%d)"
-              .formatted(rank, next.worldSize() - 1, next.worldSize()));
-    }
+    EpochPlan.requireRank(rank, next.worldSize());
     return next;
   }
 

@@ -307,10 +307,19 @@ public final class EpochPlan {
   }
 
   private void requireRank(int rank) {
-    if (rank < 0 || rank >= given.worldSize) {
+    requireRank(rank, given.worldSize);
+  }
+
+  /**
+   * Refuses what no plan can have.
+   *
+   * @throws IllegalArgumentException if there is no world of that size, or no such rank in it
+   */
+  public static void requireRank(int rank, int worldSize) {
+    Builder.requireWorld(worldSize);
+    if (rank < 0 || rank >= worldSize) {
       throw new IllegalArgumentException(
-          "rank=%d, allowed: 0–%d (world size=%d)"
-              .formatted(rank, given.worldSize - 1, given.worldSize));
+          "rank=%d, allowed: 0–%d (world size=%d)".formatted(rank, worldSize - 1, worldSize));
     }
   }
 
@@ -339,13 +348,17 @@ public final class EpochPlan {
 
     private Builder(long samples, long seed, int worldSize) {
       requireSamples(samples);
+      requireWorld(worldSize);
+      this.samples = samples;
+      this.seed = seed;
+      this.worldSize = worldSize;
+    }
+
+    private static void requireWorld(int worldSize) {
       if (worldSize < 1 || worldSize > MAX_WORLD) {
         throw new IllegalArgumentException(
             "world size=%d, allowed: 1–%d".formatted(worldSize, MAX_WORLD));
       }
-      this.samples = samples;
-      this.seed = seed;
-      this.worldSize = worldSize;
     }
 
     /** Which epoch, 0–2³¹ − 1; 0 by default, or that of the state. */

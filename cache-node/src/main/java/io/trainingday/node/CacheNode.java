@@ -47,7 +47,6 @@ import java.io.IOException;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.HashMap;
-import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
@@ -455,23 +454,9 @@ public final class CacheNode implements AutoCloseable {
         DatasetReport.of(
             settings.grid().resolvedHostId(),
             laneStats.datasets(),
-            stopping ? List.of() : shares(laneStats),
+            stopping ? List.of() : capacity.shares(),
             stopping ? List.of() : capacity.uses(),
             stopping ? DatasetReport.Disk.NONE : diskRoom()));
-  }
-
-  /** Of all data sets that are read or held here. */
-  private List<Capacity.Share> shares(LaneStats laneStats) {
-    Set<Long> datasets = new HashSet<>();
-    for (LaneStats.Reads reads : laneStats.datasets()) {
-      int slash = reads.dataset().indexOf('/');
-      datasets.add(
-          versions.datasetHash(
-              reads.dataset().substring(0, slash), reads.dataset().substring(slash + 1)));
-    }
-    capacity.uses().forEach(use -> datasets.add(use.dataset()));
-    capacity.meet(datasets);
-    return capacity.shares();
   }
 
   private DatasetReport.Disk diskRoom() {

@@ -8,7 +8,6 @@ import io.trainingday.node.ownership.Ownership;
 import io.trainingday.node.store.RecordStores;
 import io.trainingday.node.store.RecordStores.Held;
 import java.util.ArrayList;
-import java.util.Collection;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
@@ -246,20 +245,11 @@ public final class Capacity implements AutoCloseable {
     GridNews.tell(ignite, dataset);
   }
 
-  /**
-   * Makes data sets known that this node may have met no record of, so that {@link #shares} tells
-   * of them.
-   *
-   * @param datasets hashes of their names
-   */
-  public void meet(Collection<Long> datasets) {
-    for (long dataset : datasets) {
-      DatasetShare unused = shares.of(dataset);
-    }
-  }
-
-  /** The shares of all data sets this node has met. */
+  /** The shares of all data sets that were opened here or are held, in memory or on disk. */
   public List<Share> shares() {
+    for (Use use : onDisk.get()) {
+      DatasetShare unused = shares.of(use.dataset());
+    }
     long copyRecords = 0;
     long copyBytes = 0;
     long records = 0;
