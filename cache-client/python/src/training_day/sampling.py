@@ -706,8 +706,8 @@ class _Pass(Iterator):
             global_batch,
         )
         text = f"epoch {self.epoch}: {verdict.text}"
-        # What else reads the data set meanwhile counts too, and so do batches that are skipped: only
-        # where it can hardly be anything else is it an error.
+        # What else reads the data set meanwhile counts too, and so do batches that are skipped: it
+        # is an error only where it can hardly be anything else.
         few = planned[0] <= 2 * world_size * global_batch
         if verdict.word == "sharded-twice" and (few or read[0] >= planned[0]):
             self._warn(text)
