@@ -226,6 +226,49 @@ public sealed interface AdminMessage extends LaneMessage {
     }
   }
 
+  /**
+   * The node is to hand over what it can.
+   *
+   * @param stop whether it is to stop then; else it stays, without serving trainers
+   */
+  record Drain(boolean stop) implements AdminMessage {
+    @Override
+    public int type() {
+      return 56;
+    }
+
+    @Override
+    public ByteBuffer frame(long requestId) {
+      return new BodyWriter(8).u8(stop ? 1 : 0).u8(0).u16(0).u32(0).frame(type(), requestId, 0);
+    }
+
+    static Drain read(Body body) {
+      int stop = body.u8();
+      if (stop > 1) {
+        throw body.malformed("stop=%d, allowed: 0, 1".formatted(stop));
+      }
+      body.zeros(7);
+      return new Drain(stop == 1);
+    }
+  }
+
+  /** What was handed over and what not, as one JSON object. */
+  record DrainReply(String json) implements AdminMessage {
+    @Override
+    public int type() {
+      return 56 | REPLY_BIT;
+    }
+
+    @Override
+    public ByteBuffer frame(long requestId) {
+      return new BodyWriter(json.length() + 4).utf8(json).frame(type(), requestId, 0);
+    }
+
+    static DrainReply read(Body body) {
+      return new DrainReply(body.utf8("json", 0, body.remaining()));
+    }
+  }
+
   /** Whether a frame's type is one of these requests, whose bodies may be long. */
   static boolean isRequest(int type) {
     return (type >= FIRST_TYPE && type <= LAST_TYPE)
@@ -235,6 +278,8 @@ public sealed interface AdminMessage extends LaneMessage {
   /** Reads the body of a message whose type is in this range, the reply bit aside. */
   static AdminMessage read(int type, Body body) {
     return switch (type) {
+      case 56 -> Drain.read(body);
+      case 56 | REPLY_BIT -> DrainReply.read(body);
       case 16 -> Publish.read(body);
       case 17 -> PublishChanged.read(body);
       case 18 -> PublishManifest.read(body);

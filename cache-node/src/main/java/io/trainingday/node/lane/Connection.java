@@ -47,6 +47,7 @@ final class Connection extends ChannelInboundHandlerAdapter {
   private static final Logger LOG = LoggerFactory.getLogger(Connection.class);
   private static final int MAX_DATASETS = 1_024;
   private static final int MAX_SEGMENTS = 64;
+  private static final int GOING_SINCE = LaneMessage.sinceVersion(LaneMessage.Going.TYPE);
 
   private final LaneServer server;
   private final FrameDecoder decoder = new FrameDecoder(this::speaksTls);
@@ -64,6 +65,7 @@ final class Connection extends ChannelInboundHandlerAdapter {
   /** Whether what is written reaches the other side as it stands in the protocol. */
   private boolean heard;
 
+  private volatile boolean toldToLeave;
   private boolean closing;
   private int version = LaneMessage.OLDEST_VERSION;
   private int requestsInFlight;
@@ -320,6 +322,9 @@ final class Connection extends ChannelInboundHandlerAdapter {
                   LaneMessage.OLDEST_VERSION,
                   LaneMessage.VERSION));
     }
+    if (server.isGoing() && hello.role() == Role.TRAINER) {
+      throw new LaneException(Code.STOPPING, "the cache node is stopping");
+    }
     Grant found = grants.of(hello.token());
     if (found == null) {
       refuse(
@@ -430,7 +435,7 @@ final class Connection extends ChannelInboundHandlerAdapter {
           () -> {
             try {
               AdminMessage request = (AdminMessage) LaneMessage.decode(type, body.nioBuffer());
-              return Administration.answer(server.services().admin(), tenant, request);
+              return Administration.answer(server.services(), tenant, request);
             } finally {
               body.release();
             }
@@ -522,6 +527,23 @@ final class Connection extends ChannelInboundHandlerAdapter {
           Code.MALFORMED, "segment %d does not belong to this connection".formatted(id));
     }
     return segment;
+  }
+
+  /** Tells the other side that the node goes, where it understands; on any thread. */
+  void sayGoing(int closesInMillis) {
+    onThread(
+        () -> {
+          if (!closing && role != null && role != Role.PEER && version >= GOING_SINCE) {
+            toldToLeave = role == Role.TRAINER;
+            send(0, new LaneMessage.Going(closesInMillis));
+          }
+        },
+        () -> {});
+  }
+
+  /** Whether a trainer is still here that was told that the node goes. */
+  boolean isToldToLeave() {
+    return toldToLeave;
   }
 
   /** Answers what waits and closes; called when the node stops, on any thread. */
