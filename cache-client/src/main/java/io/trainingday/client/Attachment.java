@@ -21,12 +21,14 @@ import org.slf4j.LoggerFactory;
  *
  * <p>Home is the node that was named, or the one of this host. When it goes, any other node of its
  * grid takes its place; home is looked for once a second meanwhile, and gets its place back. A
- * session that is replaced ends when the batches under way on it have, and its leases are used.
+ * session that is replaced ends when the batches under way on it have, and its leases are used. So
+ * does the session of a node that says that it goes, as soon as another one is there or none.
  */
-final class Attachment implements AutoCloseable {
+final class Attachment implements Session.Events, AutoCloseable {
   private static final Logger LOG = LoggerFactory.getLogger(Attachment.class);
   private static final long RETRY_MILLIS = 1_000;
   private static final long ASK_FOR_OTHERS_MILLIS = 5_000;
+  private static final long LISTEN_MILLIS = 250;
 
   private static final int MAX_FAILURES_TOLD = 3;
 
@@ -52,6 +54,7 @@ final class Attachment implements AutoCloseable {
     this.argument = argument;
     this.connector = connector;
     Future<?> unused = background.every(this::askForOthers, ASK_FOR_OTHERS_MILLIS);
+    Future<?> unusedToo = background.every(this::listen, LISTEN_MILLIS);
   }
 
   /** The session there is, null while there is none. Never blocks. */
@@ -73,7 +76,7 @@ final class Attachment implements AutoCloseable {
     }
     try {
       Duration timeout = others.isEmpty() ? Connector.GREETING_TIMEOUT : QUICK_GREETING;
-      attachedHome(connector.connect(home, timeout, this::lost));
+      attachedHome(connector.connect(home, timeout, this));
       askForOthers();
     } catch (IOException | LaneException e) {
       homeFailure = e;
@@ -91,7 +94,7 @@ final class Attachment implements AutoCloseable {
         return;
       }
       try {
-        attachedElsewhere(home, connector.connect(other, QUICK_GREETING, this::lost), homeFailed);
+        attachedElsewhere(home, connector.connect(other, QUICK_GREETING, this), homeFailed);
         askForOthers();
         return;
       } catch (IOException | LaneException e) {
@@ -171,7 +174,52 @@ final class Attachment implements AutoCloseable {
     return true;
   }
 
-  private synchronized void lost(Session old, IOException e) {
+  private void listen() {
+    Session current = session;
+    if (current != null) {
+      current.listen();
+    }
+  }
+
+  @Override
+  public void going(Session old) {
+    Future<?> unused = finder.later(() -> leave(old), 0);
+  }
+
+  /** The node still answers: nobody waits while another one is looked for. */
+  private void leave(Session old) {
+    if (session != old) {
+      return;
+    }
+    LaneAddress home = LaneAddress.find(argument, System.getenv());
+    IOException going =
+        new IOException("the cache node at %s is stopping".formatted(old.address()));
+    if (old.address().equals(home)) {
+      homeFailure = going;
+    } else {
+      attach();
+    }
+    if (session == old) {
+      attachElsewhere(home, going);
+    }
+    if (session == old) {
+      detach(old, going);
+    }
+    lookAgain(RETRY_MILLIS);
+  }
+
+  private synchronized void detach(Session old, IOException going) {
+    if (session == old && !closed) {
+      session = null;
+      lostBecause = going;
+      replaced.removeIf(Session::isClosed);
+      replaced.add(old);
+      old.closeWhenUnused();
+    }
+  }
+
+  @Override
+  public synchronized void lost(Session old, IOException e) {
     if (session != old) {
       return;
     }

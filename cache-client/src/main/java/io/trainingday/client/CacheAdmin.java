@@ -5,6 +5,8 @@ import io.trainingday.lane.AdminMessage.Configure;
 import io.trainingday.lane.AdminMessage.Configured;
 import io.trainingday.lane.AdminMessage.Datasets;
 import io.trainingday.lane.AdminMessage.DatasetsReply;
+import io.trainingday.lane.AdminMessage.Drain;
+import io.trainingday.lane.AdminMessage.DrainReply;
 import io.trainingday.lane.AdminMessage.Invalidate;
 import io.trainingday.lane.AdminMessage.Publish;
 import io.trainingday.lane.AdminMessage.PublishChanged;
@@ -40,6 +42,9 @@ import java.util.UUID;
  */
 public final class CacheAdmin implements AutoCloseable {
   private static final Duration LONGEST = Duration.ofMinutes(1);
+
+  /** Its setting is at most 10 minutes. */
+  private static final Duration LONGEST_DRAIN = Duration.ofMinutes(11);
 
   private final LaneAddress address;
   private final LaneAccess access;
@@ -180,6 +185,19 @@ public final class CacheAdmin implements AutoCloseable {
     return ((DatasetsReply) call(new Datasets())).json();
   }
 
+  /**
+   * The node hands over what it can, its trainers to other nodes too, and then stops, or stays
+   * without serving trainers. Returns when that is done, at most 11 minutes later.
+   *
+   * @param stop whether it stops then
+   * @return what was handed over and what not, as one JSON object
+   * @throws CacheException if the node refuses, naming why, cannot be reached, or is of a release
+   *     that does not know this
+   */
+  public synchronized String drain(boolean stop) {
+    return ((DrainReply) call(new Drain(stop), LONGEST_DRAIN)).json();
+  }
+
   private long generation(AdminMessage request) {
     return ((Published) call(request)).generation();
   }
@@ -188,19 +206,23 @@ public final class CacheAdmin implements AutoCloseable {
    * Once more over a new connection where the first breaks: the request says that it is the same.
    */
   private synchronized LaneMessage call(AdminMessage request) {
+    return call(request, LONGEST);
+  }
+
+  private synchronized LaneMessage call(AdminMessage request, Duration longest) {
     if (closed) {
       throw new IllegalStateException("closed");
     }
     try {
       if (connection.isOpen()) {
         try {
-          return exchange(request);
+          return exchange(request, longest);
         } catch (IOException broken) {
           connection.close();
         }
       }
       connection = open();
-      return exchange(request);
+      return exchange(request, longest);
     } catch (IOException e) {
       throw new CacheException(
           "the cache node at %s: %s. Whether it has done it is not known; ask again"
@@ -211,8 +233,8 @@ public final class CacheAdmin implements AutoCloseable {
     }
   }
 
-  private LaneMessage exchange(AdminMessage request) throws IOException {
-    return connection.call(request, System.nanoTime() + LONGEST.toNanos()).message();
+  private LaneMessage exchange(AdminMessage request, Duration longest) throws IOException {
+    return connection.call(request, System.nanoTime() + longest.toNanos()).message();
   }
 
   private static void checkCount(int count) {

@@ -8,7 +8,6 @@ import io.trainingday.lane.LaneMemory;
 import io.trainingday.lane.LaneMessage.Role;
 import java.io.IOException;
 import java.time.Duration;
-import java.util.function.BiConsumer;
 import java.util.function.IntSupplier;
 import org.jspecify.annotations.Nullable;
 
@@ -44,16 +43,15 @@ final class Connector {
    * Greets a node.
    *
    * @param longest for all of it; less where less was set for answers
-   * @param whenLost told when the session breaks
+   * @param events told when the session breaks or is about to
    * @throws IOException if there is no node, it does not answer in time or breaks the protocol
    * @throws LaneException if it refuses
    */
-  Session connect(LaneAddress address, Duration longest, BiConsumer<Session, IOException> whenLost)
-      throws IOException {
+  Session connect(LaneAddress address, Duration longest, Session.Events events) throws IOException {
     Duration timeout =
         answerTimeout != null && answerTimeout.compareTo(longest) < 0 ? answerTimeout : longest;
     LaneConnection connection =
         LaneConnection.open(address, Role.TRAINER, access, clientName(), memory, timeout.toNanos());
-    return new Session(address, connection, answerTimeout, wantedSlots, background, whenLost);
+    return new Session(address, connection, answerTimeout, wantedSlots, background, events);
   }
 }

@@ -18,6 +18,7 @@ import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.Future;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.function.BiConsumer;
 import java.util.function.IntSupplier;
 import java.util.stream.Collectors;
@@ -38,12 +39,22 @@ final class Session {
   private final LaneConnection connection;
   private final long answerNanos;
   private final SlotPool slots;
-  private final BiConsumer<Session, IOException> whenLost;
+  private final Events events;
+  private final AtomicBoolean saidGoing = new AtomicBoolean();
   private final Set<Lease> leases = ConcurrentHashMap.newKeySet();
   private final Future<?> renewals;
   // Guarded by this.
   private int users;
   private boolean unwanted;
+
+  /** What whoever looks for sessions is told. */
+  interface Events {
+    /** The session is over. */
+    void lost(Session session, IOException why);
+
+    /** The session's node goes: it still answers, for a while. Told once. */
+    void going(Session session);
+  }
 
   Session(
       LaneAddress address,
@@ -51,7 +62,7 @@ final class Session {
       @Nullable Duration answerTimeout,
       IntSupplier wantedSlots,
       Background background,
-      BiConsumer<Session, IOException> whenLost) {
+      Events events) {
     this.address = address;
     this.connection = connection;
     this.answerNanos =
@@ -60,7 +71,7 @@ final class Session {
             : TimeUnit.MILLISECONDS.toNanos(
                 connection.limits().answerTimeoutMillis() + (long) GRACE_MILLIS);
     this.slots = new SlotPool(this, wantedSlots, background);
-    this.whenLost = whenLost;
+    this.events = events;
     this.renewals =
         background.every(
             this::renewLeases, Math.max(1, connection.limits().leaseTimeoutMillis() / 3));
@@ -150,13 +161,27 @@ final class Session {
     } catch (IOException e) {
       ended(e);
       throw e;
+    } finally {
+      lookWhetherGoing();
+    }
+  }
+
+  /** Hears what the node has said unasked. */
+  void listen() {
+    connection.listen();
+    lookWhetherGoing();
+  }
+
+  private void lookWhetherGoing() {
+    if (connection.isGoing() && isOpen() && saidGoing.compareAndSet(false, true)) {
+      events.going(this);
     }
   }
 
   private void ended(IOException e) {
     renewals.cancel(false);
     slots.close();
-    whenLost.accept(this, e);
+    events.lost(this, e);
   }
 
   /** Ends the connection because of what the node sent. */

@@ -5,7 +5,7 @@ import java.util.Collections;
 import java.util.SortedMap;
 import java.util.TreeMap;
 
-/** What an administrator asks of a node; types 16–31. */
+/** What an administrator asks of a node; types 16–31, from protocol version 2 on 40–59 too. */
 // Arrays as in LaneMessage.
 @SuppressWarnings("ArrayRecordComponent")
 public sealed interface AdminMessage extends LaneMessage {
@@ -226,14 +226,60 @@ public sealed interface AdminMessage extends LaneMessage {
     }
   }
 
+  /**
+   * The node is to hand over what it can.
+   *
+   * @param stop whether it is to stop then; else it stays, without serving trainers
+   */
+  record Drain(boolean stop) implements AdminMessage {
+    @Override
+    public int type() {
+      return 56;
+    }
+
+    @Override
+    public ByteBuffer frame(long requestId) {
+      return new BodyWriter(8).u8(stop ? 1 : 0).u8(0).u16(0).u32(0).frame(type(), requestId, 0);
+    }
+
+    static Drain read(Body body) {
+      int stop = body.u8();
+      if (stop > 1) {
+        throw body.malformed("stop=%d, allowed: 0, 1".formatted(stop));
+      }
+      body.zeros(7);
+      return new Drain(stop == 1);
+    }
+  }
+
+  /** What was handed over and what not, as one JSON object. */
+  record DrainReply(String json) implements AdminMessage {
+    @Override
+    public int type() {
+      return 56 | REPLY_BIT;
+    }
+
+    @Override
+    public ByteBuffer frame(long requestId) {
+      return new BodyWriter(json.length() + 4).utf8(json).frame(type(), requestId, 0);
+    }
+
+    static DrainReply read(Body body) {
+      return new DrainReply(body.utf8("json", 0, body.remaining()));
+    }
+  }
+
   /** Whether a frame's type is one of these requests, whose bodies may be long. */
   static boolean isRequest(int type) {
-    return type >= FIRST_TYPE && type <= LAST_TYPE;
+    return (type >= FIRST_TYPE && type <= LAST_TYPE)
+        || (type >= FIRST_OF_VERSION_2 && type <= LAST_OF_VERSION_2 && type != Going.TYPE);
   }
 
   /** Reads the body of a message whose type is in this range, the reply bit aside. */
   static AdminMessage read(int type, Body body) {
     return switch (type) {
+      case 56 -> Drain.read(body);
+      case 56 | REPLY_BIT -> DrainReply.read(body);
       case 16 -> Publish.read(body);
       case 17 -> PublishChanged.read(body);
       case 18 -> PublishManifest.read(body);

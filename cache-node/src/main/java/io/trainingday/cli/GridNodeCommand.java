@@ -71,12 +71,17 @@ final class GridNodeCommand implements Callable<Integer> {
       command.commandLine().getOut().println("ready");
       command.commandLine().getOut().flush();
       Optional<String> failure = Optional.empty();
-      while (failure.isEmpty() && !asked.await(LOOK_MILLIS, TimeUnit.MILLISECONDS)) {
+      while (failure.isEmpty()
+          && !node.isStopWanted()
+          && !asked.await(LOOK_MILLIS, TimeUnit.MILLISECONDS)) {
         failure = node.failure();
       }
       if (failure.isPresent()) {
         command.commandLine().getErr().println("error: the node failed: " + failure.get());
         return ExitCode.SOFTWARE;
+      }
+      if (!orphaned.get()) {
+        node.handOver();
       }
       return ExitCode.OK;
     }

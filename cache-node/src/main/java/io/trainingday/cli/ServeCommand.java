@@ -52,13 +52,16 @@ final class ServeCommand implements Callable<Integer> {
       spec.commandLine().getOut().print(greeting(node));
       spec.commandLine().getOut().flush();
       Optional<String> failure = Optional.empty();
-      while (failure.isEmpty() && !asked.await(LOOK_MILLIS, TimeUnit.MILLISECONDS)) {
+      while (failure.isEmpty()
+          && !node.isStopWanted()
+          && !asked.await(LOOK_MILLIS, TimeUnit.MILLISECONDS)) {
         failure = node.failure();
       }
       if (failure.isPresent()) {
         spec.commandLine().getErr().println("error: the node failed: " + failure.get());
         return ExitCode.SOFTWARE;
       }
+      node.handOver();
       return ExitCode.OK;
     } finally {
       stopped.countDown();

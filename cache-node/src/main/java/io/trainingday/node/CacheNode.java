@@ -21,6 +21,7 @@ import io.trainingday.node.lane.LaneStats;
 import io.trainingday.node.membership.GridMembership;
 import io.trainingday.node.membership.Keeper;
 import io.trainingday.node.membership.ServingLease;
+import io.trainingday.node.metrics.HandOverReport;
 import io.trainingday.node.metrics.MetricsServer;
 import io.trainingday.node.metrics.NodeStats;
 import io.trainingday.node.metrics.ObservedNode;
@@ -105,6 +106,10 @@ public final class CacheNode implements AutoCloseable {
   private final @Nullable MetricsServer metrics;
   private volatile @Nullable String failure;
   private volatile boolean stopping;
+  private volatile boolean leaving;
+  private volatile boolean stopWanted;
+  private final Object handOverLock = new Object();
+  private @Nullable HandOverReport handedOver;
 
   /**
    * Starts a node and returns when trainers can attach.
@@ -243,6 +248,7 @@ public final class CacheNode implements AutoCloseable {
                       settings.lane().answerTimeout().dividedBy(2)),
                   new DatasetAdmin(versions, this::held, capacity::termsChanged),
                   capacity.reads(),
+                  this::drainAsAsked,
                   () -> stats().toJson()));
       stopper.node = this;
       String early = stopper.failure;
@@ -529,7 +535,7 @@ public final class CacheNode implements AutoCloseable {
   }
 
   private Optional<String> notReady() {
-    return stopping
+    return stopping || leaving
         ? Optional.of("the node is stopping")
         : failure()
             .or(lease::trouble)
@@ -539,6 +545,41 @@ public final class CacheNode implements AutoCloseable {
   private static String version() {
     String version = CacheNode.class.getPackage().getImplementationVersion();
     return version == null ? "development" : version;
+  }
+
+  /**
+   * Hands over, before {@link #close}, what other nodes and disks can take, and sends trainers to
+   * other nodes; takes little more than {@code stop.handOver}, and no time when there is nothing to
+   * hand over. The node is not ready from then on and keeps no more records. Logs what is lost with
+   * it. Safe to call again: nothing more happens.
+   */
+  public void handOver() {
+    HandOverReport unused = handOverOnce();
+  }
+
+  private HandOverReport handOverOnce() {
+    leaving = true;
+    synchronized (handOverLock) {
+      HandOverReport report = handedOver;
+      if (report == null) {
+        report =
+            new HandOver(peers.localId(), stores, ownership, fills, lane, this::termsOf)
+                .run(settings.stop().handOver());
+        handedOver = report;
+      }
+      return report;
+    }
+  }
+
+  private String drainAsAsked(boolean stop) {
+    String json = handOverOnce().toJson();
+    stopWanted |= stop;
+    return json;
+  }
+
+  /** Whether an administrator has asked for the node's stop, and everything is handed over. */
+  public boolean isStopWanted() {
+    return stopWanted;
   }
 
   /** Drains the lane and stops the node. Records in memory are gone. Safe to call again. */

@@ -404,6 +404,15 @@ public final class SettingKey<O, T> {
               + " before it starts without what their disks hold. Until then it serves nothing.",
           s -> s.recovery().patience());
 
+  public static final SettingKey<Settings, Duration> STOP_HAND_OVER =
+      key(
+          "stop.handOver",
+          ValueType.duration(Duration.ZERO, Duration.ofMinutes(10)),
+          Duration.ofSeconds(20),
+          "How long a node that was asked to stop may take for the copies of its samples to be whole"
+              + " on other nodes and for its trainers to leave. Stopping itself takes up to 30 s more.",
+          s -> s.stop().handOver());
+
   public static final SettingKey<Settings, Boolean> METRICS_ENABLED =
       key(
           "metrics.enabled",

@@ -37,6 +37,7 @@ public record Settings(
     Rebalance rebalance,
     Versions versions,
     Recovery recovery,
+    Stop stop,
     Metrics metrics,
     Log log,
     Map<String, Dataset> datasets) {
@@ -227,6 +228,9 @@ public record Settings(
    * @param patience how long a majority of them is waited for
    */
   public record Recovery(Duration patience) {}
+
+  /** How a node stops. */
+  public record Stop(Duration handOver) {}
 
   /** What a node of a grid of two does without the other one. */
   public enum SmallGrids {

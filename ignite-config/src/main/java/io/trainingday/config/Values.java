@@ -123,6 +123,7 @@ final class Values {
         new Settings.Versions(
             get(SettingKey.VERSIONS_SERVING_LEASE), get(SettingKey.VERSIONS_SMALL_GRIDS)),
         new Settings.Recovery(get(SettingKey.RECOVERY_WAIT)),
+        new Settings.Stop(get(SettingKey.STOP_HAND_OVER)),
         new Settings.Metrics(
             get(SettingKey.METRICS_ENABLED),
             get(SettingKey.METRICS_ADDRESS),

@@ -158,6 +158,7 @@ class SettingsTest {
             good.rebalance(),
             good.versions(),
             good.recovery(),
+            good.stop(),
             good.metrics(),
             good.log(),
             Map.of());

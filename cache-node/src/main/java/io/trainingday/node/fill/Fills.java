@@ -124,6 +124,7 @@ public final class Fills implements AutoCloseable {
   private final AtomicBoolean waiterFailureLogged = new AtomicBoolean();
   private final @Nullable ScheduledExecutorService timer;
   private volatile boolean closed;
+  private volatile boolean admits = true;
 
   /** As the other, where no other node may have what is missing here. */
   public Fills(FillLimits limits, Room room) {
@@ -395,6 +396,10 @@ public final class Fills implements AutoCloseable {
 
   /** Reserves room in memory on the nodes that are to hold the record, and in the queue. */
   private Submitted offer(RecordStore store, SampleKey key, byte[] record) {
+    if (!admits) {
+      counters.refused(Refusal.CLOSED);
+      return Submitted.CLOSED;
+    }
     Refusal refusal = null;
     if (store.tier().inMemory()) {
       List<UUID> targets = store.targets(key);
@@ -485,6 +490,11 @@ public final class Fills implements AutoCloseable {
       }
       deliver(out);
     }
+  }
+
+  /** From now on records are not kept; those who wait for one are served all the same. */
+  public void stopAdmitting() {
+    admits = false;
   }
 
   /** Closes with a timeout of 5 s. */

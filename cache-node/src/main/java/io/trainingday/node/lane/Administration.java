@@ -18,7 +18,8 @@ final class Administration {
    *
    * @throws LaneException REFUSED when the request does not fit the data set
    */
-  static LaneMessage answer(AdminApi api, String tenant, AdminMessage request) {
+  static LaneMessage answer(LaneServices services, String tenant, AdminMessage request) {
+    AdminApi api = services.admin();
     try {
       if (request instanceof AdminMessage.Datasets) {
         return new AdminMessage.DatasetsReply(api.datasetsJson(tenant));
@@ -26,6 +27,9 @@ final class Administration {
       if (request instanceof AdminMessage.Configure configure) {
         return new AdminMessage.Configured(
             api.configure(tenant, configure.name(), configure.settings()));
+      }
+      if (request instanceof AdminMessage.Drain drain) {
+        return new AdminMessage.DrainReply(services.drain().drain(drain.stop()));
       }
       return AdminMessage.Published.to(request, generation(api, tenant, request));
     } catch (DatasetRefusedException e) {

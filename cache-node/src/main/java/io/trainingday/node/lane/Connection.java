@@ -47,6 +47,7 @@ final class Connection extends ChannelInboundHandlerAdapter {
   private static final Logger LOG = LoggerFactory.getLogger(Connection.class);
   private static final int MAX_DATASETS = 1_024;
   private static final int MAX_SEGMENTS = 64;
+  private static final int GOING_SINCE = LaneMessage.sinceVersion(LaneMessage.Going.TYPE);
 
   private final LaneServer server;
   private final FrameDecoder decoder = new FrameDecoder(this::speaksTls);
@@ -64,7 +65,9 @@ final class Connection extends ChannelInboundHandlerAdapter {
   /** Whether what is written reaches the other side as it stands in the protocol. */
   private boolean heard;
 
+  private volatile boolean toldToLeave;
   private boolean closing;
+  private int version = LaneMessage.OLDEST_VERSION;
   private int requestsInFlight;
   private int segmentsUnderWay;
   private int lastHandle;
@@ -189,6 +192,7 @@ final class Connection extends ChannelInboundHandlerAdapter {
       if (closing) {
         return;
       }
+      checkVersion(type);
       if (grant != null && AdminMessage.isRequest(type)) {
         administer(requestId, type, body);
       } else {
@@ -198,6 +202,15 @@ final class Connection extends ChannelInboundHandlerAdapter {
       refuse(requestId, asRefusal(e));
     } finally {
       body.release();
+    }
+  }
+
+  /** What came with a later version than was agreed on is no message. */
+  private void checkVersion(int type) {
+    if (grant != null && LaneMessage.sinceVersion(type) > version) {
+      throw new LaneException(
+          Code.MALFORMED,
+          "message type %d: no such message in protocol version %d".formatted(type, version));
     }
   }
 
@@ -299,11 +312,18 @@ final class Connection extends ChannelInboundHandlerAdapter {
     if (grant != null) {
       throw new LaneException(Code.MALFORMED, "a second HELLO");
     }
-    if (hello.lowest() > LaneMessage.VERSION || hello.highest() < LaneMessage.VERSION) {
+    if (hello.lowest() > LaneMessage.VERSION || hello.highest() < LaneMessage.OLDEST_VERSION) {
       throw new LaneException(
           Code.UNSUPPORTED_VERSION,
-          "protocol versions %d–%d, this node speaks %d; update the older side"
-              .formatted(hello.lowest(), hello.highest(), LaneMessage.VERSION));
+          "protocol versions %d–%d, this node speaks %d–%d; update the older side"
+              .formatted(
+                  hello.lowest(),
+                  hello.highest(),
+                  LaneMessage.OLDEST_VERSION,
+                  LaneMessage.VERSION));
+    }
+    if (server.isGoing() && hello.role() == Role.TRAINER) {
+      throw new LaneException(Code.STOPPING, "the cache node is stopping");
     }
     Grant found = grants.of(hello.token());
     if (found == null) {
@@ -329,13 +349,14 @@ final class Connection extends ChannelInboundHandlerAdapter {
     }
     grant = found;
     role = hello.role();
+    version = Math.min(hello.highest(), LaneMessage.VERSION);
     stopWaitingForHello();
     LaneLimits limits = server.limits();
     decoder.allow(limits.maxFrameBytes());
     send(
         requestId,
         new LaneMessage.HelloReply(
-            LaneMessage.VERSION,
+            version,
             sharedMemory,
             limits.maxFrameBytes(),
             limits.maxRecordBytes(),
@@ -414,7 +435,7 @@ final class Connection extends ChannelInboundHandlerAdapter {
           () -> {
             try {
               AdminMessage request = (AdminMessage) LaneMessage.decode(type, body.nioBuffer());
-              return Administration.answer(server.services().admin(), tenant, request);
+              return Administration.answer(server.services(), tenant, request);
             } finally {
               body.release();
             }
@@ -470,6 +491,11 @@ final class Connection extends ChannelInboundHandlerAdapter {
     segment.drop();
   }
 
+  /** Whether records that come and go here are of the oldest format. */
+  boolean wantsOldestFormat() {
+    return version == LaneMessage.OLDEST_VERSION;
+  }
+
   /** Sends the reply to a READ and, of an inline one, its payload; frees an inline target. */
   void sendBatch(long requestId, LaneMessage.Batch reply, Target target) {
     ByteBuffer head = reply.frame(requestId);
@@ -501,6 +527,23 @@ final class Connection extends ChannelInboundHandlerAdapter {
           Code.MALFORMED, "segment %d does not belong to this connection".formatted(id));
     }
     return segment;
+  }
+
+  /** Tells the other side that the node goes, where it understands; on any thread. */
+  void sayGoing(int closesInMillis) {
+    onThread(
+        () -> {
+          if (!closing && role != null && role != Role.PEER && version >= GOING_SINCE) {
+            toldToLeave = role == Role.TRAINER;
+            send(0, new LaneMessage.Going(closesInMillis));
+          }
+        },
+        () -> {});
+  }
+
+  /** Whether a trainer is still here that was told that the node goes. */
+  boolean isToldToLeave() {
+    return toldToLeave;
   }
 
   /** Answers what waits and closes; called when the node stops, on any thread. */

@@ -18,6 +18,7 @@ import io.netty.channel.group.ChannelGroup;
 import io.netty.channel.group.DefaultChannelGroup;
 import io.netty.channel.unix.DomainSocketAddress;
 import io.netty.util.concurrent.DefaultThreadFactory;
+import io.netty.util.concurrent.EventExecutor;
 import io.netty.util.concurrent.GlobalEventExecutor;
 import io.trainingday.config.Settings;
 import io.trainingday.lane.LaneException;
@@ -89,6 +90,8 @@ public final class LaneServer implements AutoCloseable {
   private final Set<Connection> connections = ConcurrentHashMap.newKeySet();
   private final Map<String, ReadCounters> reads = new ConcurrentHashMap<>();
   private final AtomicInteger openConnections = new AtomicInteger();
+  private final Object goingLock = new Object();
+  private volatile boolean going;
   private final LongAdder slotBatches = new LongAdder();
   private final LongAdder inlineBatches = new LongAdder();
   private final LongAdder batchNanos = new LongAdder();
@@ -291,6 +294,45 @@ public final class LaneServer implements AutoCloseable {
     endpoint.close();
   }
 
+  /**
+   * Sends trainers away: those that understand are told to go to other nodes, and no new ones are
+   * let in. All requests are still answered. Returns when those told have gone or the time is over.
+   *
+   * @return how many of those told are still there
+   */
+  public int sendTrainersAway(Duration longest) {
+    going = true;
+    int millis = Math.toIntExact(longest.toMillis());
+    connections.forEach(connection -> connection.sayGoing(millis));
+    settleThreads();
+    long deadline = System.nanoTime() + longest.toNanos();
+    try {
+      synchronized (goingLock) {
+        while (staying() > 0 && deadline - System.nanoTime() > 0) {
+          goingLock.wait(Math.max(1, TimeUnit.NANOSECONDS.toMillis(deadline - System.nanoTime())));
+        }
+      }
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+    }
+    return staying();
+  }
+
+  /** Returns when what was given to the lane's threads before has been done. */
+  private void settleThreads() {
+    for (EventExecutor thread : threads) {
+      thread.submit(() -> {}).awaitUninterruptibly(CLOSE_TIMEOUT.toMillis());
+    }
+  }
+
+  private int staying() {
+    return (int) connections.stream().filter(Connection::isToldToLeave).count();
+  }
+
+  boolean isGoing() {
+    return going;
+  }
+
   LaneLimits limits() {
     return limits;
   }
@@ -396,6 +438,11 @@ public final class LaneServer implements AutoCloseable {
   void forget(Connection connection) {
     if (connections.remove(connection)) {
       openConnections.decrementAndGet();
+      if (going) {
+        synchronized (goingLock) {
+          goingLock.notifyAll();
+        }
+      }
     }
   }
 }

@@ -20,6 +20,7 @@ import java.util.function.Supplier;
  * @param agreements what trainers agree on
  * @param admin does what administrators ask for
  * @param reads is told what is read here
+ * @param drain hands over and stops; blocks
  * @param statusJson what STATUS answers; may block
  */
 public record LaneServices(
@@ -33,4 +34,5 @@ public record LaneServices(
     Agreements agreements,
     AdminApi admin,
     ReadRecorder reads,
+    DrainApi drain,
     Supplier<String> statusJson) {}

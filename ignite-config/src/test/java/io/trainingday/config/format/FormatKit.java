@@ -87,6 +87,7 @@ abstract class FormatKit {
             .set(SettingKey.VERSIONS_SERVING_LEASE, Duration.ofSeconds(3))
             .set(SettingKey.VERSIONS_SMALL_GRIDS, Settings.SmallGrids.STOP)
             .set(SettingKey.RECOVERY_WAIT, Duration.ofMinutes(5))
+            .set(SettingKey.STOP_HAND_OVER, Duration.ofSeconds(40))
             .set(SettingKey.METRICS_ENABLED, false)
             .set(SettingKey.METRICS_ADDRESS, "0.0.0.0")
             .set(SettingKey.METRICS_PORT, 0)
