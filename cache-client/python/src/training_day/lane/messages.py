@@ -51,7 +51,8 @@ MALFORMED, UNSUPPORTED_VERSION, TOO_MANY, REFUSED, NO_SEGMENT = range(1, 6)
 STOPPING, FAILED, TOO_LARGE, NOT_COLLATABLE = range(6, 10)
 
 _MAGIC = 0x4E4C4454
-_VERSION = 1
+_VERSION = 2
+_OLDEST_VERSION = 1
 _TRAINER = 0
 _INLINE, _TOO_SMALL = 1, 2
 _HELLO_REPLY = struct.Struct("<HBBIIIIIQ")
@@ -141,15 +142,16 @@ def _text(value: str) -> bytes:
 
 
 def hello(token: str, client: str) -> bytes:
-    head = struct.pack("<IHHBBH", _MAGIC, _VERSION, _VERSION, _TRAINER, 0, 0)
+    head = struct.pack("<IHHBBH", _MAGIC, _OLDEST_VERSION, _VERSION, _TRAINER, 0, 0)
     return head + _text(token) + _text(client[:256])
 
 
 def hello_reply(body: memoryview) -> Limits:
     reader = _Reader(body)
     version, shared, _, *numbers = reader.unpack(_HELLO_REPLY)
-    if version != _VERSION:
-        raise ProtocolError(f"HELLO reply of version {version}, expected {_VERSION}")
+    if not _OLDEST_VERSION <= version <= _VERSION:
+        expected = f"{_OLDEST_VERSION} to {_VERSION}"
+        raise ProtocolError(f"HELLO reply of version {version}, expected {expected}")
     return Limits(version, shared == 1, *numbers, host_id=reader.text())
 
 

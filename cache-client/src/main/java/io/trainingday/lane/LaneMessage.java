@@ -6,7 +6,7 @@ import java.util.Arrays;
 import java.util.List;
 
 /**
- * The messages of protocol version 1, one record each; {@code contract/lane.md} is the
+ * The messages of protocol version 2, one record each; {@code contract/lane.md} is the
  * specification. Decoding checks every length before it allocates and throws {@link LaneException}
  * MALFORMED; it never reads behind the body. Messages are values; arrays in them are not copied.
  */
@@ -35,7 +35,12 @@ public sealed interface LaneMessage
         AgreeMessage,
         AdminMessage,
         PeerMessage {
-  int VERSION = 1;
+  /** Of the protocol, the newest spoken here. */
+  int VERSION = 2;
+
+  /** Of the protocol, the oldest spoken here: that of the release before. */
+  int OLDEST_VERSION = 1;
+
   int MAX_COUNT = 65_536;
   int MAX_SLOTS = 1_024;
   int MAX_FIELDS = 256;

@@ -50,7 +50,7 @@ final class Connection extends ChannelInboundHandlerAdapter {
 
   private final LaneServer server;
   private final FrameDecoder decoder = new FrameDecoder(this::speaksTls);
-  private final boolean sharedMemory;
+  private final @Nullable LocalSocket socket;
   private final Grants grants;
   private final Map<Integer, ServedDataset> datasets = new HashMap<>();
   private final Map<Integer, Segment> segments = new HashMap<>();
@@ -65,13 +65,17 @@ final class Connection extends ChannelInboundHandlerAdapter {
   private boolean heard;
 
   private boolean closing;
+  private int version = LaneMessage.OLDEST_VERSION;
   private int requestsInFlight;
   private int segmentsUnderWay;
   private int lastHandle;
 
-  Connection(LaneServer server, boolean sharedMemory, Grants grants, boolean tls) {
+  /**
+   * @param socket it came by, null over TCP
+   */
+  Connection(LaneServer server, @Nullable LocalSocket socket, Grants grants, boolean tls) {
     this.server = server;
-    this.sharedMemory = sharedMemory;
+    this.socket = socket;
     this.grants = grants;
     this.heard = !tls;
     this.trainer = new TrainerSession(server, this);
@@ -299,11 +303,15 @@ final class Connection extends ChannelInboundHandlerAdapter {
     if (grant != null) {
       throw new LaneException(Code.MALFORMED, "a second HELLO");
     }
-    if (hello.lowest() > LaneMessage.VERSION || hello.highest() < LaneMessage.VERSION) {
+    if (hello.lowest() > LaneMessage.VERSION || hello.highest() < LaneMessage.OLDEST_VERSION) {
       throw new LaneException(
           Code.UNSUPPORTED_VERSION,
-          "protocol versions %d–%d, this node speaks %d; update the older side"
-              .formatted(hello.lowest(), hello.highest(), LaneMessage.VERSION));
+          "protocol versions %d–%d, this node speaks %d–%d; update the older side"
+              .formatted(
+                  hello.lowest(),
+                  hello.highest(),
+                  LaneMessage.OLDEST_VERSION,
+                  LaneMessage.VERSION));
     }
     Grant found = grants.of(hello.token());
     if (found == null) {
@@ -329,14 +337,15 @@ final class Connection extends ChannelInboundHandlerAdapter {
     }
     grant = found;
     role = hello.role();
+    version = Math.min(hello.highest(), LaneMessage.VERSION);
     stopWaitingForHello();
     LaneLimits limits = server.limits();
     decoder.allow(limits.maxFrameBytes());
     send(
         requestId,
         new LaneMessage.HelloReply(
-            LaneMessage.VERSION,
-            sharedMemory,
+            version,
+            socket != null,
             limits.maxFrameBytes(),
             limits.maxRecordBytes(),
             limits.maxRequestsInFlight(),
@@ -431,7 +440,8 @@ final class Connection extends ChannelInboundHandlerAdapter {
   }
 
   private void createSegment(long requestId, LaneMessage.Segment request) {
-    if (!sharedMemory) {
+    LocalSocket local = socket;
+    if (local == null) {
       throw new LaneException(Code.NO_SEGMENT, "no shared memory over TCP; batches come inline");
     }
     if (segments.size() + segmentsUnderWay >= MAX_SEGMENTS) {
@@ -450,11 +460,11 @@ final class Connection extends ChannelInboundHandlerAdapter {
     offload(
         server.blocking(),
         requestId,
-        () -> server.segments().create(request.slotBytes(), request.slots(), connectionBytes),
+        () -> local.segments().create(request.slotBytes(), request.slots(), connectionBytes),
         segment -> {
           segmentsUnderWay--;
           segments.put(id, segment);
-          return new LaneMessage.SegmentReply(id, segment.file().toString());
+          return new LaneMessage.SegmentReply(id, local.told(segment.file(), version));
         },
         Segment::drop,
         () -> segmentsUnderWay--);
