@@ -50,6 +50,10 @@ class Address:
         host, _, port = self.text[len("tcp://") :].rpartition(":")
         return host.strip("[]"), int(port)
 
+    def resolve(self, told: str) -> str:
+        """A path as a node tells of it: a relative one begins at the socket's directory."""
+        return os.path.join(os.path.dirname(self.text[len("unix:") :]), told)
+
     def __str__(self) -> str:
         return self.text
 

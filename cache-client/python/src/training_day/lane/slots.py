@@ -197,6 +197,7 @@ class SlotPool:
 
     def _map(self, number: int, path: str, slot_bytes: int, count: int) -> Optional[_Segment]:
         try:
+            path = self._connection.address.resolve(path)
             file = os.open(path, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
             try:
                 size = os.fstat(file).st_size

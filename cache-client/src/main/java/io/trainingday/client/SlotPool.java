@@ -222,7 +222,7 @@ final class SlotPool {
   }
 
   private @Nullable Segment map(SegmentReply reply, long slotBytes, int slots) throws IOException {
-    Path path = Path.of(reply.path());
+    Path path = session.address().resolve(reply.path());
     boolean interrupted = Thread.interrupted(); // A file channel closes for an interrupted thread.
     FileChannel file = null;
     Segment mapped = null;

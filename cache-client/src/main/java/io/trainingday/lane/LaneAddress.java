@@ -87,6 +87,19 @@ public record LaneAddress(String text, String source) {
     return text.startsWith(UNIX);
   }
 
+  /**
+   * A path as a node tells of it: a relative one begins at the directory of its socket, as it is
+   * seen here.
+   *
+   * @throws IllegalStateException if this is no Unix socket
+   */
+  public Path resolve(String told) {
+    if (!isLocal()) {
+      throw new IllegalStateException(text + " is no Unix socket");
+    }
+    return Path.of(text.substring(UNIX.length())).resolveSibling(told);
+  }
+
   /** Resolves the host name; the result may be unresolved. */
   SocketAddress resolve() {
     if (isLocal()) {

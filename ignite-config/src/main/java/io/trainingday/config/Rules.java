@@ -15,16 +15,19 @@ import static io.trainingday.config.SettingKey.LANE_SLOTS_MAX_BYTES;
 import static io.trainingday.config.SettingKey.LANE_SLOTS_MAX_BYTES_PER_CONNECTION;
 import static io.trainingday.config.SettingKey.LANE_TCP_ENABLED;
 import static io.trainingday.config.SettingKey.LANE_TCP_PORT;
+import static io.trainingday.config.SettingKey.LANE_TENANTS;
 import static io.trainingday.config.SettingKey.LANE_TLS_CERTIFICATE;
 import static io.trainingday.config.SettingKey.LANE_TLS_ENABLED;
 import static io.trainingday.config.SettingKey.LANE_TLS_KEY;
 import static io.trainingday.config.SettingKey.LANE_TLS_TRUST;
+import static io.trainingday.config.SettingKey.LANE_TOKENS_FILE;
 import static io.trainingday.config.SettingKey.MEMORY_HEADROOM;
 import static io.trainingday.config.SettingKey.MEMORY_MAX_SIZE;
 import static io.trainingday.config.SettingKey.METRICS_PORT;
 
 import io.trainingday.config.SettingsException.Problem;
 import java.util.ArrayList;
+import java.util.HashSet;
 import java.util.List;
 import java.util.Optional;
 import java.util.Set;
@@ -95,6 +98,7 @@ final class Rules {
       discovery(settings).ifPresent(problems::add);
     }
     checkTcp(settings);
+    checkTenants(lane);
     differ(GRID_COMMUNICATION_PORT, grid.communicationPort(), GRID_PORT, grid.port());
     if (metrics.enabled()) {
       differ(METRICS_PORT, metrics.port(), GRID_PORT, grid.port());
@@ -172,6 +176,28 @@ final class Rules {
       required(LANE_TLS_CERTIFICATE, lane.tls().certificate());
       required(LANE_TLS_KEY, lane.tls().key());
       required(LANE_TLS_TRUST, lane.tls().trust());
+    }
+  }
+
+  private void checkTenants(Settings.Lane lane) {
+    Set<String> names = new HashSet<>();
+    for (Settings.Tenant tenant : lane.tenantList()) {
+      if (!names.add(tenant.name())) {
+        problems.add(
+            new Problem(LANE_TENANTS.name(), tenant.name(), "named once", "leave one of them out"));
+      }
+    }
+    names.remove(Settings.Tenant.DEFAULT);
+    if (!names.isEmpty() && lane.tcp().enabled() && lane.tokensFile().isEmpty()) {
+      problems.add(
+          new Problem(
+              LANE_TOKENS_FILE.name(),
+              "unset",
+              "a path, where lane.tenants are others than default",
+              "set it, for without tokens whoever comes by TCP is the tenant default and may do"
+                  + " all; or set "
+                  + LANE_TCP_ENABLED
+                  + " to false"));
     }
   }
 

@@ -203,6 +203,28 @@ public final class SettingKey<O, T> {
           "A tmpfs for the memory shared with trainers.",
           s -> s.lane().segmentDirectory());
 
+  public static final SettingKey<Settings, List<String>> LANE_TENANTS =
+      key(
+          "lane.tenants",
+          ValueType.tenants(),
+          List.of(),
+          "Tenants of this host, each NAME or NAME:GROUP, with a Unix socket NAME/lane.sock beside"
+              + " lane.socket, which is that of the tenant default. Trainers in the group, a name or"
+              + " a number, whatever their user, reach the socket and its shared memory, which lies"
+              + " beside it; without a group the directory is as it was found, or this user's"
+              + " alone. All on a tmpfs. Others than default need lane.tokensFile where there is"
+              + " lane.tcp.enabled.",
+          s -> s.lane().tenants());
+
+  public static final SettingKey<Settings, Boolean> LANE_TENANT_ADMIN =
+      key(
+          "lane.tenantAdmin",
+          ValueType.bool(),
+          false,
+          "Whether sockets of tenants other than default give the role admin, too: publish,"
+              + " invalidate and the like, of their own data sets.",
+          s -> s.lane().tenantAdmin());
+
   public static final SettingKey<Settings, Settings.Reader> LANE_READER =
       key(
           "lane.reader",
@@ -257,8 +279,8 @@ public final class SettingKey<O, T> {
           "lane.slots.maxBytes",
           ValueType.size(DataSize.ofMiB(1), DataSize.ofGiB(1024)),
           DataSize.ofGiB(1),
-          "Shared memory for batches, of one host and tenant. What does not fit goes through the"
-              + " socket.",
+          "Shared memory for batches, of all trainers of a host. What does not fit goes through"
+              + " the socket.",
           s -> s.lane().slots().maxBytes());
 
   public static final SettingKey<Settings, DataSize> LANE_SLOTS_MAX_BYTES_PER_CONNECTION =
@@ -268,6 +290,18 @@ public final class SettingKey<O, T> {
           DataSize.ofMiB(512),
           "The part of lane.slots.maxBytes that one connection may take.",
           s -> s.lane().slots().maxBytesPerConnection());
+
+  public static final SettingKey<Settings, Settings.SlotWrite> LANE_SLOTS_WRITE =
+      key(
+          "lane.slots.write",
+          ValueType.choice(Settings.SlotWrite.class),
+          Settings.SlotWrite.AUTO,
+          "How batches get into shared memory. mapped: written where the trainer sees them, which"
+              + " is fastest, but a trainer that cuts the file short ends the node. copied: put"
+              + " together in the node's own memory and copied by the kernel, so that no trainer"
+              + " can harm the node, at about a third of the speed. auto: mapped for the tenant"
+              + " default, copied for others.",
+          s -> s.lane().slots().write());
 
   public static final SettingKey<Settings, Boolean> LANE_TCP_ENABLED =
       key(

@@ -153,6 +153,8 @@ public record Settings(
   public record Lane(
       Optional<Path> socket,
       Path segmentDirectory,
+      List<String> tenants,
+      boolean tenantAdmin,
       Reader reader,
       int maxConnections,
       int maxRequestsInFlight,
@@ -164,6 +166,15 @@ public record Settings(
       Tls tls,
       Optional<Path> tokensFile) {
     private static final Path RUN = Path.of("/run/training-day");
+
+    public Lane {
+      tenants = List.copyOf(tenants);
+    }
+
+    /** The tenants as they are set, in words: the part before a colon, and the one after it. */
+    public List<Tenant> tenantList() {
+      return tenants.stream().map(Tenant::of).toList();
+    }
 
     /**
      * The socket set, else {@code /run/training-day/lane.sock} if that directory can be written,
@@ -189,6 +200,35 @@ public record Settings(
     }
   }
 
+  /**
+   * A tenant with a socket of its own.
+   *
+   * @param group that its trainers are in, a name or a number; empty: as its directory is found
+   */
+  public record Tenant(String name, Optional<String> group) {
+    /** Whose data sets a connection names that nothing else is known of. */
+    public static final String DEFAULT = "default";
+
+    static Tenant of(String text) {
+      int colon = text.indexOf(':');
+      return colon < 0
+          ? new Tenant(text, Optional.empty())
+          : new Tenant(text.substring(0, colon), Optional.of(text.substring(colon + 1)));
+    }
+
+    /** Whether it is the one whose socket is {@code lane.socket} itself. */
+    public boolean isDefault() {
+      return name.equals(DEFAULT);
+    }
+  }
+
+  /** How batches get into shared memory. */
+  public enum SlotWrite {
+    AUTO,
+    MAPPED,
+    COPIED
+  }
+
   /** How stored records are read. */
   public enum Reader {
     PAGE,
@@ -196,7 +236,7 @@ public record Settings(
   }
 
   /** Limits of the memory shared with trainers. */
-  public record Slots(DataSize maxBytes, DataSize maxBytesPerConnection) {}
+  public record Slots(DataSize maxBytes, DataSize maxBytesPerConnection, SlotWrite write) {}
 
   /** The lane over TCP. */
   public record Tcp(boolean enabled, Optional<String> address, int port) {}

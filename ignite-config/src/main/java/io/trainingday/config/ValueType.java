@@ -41,6 +41,8 @@ record ValueType<T>(
       Pattern.compile("[A-Za-z0-9]([A-Za-z0-9._-]{0,252})|[0-9A-Fa-f:.]{2,45}");
   private static final Pattern ADDRESS =
       Pattern.compile("([A-Za-z0-9][A-Za-z0-9._-]{0,252}|\\[[0-9A-Fa-f:.]{2,45}]):([0-9]{1,5})");
+  private static final Pattern TENANT =
+      Pattern.compile("[A-Za-z0-9][A-Za-z0-9._-]{0,62}(:([A-Za-z0-9_][A-Za-z0-9._-]{0,31}))?");
   private static final String AUTO = "auto";
   private static final int MAX_LIST = 1024;
   // sun_path holds 108 bytes, the last of them zero.
@@ -184,6 +186,21 @@ record ValueType<T>(
         text -> text.isEmpty() ? List.of() : List.of(text.split(" *, *", -1)),
         value -> String.join(",", value),
         value -> value.size() <= MAX_LIST && value.stream().allMatch(ValueType::isAddress));
+  }
+
+  static ValueType<List<String>> tenants() {
+    return new ValueType<>(
+        SettingKey.Kind.TEXT_LIST,
+        "a list of at most 256 NAME or NAME:GROUP, a name of 1 to 63 letters, digits, '.', '_' or"
+            + " '-'",
+        List.of(),
+        TENANT.pattern(),
+        0,
+        0,
+        text -> text.isEmpty() ? List.of() : List.of(text.split(" *, *", -1)),
+        value -> String.join(",", value),
+        value ->
+            value.size() <= 256 && value.stream().allMatch(one -> TENANT.matcher(one).matches()));
   }
 
   static ValueType<Path> path() {

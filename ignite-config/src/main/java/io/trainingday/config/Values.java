@@ -95,6 +95,8 @@ final class Values {
         new Settings.Lane(
             find(map, SettingKey.LANE_SOCKET),
             get(SettingKey.LANE_SEGMENT_DIRECTORY),
+            get(SettingKey.LANE_TENANTS),
+            get(SettingKey.LANE_TENANT_ADMIN),
             get(SettingKey.LANE_READER),
             get(SettingKey.LANE_MAX_CONNECTIONS),
             get(SettingKey.LANE_MAX_REQUESTS_IN_FLIGHT),
@@ -103,7 +105,8 @@ final class Values {
             get(SettingKey.LANE_ANSWER_TIMEOUT),
             new Settings.Slots(
                 get(SettingKey.LANE_SLOTS_MAX_BYTES),
-                get(SettingKey.LANE_SLOTS_MAX_BYTES_PER_CONNECTION)),
+                get(SettingKey.LANE_SLOTS_MAX_BYTES_PER_CONNECTION),
+                get(SettingKey.LANE_SLOTS_WRITE)),
             new Settings.Tcp(
                 get(SettingKey.LANE_TCP_ENABLED),
                 find(map, SettingKey.LANE_TCP_ADDRESS),

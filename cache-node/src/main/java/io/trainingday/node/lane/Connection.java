@@ -51,7 +51,7 @@ final class Connection extends ChannelInboundHandlerAdapter {
 
   private final LaneServer server;
   private final FrameDecoder decoder = new FrameDecoder(this::speaksTls);
-  private final boolean sharedMemory;
+  private final @Nullable LocalSocket socket;
   private final Grants grants;
   private final Map<Integer, ServedDataset> datasets = new HashMap<>();
   private final Map<Integer, Segment> segments = new HashMap<>();
@@ -72,9 +72,12 @@ final class Connection extends ChannelInboundHandlerAdapter {
   private int segmentsUnderWay;
   private int lastHandle;
 
-  Connection(LaneServer server, boolean sharedMemory, Grants grants, boolean tls) {
+  /**
+   * @param socket it came by, null over TCP
+   */
+  Connection(LaneServer server, @Nullable LocalSocket socket, Grants grants, boolean tls) {
     this.server = server;
-    this.sharedMemory = sharedMemory;
+    this.socket = socket;
     this.grants = grants;
     this.heard = !tls;
     this.trainer = new TrainerSession(server, this);
@@ -357,7 +360,7 @@ final class Connection extends ChannelInboundHandlerAdapter {
         requestId,
         new LaneMessage.HelloReply(
             version,
-            sharedMemory,
+            socket != null,
             limits.maxFrameBytes(),
             limits.maxRecordBytes(),
             limits.maxRequestsInFlight(),
@@ -452,7 +455,8 @@ final class Connection extends ChannelInboundHandlerAdapter {
   }
 
   private void createSegment(long requestId, LaneMessage.Segment request) {
-    if (!sharedMemory) {
+    LocalSocket local = socket;
+    if (local == null) {
       throw new LaneException(Code.NO_SEGMENT, "no shared memory over TCP; batches come inline");
     }
     if (segments.size() + segmentsUnderWay >= MAX_SEGMENTS) {
@@ -471,11 +475,11 @@ final class Connection extends ChannelInboundHandlerAdapter {
     offload(
         server.blocking(),
         requestId,
-        () -> server.segments().create(request.slotBytes(), request.slots(), connectionBytes),
+        () -> local.segments().create(request.slotBytes(), request.slots(), connectionBytes),
         segment -> {
           segmentsUnderWay--;
           segments.put(id, segment);
-          return new LaneMessage.SegmentReply(id, segment.file().toString());
+          return new LaneMessage.SegmentReply(id, local.told(segment.file(), version));
         },
         Segment::drop,
         () -> segmentsUnderWay--);

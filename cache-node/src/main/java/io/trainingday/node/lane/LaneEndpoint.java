@@ -13,23 +13,23 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * The socket path, the shared memory and the TCP port of one node: claimed before anything else is
+ * The socket paths, the shared memory and the TCP port of one node: claimed before anything else is
  * started, so that a second node on the same path or port, or a bad one, is refused at once, and
  * the other nodes can be told where this one is.
  */
 public final class LaneEndpoint implements AutoCloseable {
   private static final Logger LOG = LoggerFactory.getLogger(LaneEndpoint.class);
 
-  private final SocketFile socket;
-  private final Segments segments;
+  private final List<LocalSocket> sockets;
+  private final SlotBudget budget;
   private final @Nullable TcpPort port;
   private final TcpAccess access;
   private boolean closed;
 
   private LaneEndpoint(
-      SocketFile socket, Segments segments, @Nullable TcpPort port, TcpAccess access) {
-    this.socket = socket;
-    this.segments = segments;
+      List<LocalSocket> sockets, SlotBudget budget, @Nullable TcpPort port, TcpAccess access) {
+    this.sockets = List.copyOf(sockets);
+    this.budget = budget;
     this.port = port;
     this.access = access;
   }
@@ -37,8 +37,8 @@ public final class LaneEndpoint implements AutoCloseable {
   /**
    * Claims what the settings name.
    *
-   * @throws LaneStartException when the socket, the segment directory, the port, a certificate or
-   *     the tokens cannot be used
+   * @throws LaneStartException when a socket, a tenant's directory, the segment directory, the
+   *     port, a certificate or the tokens cannot be used
    */
   public static LaneEndpoint claim(Settings settings) {
     Settings.Lane lane = settings.lane();
@@ -51,14 +51,18 @@ public final class LaneEndpoint implements AutoCloseable {
         port = TcpPort.claim(host, lane.tcp().port());
         claimed.add(port);
       }
-      SocketFile socket = SocketFile.claim(lane.resolvedSocket());
-      claimed.add(socket);
-      Segments segments =
-          Segments.open(
-              lane.segmentDirectory(),
-              lane.slots().maxBytes().bytes(),
-              lane.slots().maxBytesPerConnection().bytes());
-      return new LaneEndpoint(socket, segments, port, access);
+      SlotBudget budget = new SlotBudget(lane.slots().maxBytes().bytes());
+      List<LocalSocket> sockets = new ArrayList<>();
+      sockets.add(LocalSocket.ofDefault(lane, budget));
+      claimed.add(sockets.get(0));
+      for (Settings.Tenant tenant : lane.tenantList()) {
+        if (!tenant.isDefault()) {
+          LocalSocket socket = LocalSocket.of(tenant, lane, budget);
+          sockets.add(socket);
+          claimed.add(socket);
+        }
+      }
+      return new LaneEndpoint(sockets, budget, port, access);
     } catch (LaneStartException e) {
       for (Closeable one : claimed) {
         try {
@@ -89,29 +93,46 @@ public final class LaneEndpoint implements AutoCloseable {
     return access;
   }
 
+  /** The socket of the tenant {@code default}. */
   Path socket() {
-    return socket.path();
+    return sockets.get(0).path();
   }
 
-  Segments segments() {
-    return segments;
+  /** One for each tenant. */
+  List<LocalSocket> sockets() {
+    return sockets;
   }
 
-  /** Removes socket and shared memory, gives the port free. Safe to call again. */
+  /** The shared memory of all tenants. */
+  SlotBudget slots() {
+    return budget;
+  }
+
+  /** Whether there may be trainers that must not see each other's data. */
+  boolean hasTenants() {
+    return sockets.size() > 1 || access.hasTokens();
+  }
+
+  /** Removes sockets and shared memory, gives the port free. Safe to call again. */
   @Override
   public synchronized void close() {
     if (closed) {
       return;
     }
     closed = true;
+    for (LocalSocket socket : sockets) {
+      try {
+        socket.close();
+      } catch (IOException e) {
+        LOG.warn("Could not remove the lane's socket {} or its shared memory", socket.path(), e);
+      }
+    }
     try {
-      segments.close();
-      socket.close();
       if (port != null) {
         port.close();
       }
     } catch (IOException e) {
-      LOG.warn("Could not remove the lane's socket or shared memory", e);
+      LOG.warn("Could not give the lane's port free", e);
     }
   }
 }

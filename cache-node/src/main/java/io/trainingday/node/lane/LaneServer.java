@@ -32,6 +32,7 @@ import io.trainingday.node.peer.KeySpaces;
 import io.trainingday.node.peer.Peers;
 import io.trainingday.node.peer.PingListener;
 import io.trainingday.node.store.RecordStore;
+import java.io.IOException;
 import java.net.InetSocketAddress;
 import java.nio.file.Path;
 import java.time.Duration;
@@ -54,8 +55,8 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * Serves the lane on a Unix socket and, if the settings say so, over TCP; {@code
- * cache-client/contract/lane.md} says what goes over it.
+ * Serves the lane on Unix sockets, one for each tenant, and, if the settings say so, over TCP;
+ * {@code cache-client/contract/lane.md} says what goes over it.
  *
  * <p>Must be closed before the record store is drained and Ignite stopped.
  */
@@ -131,7 +132,7 @@ public final class LaneServer implements AutoCloseable {
             loops, new DefaultThreadFactory("lane", true), EpollIoHandler.newFactory());
     var unused =
         threads.scheduleWithFixedDelay(
-            endpoint.segments()::freeAbandoned,
+            () -> endpoint.sockets().forEach(socket -> socket.segments().freeAbandoned()),
             ABANDONED_CHECK_MILLIS,
             ABANDONED_CHECK_MILLIS,
             TimeUnit.MILLISECONDS);
@@ -151,17 +152,7 @@ public final class LaneServer implements AutoCloseable {
   }
 
   private void listen() {
-    try {
-      listening.add(
-          bootstrap(EpollServerDomainSocketChannel.class, this::acceptLocal)
-              .bind(new DomainSocketAddress(endpoint.socket().toFile()))
-              .syncUninterruptibly()
-              .channel());
-    } catch (RuntimeException e) {
-      throw new LaneStartException(
-          "lane.socket=%s cannot be listened on: %s".formatted(endpoint.socket(), e.getMessage()),
-          e);
-    }
+    endpoint.sockets().forEach(this::listen);
     TcpPort port = endpoint.port();
     if (port == null) {
       return;
@@ -190,6 +181,24 @@ public final class LaneServer implements AutoCloseable {
     }
   }
 
+  private void listen(LocalSocket socket) {
+    try {
+      listening.add(
+          bootstrap(
+                  EpollServerDomainSocketChannel.class,
+                  channel -> accept(channel, socket, token -> socket.grant(), null))
+              .bind(new DomainSocketAddress(socket.path().toFile()))
+              .syncUninterruptibly()
+              .channel());
+      socket.admit();
+    } catch (RuntimeException | IOException e) {
+      throw new LaneStartException(
+          "socket %s (lane.socket) cannot be listened on: %s"
+              .formatted(socket.path(), e.getMessage()),
+          e);
+    }
+  }
+
   private ServerBootstrap bootstrap(
       Class<? extends ServerChannel> type, Consumer<Channel> acceptor) {
     return new ServerBootstrap()
@@ -207,23 +216,19 @@ public final class LaneServer implements AutoCloseable {
             });
   }
 
-  private void acceptLocal(Channel channel) {
-    accept(channel, true, token -> Grant.LOCAL, null);
-  }
-
   private void acceptTcp(Channel channel) {
     TcpAccess access = endpoint.access();
-    accept(channel, false, access::grant, access.engine());
+    accept(channel, null, access::grant, access.engine());
   }
 
   private void accept(
-      Channel channel, boolean sharedMemory, Grants grants, @Nullable SSLEngine tls) {
+      Channel channel, @Nullable LocalSocket socket, Grants grants, @Nullable SSLEngine tls) {
     if (openConnections.incrementAndGet() > limits.maxConnections()) {
       openConnections.decrementAndGet();
       turnAway(channel, tls == null);
       return;
     }
-    Connection connection = new Connection(this, sharedMemory, grants, tls != null);
+    Connection connection = new Connection(this, socket, grants, tls != null);
     connections.add(connection);
     channels.add(channel);
     if (tls != null) {
@@ -249,7 +254,7 @@ public final class LaneServer implements AutoCloseable {
     }
   }
 
-  /** The Unix socket trainers attach to. */
+  /** The Unix socket that trainers of the tenant {@code default} attach to. */
   public Path socket() {
     return endpoint.socket();
   }
@@ -263,7 +268,7 @@ public final class LaneServer implements AutoCloseable {
             .toList();
     return new LaneStats(
         openConnections.get(),
-        endpoint.segments().bytes(),
+        endpoint.slots().bytes(),
         slotBatches.sum(),
         inlineBatches.sum(),
         batchNanos.sum(),
@@ -366,8 +371,9 @@ public final class LaneServer implements AutoCloseable {
     return services.forwarder();
   }
 
-  Segments segments() {
-    return endpoint.segments();
+  /** Whether memory that was one trainer's must not be shown to another. */
+  boolean hasTenants() {
+    return endpoint.hasTenants();
   }
 
   Copiers copiers() {
@@ -432,7 +438,7 @@ public final class LaneServer implements AutoCloseable {
   private String from(Channel channel) {
     return channel.remoteAddress() instanceof InetSocketAddress address
         ? "tcp://%s:%d".formatted(address.getHostString(), address.getPort())
-        : "unix:" + endpoint.socket();
+        : "unix:" + channel.parent().localAddress();
   }
 
   void forget(Connection connection) {

@@ -7,6 +7,8 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
+import java.nio.file.attribute.PosixFilePermission;
+import java.nio.file.attribute.PosixFilePermissions;
 import java.util.HashSet;
 import java.util.Set;
 import org.jspecify.annotations.Nullable;
@@ -19,6 +21,8 @@ import org.jspecify.annotations.Nullable;
  * already must not even be opened, and the files held are known here.
  */
 final class LockFile implements AutoCloseable {
+  private static final Set<PosixFilePermission> OWN = PosixFilePermissions.fromString("rw-------");
+
   // Guarded by itself.
   private static final Set<Path> HELD = new HashSet<>();
 
@@ -41,9 +45,7 @@ final class LockFile implements AutoCloseable {
       if (HELD.contains(key)) {
         return null;
       }
-      FileChannel channel =
-          FileChannel.open(
-              key, StandardOpenOption.CREATE, StandardOpenOption.READ, StandardOpenOption.WRITE);
+      FileChannel channel = open(key);
       try {
         if (channel.tryLock() == null) {
           channel.close();
@@ -57,6 +59,28 @@ final class LockFile implements AutoCloseable {
       HELD.add(key);
       return new LockFile(key, channel);
     }
+  }
+
+  /**
+   * Opens a file to be locked, which is created where it is not there. Nobody but its user may open
+   * it, whatever the umask: a trainer that had it locked would keep nodes from starting.
+   */
+  static FileChannel open(Path file) throws IOException {
+    FileChannel channel =
+        FileChannel.open(
+            file,
+            Set.of(StandardOpenOption.CREATE, StandardOpenOption.READ, StandardOpenOption.WRITE),
+            PosixFilePermissions.asFileAttribute(OWN));
+    if (!Files.getPosixFilePermissions(file).equals(OWN)) {
+      try {
+        Files.setPosixFilePermissions(file, OWN);
+      } catch (IOException e) {
+        try (channel) {
+          throw e;
+        }
+      }
+    }
+    return channel;
   }
 
   /** Writes the number of this process for those who find the file held. */

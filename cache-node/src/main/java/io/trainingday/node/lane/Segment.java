@@ -1,6 +1,8 @@
 package io.trainingday.node.lane;
 
+import io.trainingday.lane.LaneException;
 import io.trainingday.node.store.NativeMemory;
+import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.MappedByteBuffer;
@@ -8,17 +10,21 @@ import java.nio.channels.FileChannel;
 import java.nio.file.Path;
 import java.util.BitSet;
 import org.agrona.BufferUtil;
+import org.jspecify.annotations.Nullable;
 
 /**
- * One shared-memory segment of one connection. Used by the connection's thread alone, so nothing is
- * written any more after {@link #drop} or {@link #abandon}, which unmap it here at once: waiting
- * for the garbage collector would keep the tmpfs full long after a trainer was killed.
+ * One shared-memory segment of one connection. A batch is written where the trainer has it mapped,
+ * or, in a segment that is not mapped here, put together elsewhere and copied by {@link #deliver}:
+ * then nothing that the trainer does to the file or the memory reaches this process. Used by the
+ * connection's thread alone, so nothing is written any more after {@link #drop} or {@link
+ * #abandon}, which unmap it here at once: waiting for the garbage collector would keep the tmpfs
+ * full long after a trainer was killed.
  */
 final class Segment {
   private final Segments owner;
   private final Path file;
   private final FileChannel channel;
-  private final MappedByteBuffer memory;
+  private final @Nullable MappedByteBuffer memory;
   private final long slotBytes;
   private final int slots;
   private final BitSet inUse = new BitSet();
@@ -28,7 +34,7 @@ final class Segment {
       Segments owner,
       Path file,
       FileChannel channel,
-      MappedByteBuffer memory,
+      @Nullable MappedByteBuffer memory,
       long slotBytes,
       int slots) {
     this.owner = owner;
@@ -37,7 +43,6 @@ final class Segment {
     this.memory = memory;
     this.slotBytes = slotBytes;
     this.slots = slots;
-    memory.order(ByteOrder.LITTLE_ENDIAN);
   }
 
   Path file() {
@@ -71,10 +76,37 @@ final class Segment {
     return !inUse.isEmpty();
   }
 
+  /** Where a batch for the slot is put together; to be released when that is over. */
   Target target(int slot) {
+    if (memory == null) {
+      return owner.staging().take((int) slotBytes);
+    }
     int start = Math.toIntExact(slot * slotBytes);
     ByteBuffer bytes = memory.slice(start, (int) slotBytes).order(ByteOrder.LITTLE_ENDIAN);
     return new Target.Slot(bytes, NativeMemory.address(bytes));
+  }
+
+  /**
+   * Puts the first bytes of a target into the slot, unless they are there.
+   *
+   * @throws LaneException FAILED when they cannot be written: the trainer has changed the file, and
+   *     the tmpfs is full
+   */
+  void deliver(int slot, Target target, long payloadBytes) {
+    if (memory != null) {
+      return;
+    }
+    ByteBuffer payload = target.bytes().slice(0, Math.toIntExact(payloadBytes));
+    long start = slot * slotBytes;
+    try {
+      while (payload.hasRemaining()) {
+        channel.write(payload, start + payload.position());
+      }
+    } catch (IOException e) {
+      throw new LaneException(
+          LaneException.Code.FAILED,
+          "the batch cannot be written to shared memory (%s)".formatted(e.getMessage()));
+    }
   }
 
   /** The client has given it back: its pages are free on return, whoever has them mapped. */
@@ -97,7 +129,9 @@ final class Segment {
     }
     closed = true;
     unlink();
-    BufferUtil.free(memory);
+    if (memory != null) {
+      BufferUtil.free(memory);
+    }
     return true;
   }
 }

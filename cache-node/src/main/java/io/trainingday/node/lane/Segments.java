@@ -29,11 +29,17 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * Makes the shared-memory segments of this node, within a budget, in a directory of its own.
+ * Makes the shared-memory segments of one tenant, within a budget, in a directory of its own.
  *
- * <p>Layout: {@code <segmentDirectory>/training-day-<uid>/node-<random>/}, with a {@code lock} file
- * that the node holds locked while it lives. A directory whose lock is free belonged to a node that
- * crashed and is swept at the next start of any node of this user.
+ * <p>Layout: {@code <segmentDirectory>/training-day-<uid>/node-<random>/}, or {@code
+ * .segments/node-<random>/} beside a tenant's socket, with a {@code lock} file that the node holds
+ * locked while it lives. A directory whose lock is free belonged to a node that crashed and is
+ * swept at the next start of any node there.
+ *
+ * <p>Where trainers run as other users, these directories and files have the tenant's group; see
+ * {@link TenantDirectory}. It may open a file, and so cut it short. What is mapped here would then
+ * be a SIGBUS, which a JVM survives only in a part of its code. So such files can be left unmapped,
+ * and are written by system calls; see {@link Segment}.
  *
  * <p>The budget counts pages until they are free in truth. The pages of an unlinked file are
  * charged to this process's control group as long as anybody has them mapped, and a client's
@@ -56,10 +62,11 @@ final class Segments implements AutoCloseable {
   private static final int MAX_ABANDONED = 1_024;
 
   private final Path directory;
+  private final boolean shared;
   private final LockFile lockFile;
-  private final long maxBytes;
-  private final long maxBytesPerConnection;
-  private final AtomicLong bytes = new AtomicLong();
+  private final Limits limits;
+  private final SlotBudget budget;
+  private final Staging staging = new Staging();
   private final AtomicLong lastId = new AtomicLong();
   // Guarded by itself.
   private final List<Abandoned> abandoned = new ArrayList<>();
@@ -67,22 +74,31 @@ final class Segments implements AutoCloseable {
   /** A segment whose connection is gone and whose client is not. */
   private record Abandoned(FileChannel file, long bytes) {}
 
-  private Segments(Path directory, LockFile lockFile, long maxBytes, long maxBytesPerConnection) {
+  /**
+   * What segments may take and how they are written.
+   *
+   * @param budget of all tenants together
+   * @param copied whether batches are copied into files that are not mapped here
+   */
+  record Limits(SlotBudget budget, long maxBytesPerConnection, boolean copied) {}
+
+  private Segments(Path directory, boolean shared, LockFile lockFile, Limits limits) {
     this.directory = directory;
+    this.shared = shared;
     this.lockFile = lockFile;
-    this.maxBytes = maxBytes;
-    this.maxBytesPerConnection = maxBytesPerConnection;
+    this.limits = limits;
+    this.budget = limits.budget();
   }
 
   /**
-   * Prepares the directory and sweeps what crashed nodes left.
+   * Prepares the directory of this user's nodes and sweeps what crashed ones left.
    *
    * @param segmentDirectory must be on a tmpfs: elsewhere every write would go to a disk
    * @throws LaneStartException when it is none or cannot be used
    */
-  static Segments open(Path segmentDirectory, long maxBytes, long maxBytesPerConnection) {
+  static Segments ofUser(Path segmentDirectory, Limits limits) {
     try {
-      requireTmpfs(segmentDirectory);
+      requireTmpfs("lane.segmentDirectory=" + segmentDirectory, segmentDirectory);
       int uid = (int) Files.getAttribute(Path.of("/proc/self"), "unix:uid");
       Path base = segmentDirectory.resolve("training-day-" + uid);
       if (!Files.isDirectory(base, LinkOption.NOFOLLOW_LINKS)) {
@@ -93,27 +109,58 @@ final class Segments implements AutoCloseable {
             "lane.segmentDirectory=%s: %s belongs to another user; remove it or give another directory"
                 .formatted(segmentDirectory, base));
       }
-      // The lock keeps out other processes, the monitor other threads of this one.
-      synchronized (Segments.class) {
-        try (FileChannel guard =
-            FileChannel.open(
-                base.resolve("lock"), StandardOpenOption.CREATE, StandardOpenOption.WRITE)) {
-          guard.lock();
-          sweep(base);
-          Path own = Files.createDirectory(base.resolve("node-" + UUID.randomUUID()), PRIVATE);
-          LockFile lockFile = LockFile.tryHold(own.resolve("lock"));
-          if (lockFile == null) {
-            throw new IllegalStateException(own + " is new, yet somebody has locked it");
-          }
-          return new Segments(own, lockFile, maxBytes, maxBytesPerConnection);
-        }
-      }
+      return open(base, false, limits);
     } catch (IOException e) {
       throw new LaneStartException(
           "lane.segmentDirectory=%s cannot be used: %s %s; give a tmpfs this user may write"
               .formatted(segmentDirectory, e.getClass().getSimpleName(), e.getMessage()),
           e);
     }
+  }
+
+  /**
+   * Prepares a directory beside a tenant's socket and sweeps what crashed nodes left.
+   *
+   * @param tenantDirectory prepared by {@link TenantDirectory}; must be on a tmpfs
+   * @param shared whether trainers of its group open what is in it
+   * @throws LaneStartException when it is none or cannot be used
+   */
+  static Segments beside(Path tenantDirectory, boolean shared, Limits limits) {
+    try {
+      requireTmpfs("lane.tenants: " + tenantDirectory, tenantDirectory);
+      Path base = tenantDirectory.resolve(".segments");
+      if (!Files.isDirectory(base, LinkOption.NOFOLLOW_LINKS)) {
+        create(base, shared);
+      }
+      return open(base, shared, limits);
+    } catch (IOException e) {
+      throw new LaneStartException(
+          "lane.tenants: %s cannot be used: %s %s; give a lane.socket on a tmpfs this user may write"
+              .formatted(tenantDirectory, e.getClass().getSimpleName(), e.getMessage()),
+          e);
+    }
+  }
+
+  private static Segments open(Path base, boolean shared, Limits limits) throws IOException {
+    // The lock keeps out other processes, the monitor other threads of this one.
+    synchronized (Segments.class) {
+      try (FileChannel guard = LockFile.open(base.resolve("lock"))) {
+        guard.lock();
+        sweep(base);
+        Path own = create(base.resolve("node-" + UUID.randomUUID()), shared);
+        LockFile lockFile = LockFile.tryHold(own.resolve("lock"));
+        if (lockFile == null) {
+          throw new IllegalStateException(own + " is new, yet somebody has locked it");
+        }
+        return new Segments(own, shared, lockFile, limits);
+      }
+    }
+  }
+
+  private static Path create(Path directory, boolean shared) throws IOException {
+    return shared
+        ? TenantDirectory.createShared(directory)
+        : Files.createDirectory(directory, PRIVATE);
   }
 
   /**
@@ -127,21 +174,20 @@ final class Segments implements AutoCloseable {
     long size = Math.multiplyHigh(slotBytes, slots) == 0 ? slotBytes * slots : Long.MAX_VALUE;
     if (size < 0
         || size > Integer.MAX_VALUE - connectionBytes
-        || size + connectionBytes > maxBytesPerConnection) {
+        || size + connectionBytes > limits.maxBytesPerConnection()) {
       throw refusal(
           "%d slots of %d bytes beside %d bytes this connection has > lane.slots.maxBytesPerConnection=%d"
-              .formatted(slots, slotBytes, connectionBytes, maxBytesPerConnection));
+              .formatted(slots, slotBytes, connectionBytes, limits.maxBytesPerConnection()));
     }
     freeAbandoned();
     long charged = charged(size);
-    if (bytes.addAndGet(charged) > maxBytes) {
-      bytes.addAndGet(-charged);
+    if (!budget.tryTake(charged)) {
       throw refusal(
           "%d slots of %d bytes beside %d bytes in use > lane.slots.maxBytes=%d"
-              .formatted(slots, slotBytes, bytes.get(), maxBytes));
+              .formatted(slots, slotBytes, budget.bytes(), budget.maxBytes()));
     }
     if (abandonedCount() >= MAX_ABANDONED) {
-      bytes.addAndGet(-charged);
+      budget.give(charged);
       throw refusal(
           "segments=%d that trainers without a connection still use, allowed: %d"
               .formatted(MAX_ABANDONED, MAX_ABANDONED));
@@ -154,14 +200,18 @@ final class Segments implements AutoCloseable {
               file,
               Set.of(
                   StandardOpenOption.CREATE_NEW, StandardOpenOption.READ, StandardOpenOption.WRITE),
-              PosixFilePermissions.asFileAttribute(PosixFilePermissions.fromString("rw-rw----")));
+              PosixFilePermissions.asFileAttribute(PosixFilePermissions.fromString("rw-------")));
+      if (shared) {
+        TenantDirectory.open(file);
+      }
       reserve(channel, size);
-      MappedByteBuffer memory = channel.map(FileChannel.MapMode.READ_WRITE, 0, size);
+      MappedByteBuffer memory =
+          limits.copied() ? null : channel.map(FileChannel.MapMode.READ_WRITE, 0, size);
       return new Segment(this, file, channel, memory, slotBytes, slots);
     } catch (IOException e) {
       delete(file);
       if (channel == null) {
-        bytes.addAndGet(-charged);
+        budget.give(charged);
       } else {
         free(channel, charged);
       }
@@ -183,7 +233,12 @@ final class Segments implements AutoCloseable {
     } catch (IOException e) {
       LOG.warn("{} bytes of shared memory stay in use until their trainer ends", charged, e);
     }
-    bytes.addAndGet(-charged);
+    budget.give(charged);
+  }
+
+  /** Where batches are put together that are copied. */
+  Staging staging() {
+    return staging;
   }
 
   /** Frees the pages of a file as soon as no client holds it. */
@@ -228,11 +283,6 @@ final class Segments implements AutoCloseable {
     }
   }
 
-  /** Bytes that are taken: of all segments that live or are held. */
-  long bytes() {
-    return bytes.get();
-  }
-
   /**
    * Removes the directory. Segments must have been dropped or abandoned before; those still held
    * are their trainers' from now on.
@@ -240,6 +290,7 @@ final class Segments implements AutoCloseable {
   @Override
   public void close() throws IOException {
     freeAbandoned();
+    staging.close();
     try (lockFile) {
       synchronized (abandoned) {
         for (Abandoned one : abandoned) {
@@ -264,17 +315,16 @@ final class Segments implements AutoCloseable {
     }
   }
 
-  private static void requireTmpfs(Path segmentDirectory) throws IOException {
-    if (!Files.isDirectory(segmentDirectory)) {
+  private static void requireTmpfs(String what, Path directory) throws IOException {
+    if (!Files.isDirectory(directory)) {
       throw new LaneStartException(
-          "lane.segmentDirectory=%s is no directory; give a tmpfs such as /dev/shm"
-              .formatted(segmentDirectory));
+          "%s is no directory; give a tmpfs such as /dev/shm".formatted(what));
     }
-    FileStore store = Files.getFileStore(segmentDirectory);
+    FileStore store = Files.getFileStore(directory);
     if (!store.type().equals("tmpfs")) {
       throw new LaneStartException(
-          "lane.segmentDirectory=%s is on %s; slots must lie in memory, give a tmpfs such as /dev/shm"
-              .formatted(segmentDirectory, store.type()));
+          "%s is on %s; slots must lie in memory, give a tmpfs such as /dev/shm"
+              .formatted(what, store.type()));
     }
   }
 

@@ -30,16 +30,17 @@ final class SocketFile implements Closeable {
   /**
    * Takes the path, creating its directory for this user alone where it does not exist.
    *
+   * @param setting what named the path, for messages
    * @throws LaneStartException when another node has it, something else is there, or it cannot be
    *     used
    */
-  static SocketFile claim(Path socket) {
+  static SocketFile claim(String setting, Path socket) {
     Path path = socket.toAbsolutePath().normalize();
     int bytes = path.toString().getBytes(StandardCharsets.UTF_8).length;
     if (bytes > MAX_PATH_BYTES) {
       throw new LaneStartException(
-          "lane.socket=%s has %d bytes > %d, the most a Unix socket's path may have; give a shorter one"
-              .formatted(path, bytes, MAX_PATH_BYTES));
+          "%s=%s has %d bytes > %d, the most a Unix socket's path may have; give a shorter one"
+              .formatted(setting, path, bytes, MAX_PATH_BYTES));
     }
     LockFile lockFile = null;
     try {
@@ -48,17 +49,17 @@ final class SocketFile implements Closeable {
       lockFile = LockFile.tryHold(lock);
       if (lockFile == null) {
         throw new LaneStartException(
-            "lane.socket=%s is served by another cache node%s; stop that one, attach to it, or give this one another lane.socket"
-                .formatted(path, owner(lock)));
+            "%s=%s is served by another cache node%s; stop that one, attach to it, or give this one another lane.socket"
+                .formatted(setting, path, owner(lock)));
       }
       lockFile.sign();
-      removeStale(path);
+      removeStale(setting, path);
       return new SocketFile(path, lockFile);
     } catch (IOException e) {
       closeQuietly(lockFile, e);
       throw new LaneStartException(
-          "lane.socket=%s cannot be used: %s; give a path in a directory this user may write"
-              .formatted(path, reason(e)),
+          "%s=%s cannot be used: %s; give a path in a directory this user may write"
+              .formatted(setting, path, reason(e)),
           e);
     } catch (LaneStartException e) {
       closeQuietly(lockFile, e);
@@ -87,7 +88,7 @@ final class SocketFile implements Closeable {
     }
   }
 
-  private static void removeStale(Path path) throws IOException {
+  private static void removeStale(String setting, Path path) throws IOException {
     if (!Files.exists(path, LinkOption.NOFOLLOW_LINKS)) {
       return;
     }
@@ -95,8 +96,8 @@ final class SocketFile implements Closeable {
     boolean socket = (mode & 0170000) == 0140000;
     if (!socket) {
       throw new LaneStartException(
-          "lane.socket=%s exists and is no socket; it is left alone, give another path"
-              .formatted(path));
+          "%s=%s exists and is no socket; it is left alone, give another path"
+              .formatted(setting, path));
     }
     Files.delete(path);
   }

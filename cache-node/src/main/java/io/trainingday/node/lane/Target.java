@@ -21,61 +21,119 @@ sealed interface Target {
   /** Whether the payload may have this many bytes; makes room for them where it can. */
   boolean ensure(long payloadBytes);
 
+  /** The batch is over, and its bytes are where they belong or wanted no more. */
+  void release();
+
   /** A slot: as large as it is. */
   record Slot(ByteBuffer bytes, long address) implements Target {
     @Override
     public boolean ensure(long payloadBytes) {
       return payloadBytes <= bytes.capacity();
     }
-  }
-
-  /** A buffer that is sent behind the reply: grows up to the largest frame. */
-  final class Inline implements Target {
-    private final ByteBufAllocator allocator;
-    private final int maxBytes;
-    private ByteBuf buffer;
-    private ByteBuffer view;
-
-    Inline(ByteBufAllocator allocator, int maxBytes) {
-      this.allocator = allocator;
-      this.maxBytes = maxBytes;
-      this.buffer = allocator.directBuffer(0);
-      this.view = Target.view(buffer);
-    }
 
     @Override
+    public void release() {}
+  }
+
+  /** Memory of this process that is copied to a slot. */
+  record Staged(Staging staging, Growing memory) implements Target {
+    @Override
     public ByteBuffer bytes() {
-      return view;
+      return memory.view;
     }
 
     @Override
     public long address() {
-      return NativeMemory.address(view);
+      return NativeMemory.address(memory.view);
     }
 
     @Override
     public boolean ensure(long payloadBytes) {
-      if (payloadBytes > maxBytes) {
-        return false;
-      }
-      if (payloadBytes > buffer.capacity()) {
-        int capacity = (int) Math.min(maxBytes, Math.max(payloadBytes, 2L * buffer.capacity()));
-        ByteBuf larger = allocator.directBuffer(capacity, capacity);
-        larger.setBytes(0, buffer, 0, buffer.capacity());
-        buffer.release();
-        buffer = larger;
-        view = Target.view(larger);
-      }
-      return true;
+      return memory.ensure(payloadBytes);
+    }
+
+    @Override
+    public void release() {
+      staging.give(memory.buffer);
+    }
+  }
+
+  /** A buffer that is sent behind the reply: grows up to the largest frame. */
+  final class Inline implements Target {
+    private final Growing memory;
+
+    /**
+     * @param blank whether gaps in the payload must not show what was in the memory before, which
+     *     may have been another tenant's
+     */
+    Inline(ByteBufAllocator allocator, int maxBytes, boolean blank) {
+      memory = new Growing(allocator.directBuffer(0), maxBytes, blank);
+    }
+
+    @Override
+    public ByteBuffer bytes() {
+      return memory.view;
+    }
+
+    @Override
+    public long address() {
+      return NativeMemory.address(memory.view);
+    }
+
+    @Override
+    public boolean ensure(long payloadBytes) {
+      return memory.ensure(payloadBytes);
     }
 
     /** Hands over the first {@code payloadBytes}; the receiver releases the buffer. */
     ByteBuf take(int payloadBytes) {
-      return buffer.setIndex(0, payloadBytes);
+      return memory.buffer.setIndex(0, payloadBytes);
     }
 
-    void release() {
-      buffer.release();
+    @Override
+    public void release() {
+      memory.buffer.release();
+    }
+  }
+
+  /** A direct buffer that is replaced by a larger one when it must be. */
+  final class Growing {
+    private final int maxBytes;
+    private final boolean blank;
+    private ByteBuf buffer;
+    private ByteBuffer view;
+
+    Growing(ByteBuf buffer, int maxBytes, boolean blank) {
+      this.buffer = buffer;
+      this.maxBytes = maxBytes;
+      this.blank = blank;
+      this.view = view(buffer);
+    }
+
+    /** No more of it than the payload may take: a spare buffer may be larger. */
+    private ByteBuffer view(ByteBuf of) {
+      return Target.view(of)
+          .slice(0, Math.min(of.capacity(), maxBytes))
+          .order(ByteOrder.LITTLE_ENDIAN);
+    }
+
+    private boolean ensure(long payloadBytes) {
+      if (payloadBytes > maxBytes) {
+        return false;
+      }
+      int old = buffer.capacity();
+      if (payloadBytes > view.capacity()) {
+        int capacity = (int) Math.min(maxBytes, Math.max(payloadBytes, 2L * old));
+        ByteBuf larger = buffer.alloc().directBuffer(capacity, capacity);
+        larger.setBytes(0, buffer, 0, old);
+        if (blank) {
+          larger.setZero(old, capacity - old);
+        }
+        buffer.release();
+        buffer = larger;
+        view = view(larger);
+      }
+      return true;
     }
   }
 }

@@ -50,6 +50,11 @@ final class TcpAccess {
     return new Pem(key.name(), file.orElseThrow());
   }
 
+  /** Whether tokens are asked for, and so tenants told apart. */
+  boolean hasTokens() {
+    return tokens != null;
+  }
+
   /** What a token grants, null for nothing. */
   @Nullable Grant grant(String token) {
     return tokens == null ? Grant.ALL : tokens.find(token).orElse(null);

@@ -128,7 +128,9 @@ final class TrainerSession {
       target =
           segment == null
               ? new Target.Inline(
-                  connection.channel().alloc(), maxInlineBytes(request.indices().length))
+                  connection.channel().alloc(),
+                  maxInlineBytes(request.indices().length),
+                  server.hasTenants())
               : segment.target(request.slot());
       try {
         flow =
@@ -161,9 +163,13 @@ final class TrainerSession {
         if (connection.wantsOldestFormat()) {
           OldestFormat.apply(reply, target.bytes());
         }
+        if (segment != null && !reply.tooSmall()) {
+          segment.deliver(request.slot(), target, reply.payloadBytes());
+        }
         count(reply);
         if (segment != null) {
           segment.give(request.slot());
+          target.release();
         }
         loadTimes.given(ended.batch().dataset.counters(), reply.leases(), System.nanoTime());
         connection.sendBatch(requestId, reply, target);
@@ -189,9 +195,7 @@ final class TrainerSession {
       if (segment != null) {
         segment.give(request.slot());
       }
-      if (target instanceof Target.Inline inline) {
-        inline.release();
-      }
+      target.release();
     }
   }
 }
