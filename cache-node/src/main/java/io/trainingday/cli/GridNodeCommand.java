@@ -64,6 +64,7 @@ final class GridNodeCommand implements Callable<Integer> {
     Settings settings = SettingsSource.read(null, System.getenv());
     LogLevels.start(settings.log().level());
     // A signal ends the process when its hooks are done, so this one waits for the node's stop.
+    CacheNode.leaveSignalsToCaller();
     Runtime.getRuntime().addShutdownHook(new Thread(this::awaitStop, "stop"));
     try (CacheNode node = CacheNode.launch(settings)) {
       LogLevels.serve(settings.log().level());

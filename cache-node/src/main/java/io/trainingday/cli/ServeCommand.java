@@ -45,6 +45,7 @@ final class ServeCommand implements Callable<Integer> {
     CountDownLatch asked = new CountDownLatch(1);
     CountDownLatch stopped = new CountDownLatch(1);
     // A signal ends the process when its hooks are done, so this one waits for the node's stop.
+    CacheNode.leaveSignalsToCaller();
     Runtime.getRuntime().addShutdownHook(new Thread(() -> stop(asked, stopped), "stop"));
     try (CacheNode node = CacheNode.launch(settings)) {
       LogLevels.serve(settings.log().level());

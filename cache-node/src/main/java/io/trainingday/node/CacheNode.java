@@ -60,6 +60,7 @@ import java.util.function.LongSupplier;
 import java.util.stream.Collectors;
 import org.apache.ignite.Ignite;
 import org.apache.ignite.IgniteException;
+import org.apache.ignite.IgniteSystemProperties;
 import org.apache.ignite.Ignition;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
@@ -110,6 +111,14 @@ public final class CacheNode implements AutoCloseable {
   private volatile boolean stopWanted;
   private final Object handOverLock = new Object();
   private @Nullable HandOverReport handedOver;
+
+  /**
+   * Has nodes that are started from now on stop by {@link #close} alone, not at once by a signal:
+   * for a process that hears signals itself and hands over first.
+   */
+  public static void leaveSignalsToCaller() {
+    System.setProperty(IgniteSystemProperties.IGNITE_NO_SHUTDOWN_HOOK, "true");
+  }
 
   /**
    * Starts a node and returns when trainers can attach.
