@@ -15,7 +15,21 @@ from training_day.errors import MalformedRecordError
 from training_day.record import DTYPES, Field, Record
 
 GOLDEN = Path(__file__).resolve().parents[2] / "contract" / "golden"
-CASES = json.loads((GOLDEN / "golden.json").read_text(encoding="utf-8"))
+NEWEST = GOLDEN / "format-2"
+
+
+def _cases(folder: Path) -> dict:
+    """What is described in a folder, each file by its path below GOLDEN."""
+    described = json.loads((folder / "golden.json").read_text(encoding="utf-8"))
+    for case in (*described["records"], *described["malformed"]):
+        case["file"] = str((folder / case["file"]).relative_to(GOLDEN))
+    return described
+
+
+CASES = _cases(NEWEST)
+OLDEST = _cases(GOLDEN)
+# What format 1 refused for its version is a record of format 2.
+OLDEST["malformed"] = [c for c in OLDEST["malformed"] if c["file"] != "malformed/version.tdr"]
 
 
 def _described(case: dict) -> Record:
@@ -36,7 +50,31 @@ def test_golden_is_written_byte_for_byte(case: dict) -> None:
     assert bytes(record.encode(_described(case))) == (GOLDEN / case["file"]).read_bytes()
 
 
-@pytest.mark.parametrize("case", CASES["records"], ids=lambda c: c["file"])
+@pytest.mark.parametrize("case", OLDEST["records"], ids=lambda c: c["file"])
+def test_golden_of_the_format_before_is_made_byte_for_byte(case: dict) -> None:
+    made = record.encode(_described(case))
+    struct.pack_into("<I", made, 48, 0xDEADBEEF)
+    record.to_oldest(made)
+    assert bytes(made) == (GOLDEN / case["file"]).read_bytes()
+    record.to_oldest(made)
+    assert bytes(made) == (GOLDEN / case["file"]).read_bytes()
+
+
+def test_what_a_reader_may_pass_over_is_passed_over() -> None:
+    content = (NEWEST / "extras.tdr").read_bytes()
+    assert content[6:8] != b"\0\0" and any(content[52:64]) and record.verify(content)
+    assert bytes(record.encode(record.decode(content))) == (NEWEST / "tiny.tdr").read_bytes()
+
+
+def test_version_two_as_format_one_refused_it_is_a_record() -> None:
+    refused = (GOLDEN / "malformed" / "version.tdr").read_bytes()
+    assert refused == (NEWEST / "tiny.tdr").read_bytes()
+    assert record.decode(refused).fields[0].name == "x"
+
+
+@pytest.mark.parametrize(
+    "case", CASES["records"] + OLDEST["records"], ids=lambda c: c["file"]
+)
 def test_golden_is_read_as_described(case: dict) -> None:
     content = (GOLDEN / case["file"]).read_bytes()
     read, expected = record.decode(content), _described(case)
@@ -60,7 +98,9 @@ def test_golden_is_read_as_described(case: dict) -> None:
     assert record.verify(content)
 
 
-@pytest.mark.parametrize("case", CASES["malformed"], ids=lambda c: c["file"])
+@pytest.mark.parametrize(
+    "case", CASES["malformed"] + OLDEST["malformed"], ids=lambda c: c["file"]
+)
 def test_malformed_is_refused_as_java_refuses_it(case: dict) -> None:
     with pytest.raises(MalformedRecordError) as refusal:
         record.decode((GOLDEN / case["file"]).read_bytes())

@@ -265,6 +265,7 @@ class Scripted:
         self.path = directory / f"scripted-{time.monotonic_ns() % 10**9}.sock"
         self.address = f"unix:{self.path}"
         self._answers = answers
+        self.pieces: tuple[int, ...] = ()
         self._server = socket.socket(socket.AF_UNIX)
         self._server.bind(str(self.path))
         self._server.listen()
@@ -283,6 +284,10 @@ class Scripted:
                 answer = self._answers(kind, number, body)
                 if answer is None:
                     return
+                for piece in self.pieces:
+                    made.sendall(answer[:piece])
+                    answer = answer[piece:]
+                    time.sleep(0.01)
                 made.sendall(answer)
 
 
@@ -375,7 +380,7 @@ BROKEN_SLOTS = {
     "cut in its header": (WHOLE, 40, "record length=40"),
     "never written": (bytes(len(WHOLE)), len(WHOLE), "magic=0"),
     "wrong magic": (b"XXXX" + WHOLE[4:], len(WHOLE), "magic=58585858"),
-    "unknown format": (WHOLE[:4] + b"\2" + WHOLE[5:], len(WHOLE), "formatVersion=2"),
+    "unknown format": (WHOLE[:4] + b"\3" + WHOLE[5:], len(WHOLE), "formatVersion=3"),
     "past the slot": (WHOLE, 1 << 20, None),
 }
 
@@ -454,7 +459,7 @@ def test_unknown_protocol_version_is_said(directory: Path, name: str) -> None:
         return frame(kind, number, b"\x09" + hello()[1:])
 
     scripted = Scripted(directory, answers)
-    with pytest.raises(NodeGoneError, match="HELLO reply of version 9, expected 1"):
+    with pytest.raises(NodeGoneError, match="HELLO reply of version 9, expected 1 to 2"):
         Connection(Address(scripted.address, "test"), "")
     with pytest.warns(CacheWarning, match="version 9"):
         assert CachedDataset(Images(4), name, address=scripted.address)[1]

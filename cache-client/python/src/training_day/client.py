@@ -23,7 +23,7 @@ from training_day.errors import (
 from training_day.lane import messages
 from training_day.lane.messages import COLLATED, RAGGED, RECORDS, Lease, ReadReply
 from training_day.lane.slots import Slot
-from training_day.record import Layout
+from training_day.record import Layout, to_oldest
 from training_day.shared import Shared
 from training_day.structure import Packing
 
@@ -811,6 +811,8 @@ class Offers:
         content: bytearray,
     ) -> int:
         session = opened.session
+        if session.limits.version == messages.OLDEST_VERSION:
+            to_oldest(content)
         number, version = (lease.id, lease.version) if lease else (0, opened.generation)
         request = messages.fill(opened.handle, variant, index, number, version, len(content))
         try:

@@ -32,6 +32,7 @@ __all__ = [
     "encode_into",
     "lay_out",
     "parse",
+    "to_oldest",
     "verify",
 ]
 
@@ -49,7 +50,11 @@ MAX_NAME_BYTES = 255
 MAX_RANK = 16
 
 _MAGIC = 0x31524454
-_VERSION = 1
+_VERSION = 2
+_OLDEST_VERSION = 1
+# Flags of version 2: what a reader must know, and what it may pass over.
+_NEEDED, _EXTRA = 0x00FF, 0xFF00
+_VERSION_AND_FLAGS = struct.Struct("<4xHH")
 _HEADER = struct.Struct("<IHHQQIIQq16s")
 _FIELD = struct.Struct("<BBBBQQ")
 _ATTRIBUTE = struct.Struct("<BBH")
@@ -172,6 +177,14 @@ def checksum(record: Bytes) -> int:
 def verify(record: Bytes) -> bool:
     """Whether the record's checksum is that of its bytes."""
     return struct.unpack_from("<I", record, _CRC_AT)[0] == checksum(record)
+
+
+def to_oldest(record: bytearray) -> None:
+    """Turns a record into one of the format before, in place, for a node that reads no other."""
+    if _VERSION_AND_FLAGS.unpack_from(record)[0] != _OLDEST_VERSION:
+        struct.pack_into("<HH", record, 4, _OLDEST_VERSION, 0)
+        record[_SEAL_AT:HEADER_BYTES] = bytes(HEADER_BYTES - _SEAL_AT)
+        struct.pack_into("<I", record, _CRC_AT, checksum(record))
 
 
 def lay_out(
@@ -429,9 +442,20 @@ def _check_header(view: memoryview, length: int) -> int:
         view, 0
     )
     _require(magic == _MAGIC, 0, "magic", f"{magic:x}", '31524454, "TDR1"')
-    _require(version == _VERSION, 4, "formatVersion", _i16(version), "1")
-    _require(flags == 0, 6, "flags", _i16(flags), "0")
-    _check_zeros(view, _SEAL_END, HEADER_BYTES, "reserved byte")
+    _require(
+        version in (_OLDEST_VERSION, _VERSION), 4, "formatVersion", _i16(version), "1, 2"
+    )
+    if version == _OLDEST_VERSION:
+        _require(flags == 0, 6, "flags", flags, "0")
+    _require(
+        not flags & _NEEDED,
+        6,
+        "flags",
+        flags & _NEEDED,
+        "0 of those a reader must know; a newer writer set them, update this side",
+    )
+    if not flags & _EXTRA:
+        _check_zeros(view, _SEAL_END, HEADER_BYTES, "reserved byte")
     _require(
         MIN_DESCRIPTOR_BYTES <= descriptor_length <= MAX_DESCRIPTOR_BYTES,
         24,

@@ -19,6 +19,7 @@ __all__ = ["Connection"]
 _GREETING_BYTES = 64 << 10
 _GRACE_SECONDS = 1.0
 _FIRST_READ = 16 << 10
+_LONGEST_NOTICE = 64
 
 
 class Connection:
@@ -39,6 +40,8 @@ class Connection:
         self._socket: Optional[socket.socket] = None
         self._head = bytearray(_FIRST_READ)
         self._timeout = timeout or 3.0
+        self._going = False
+        self._got = 0  # Bytes at the front of _head that are still to be used.
         try:
             self._socket = self._connect()
         except OSError as e:
@@ -83,6 +86,41 @@ class Connection:
         return self._socket is not None
 
     @property
+    def is_going(self) -> bool:
+        """Whether the node has said that it goes; it still answers until it is gone."""
+        return self._going
+
+    def listen(self) -> None:
+        """Takes what the node has said unasked; without it that is heard with the next reply.
+        Does nothing while somebody waits for a reply."""
+        made = self._socket
+        if made is None or not self._lock.acquire(blocking=False):
+            return
+        try:
+            room = memoryview(self._head)[self._got :]
+            self._got += made.recv_into(room, 0, socket.MSG_DONTWAIT)
+            self._take_notices()
+        except (OSError, ValueError):
+            pass  # Nothing has come; or it is over, as the next call will find out.
+        finally:
+            self._lock.release()
+
+    def _starts_notice(self) -> bool:
+        length, kind, _, number = HEADER.unpack_from(self._head)
+        return kind == messages.GOING and number == 0 and length <= _LONGEST_NOTICE
+
+    def _take_notices(self) -> None:
+        """Off the front of what has been read and not used."""
+        head = self._head
+        while self._got >= HEADER.size and self._starts_notice():
+            whole = HEADER.size + HEADER.unpack_from(head)[0]
+            if self._got < whole:
+                break
+            self._going = True
+            head[: self._got - whole] = head[whole : self._got]
+            self._got -= whole
+
+    @property
     def timeout(self) -> float:
         """Seconds after which a node that has not answered is taken for gone."""
         return self._timeout
@@ -125,12 +163,15 @@ class Connection:
         else:
             made.sendall(header + body)
         head = self._head
-        got = made.recv_into(head)
-        while got < HEADER.size:
-            more = made.recv_into(memoryview(head)[got:]) if got else 0
+        while True:
+            self._take_notices()
+            if self._got >= HEADER.size and not self._starts_notice():
+                break
+            more = made.recv_into(memoryview(head)[self._got :])
             if not more:
                 raise ConnectionError("the node closed the connection")
-            got += more
+            self._got += more
+        got, self._got = self._got, 0
         length, kind_back, flags, answered = HEADER.unpack_from(head)
         if length > self._max_frame:
             raise ProtocolError(f"a reply of {length} bytes, at most {self._max_frame} were agreed")
@@ -140,11 +181,15 @@ class Connection:
                 f"a frame of type {kind_back:#x} and request {answered}, expected {expected:#x} and"
                 f" {number}"
             )
-        extra = got - HEADER.size
-        if extra > length:
-            raise ProtocolError(f"{extra - length} bytes behind a reply")
+        extra = min(got - HEADER.size, length)
         answer = bytearray(length)
-        answer[:extra] = memoryview(head)[HEADER.size : got]
+        answer[:extra] = memoryview(head)[HEADER.size : HEADER.size + extra]
+        self._got = got - HEADER.size - extra
+        if self._got:
+            head[: self._got] = head[got - self._got : got]
+            self._take_notices()
+            if self._got >= HEADER.size and not self._starts_notice():
+                raise ProtocolError(f"{self._got} bytes behind a reply")
         view = memoryview(answer)
         while extra < length:
             more = made.recv_into(view[extra:])

@@ -3,9 +3,11 @@ package io.trainingday.client;
 import io.trainingday.client.CachedSamples.Opened;
 import io.trainingday.lane.LaneException;
 import io.trainingday.lane.LaneMemory;
+import io.trainingday.lane.LaneMessage;
 import io.trainingday.lane.LaneMessage.Fill;
 import io.trainingday.lane.LaneMessage.FillReply;
 import io.trainingday.lane.LaneMessage.FillResult;
+import io.trainingday.record.RecordFormat;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.util.List;
@@ -63,11 +65,15 @@ final class Fills {
    *
    * @param lease null for a record that nobody waits for
    * @param loadedAt the generation the node told before the load began; of no meaning with a lease
+   * @param record is changed to the oldest format for a node of the release before
    * @throws CacheException if the node refuses the record
    * @throws IOException if the connection is gone
    */
   void fill(Opened opened, long index, @Nullable Lease lease, long loadedAt, ByteBuffer record)
       throws IOException {
+    if (opened.session().limits().version() == LaneMessage.OLDEST_VERSION) {
+      RecordFormat.toOldest(record, record.position(), record.remaining());
+    }
     if (offer(opened, index, lease, loadedAt, record) == FillResult.BUSY) {
       retryLater(opened, index, lease, loadedAt, record);
     }

@@ -5,7 +5,7 @@ import java.util.Collections;
 import java.util.SortedMap;
 import java.util.TreeMap;
 
-/** What an administrator asks of a node; types 16–31. */
+/** What an administrator asks of a node; types 16–31, from protocol version 2 on 40–59 too. */
 // Arrays as in LaneMessage.
 @SuppressWarnings("ArrayRecordComponent")
 public sealed interface AdminMessage extends LaneMessage {
@@ -228,7 +228,8 @@ public sealed interface AdminMessage extends LaneMessage {
 
   /** Whether a frame's type is one of these requests, whose bodies may be long. */
   static boolean isRequest(int type) {
-    return type >= FIRST_TYPE && type <= LAST_TYPE;
+    return (type >= FIRST_TYPE && type <= LAST_TYPE)
+        || (type >= FIRST_OF_VERSION_2 && type <= LAST_OF_VERSION_2 && type != Going.TYPE);
   }
 
   /** Reads the body of a message whose type is in this range, the reply bit aside. */

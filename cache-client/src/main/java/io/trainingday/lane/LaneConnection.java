@@ -79,9 +79,11 @@ public final class LaneConnection implements AutoCloseable {
   private @Nullable Frame frame;
   private LaneMemory.@Nullable Block body;
 
+  private volatile int version = LaneMessage.OLDEST_VERSION;
   private volatile int maxFrameBytes = Frame.MAX_GREETING_BYTES;
   private volatile Semaphore inFlight = new Semaphore(1);
   private volatile boolean open = true;
+  private volatile boolean going;
   private final HelloReply limits;
 
   /** One request whose reply is awaited. */
@@ -112,7 +114,8 @@ public final class LaneConnection implements AutoCloseable {
     this.writable = writable;
     this.memory = memory;
     HelloReply reply = (HelloReply) call(hello, deadlineNanos).message();
-    if (reply.version() != LaneMessage.VERSION
+    if (reply.version() < LaneMessage.OLDEST_VERSION
+        || reply.version() > LaneMessage.VERSION
         || reply.maxFrameBytes() < Frame.MAX_GREETING_BYTES
         || reply.maxFrameBytes() > MAX_FRAME_BYTES
         || reply.maxRequestsInFlight() < 1
@@ -121,6 +124,7 @@ public final class LaneConnection implements AutoCloseable {
       throw fail(new IOException("node at %s: unusable limits %s".formatted(address, reply)));
     }
     this.limits = reply;
+    this.version = reply.version();
     this.maxFrameBytes = reply.maxFrameBytes();
     this.inFlight = new Semaphore(reply.maxRequestsInFlight());
   }
@@ -176,7 +180,7 @@ public final class LaneConnection implements AutoCloseable {
       }
       socket.register(readable, SelectionKey.OP_READ);
       socket.register(writable, SelectionKey.OP_WRITE);
-      Hello hello = new Hello(LaneMessage.VERSION, LaneMessage.VERSION, role, token, client);
+      Hello hello = new Hello(LaneMessage.OLDEST_VERSION, LaneMessage.VERSION, role, token, client);
       return new LaneConnection(address, channel, readable, writable, memory, hello, deadline);
     } catch (IOException | RuntimeException e) {
       socket.close();
@@ -222,6 +226,47 @@ public final class LaneConnection implements AutoCloseable {
     return open;
   }
 
+  /** Whether the node has said that it goes; requests are still answered until it is gone. */
+  public boolean isGoing() {
+    return going;
+  }
+
+  /**
+   * Takes what the node has said unasked; without it that is heard when the next reply is read.
+   * Waits for nothing, and does nothing while somebody else reads.
+   */
+  public void listen() {
+    lock.lock();
+    try {
+      if (someoneReads || failure != null) {
+        return;
+      }
+      someoneReads = true;
+    } finally {
+      lock.unlock();
+    }
+    try {
+      boolean more = true;
+      while (more) {
+        more = readSome();
+      }
+    } catch (IOException e) {
+      throwAway(fail(e));
+    } catch (LaneException e) {
+      throwAway(fail(new IOException("node at %s: %s".formatted(address, e.getMessage()), e)));
+    } finally {
+      lock.lock();
+      try {
+        stopReading();
+      } finally {
+        lock.unlock();
+      }
+    }
+  }
+
+  /** Whoever makes the next request is told. */
+  private static void throwAway(IOException unused) {}
+
   /**
    * Sends a request and waits for its reply. A {@link Fill} record is sent from where it lies.
    *
@@ -231,6 +276,7 @@ public final class LaneConnection implements AutoCloseable {
    * @throws IOException if the connection is or was ended, by this call's deadline too
    */
   public Reply call(LaneMessage request, long deadlineNanos) throws IOException {
+    checkKnown(request);
     Interrupts interrupts = new Interrupts();
     Semaphore permits = inFlight;
     try {
@@ -244,6 +290,16 @@ public final class LaneConnection implements AutoCloseable {
       }
     } finally {
       interrupts.restore();
+    }
+  }
+
+  private void checkKnown(LaneMessage request) {
+    int since = LaneMessage.sinceVersion(request.type());
+    if (since > version) {
+      throw new LaneException(
+          LaneException.Code.UNSUPPORTED_VERSION,
+          "the node at %s speaks protocol version %d, message type %d needs %d; update the node"
+              .formatted(address, version, request.type(), since));
     }
   }
 
@@ -345,17 +401,22 @@ public final class LaneConnection implements AutoCloseable {
             read(mine, deadlineNanos, interrupts);
           } finally {
             lock.lock();
-            someoneReads = false;
-            if (failure == null) {
-              passReadingOn();
-            } else {
-              giveBodyBack();
-            }
+            stopReading();
           }
         }
       }
     } finally {
       lock.unlock();
+    }
+  }
+
+  /** Under the lock. */
+  private void stopReading() {
+    someoneReads = false;
+    if (failure == null) {
+      passReadingOn();
+    } else {
+      giveBodyBack();
     }
   }
 
@@ -476,6 +537,10 @@ public final class LaneConnection implements AutoCloseable {
   }
 
   private boolean complete(Frame whole, Reply reply) throws IOException {
+    if (whole.requestId() == 0 && reply.message() instanceof LaneMessage.Going) {
+      going = true;
+      return false;
+    }
     lock.lock();
     try {
       Pending one = pending.get(whole.requestId());

@@ -6,7 +6,7 @@ import java.util.Arrays;
 import java.util.List;
 
 /**
- * The messages of protocol version 1, one record each; {@code contract/lane.md} is the
+ * The messages of protocol version 2, one record each; {@code contract/lane.md} is the
  * specification. Decoding checks every length before it allocates and throws {@link LaneException}
  * MALFORMED; it never reads behind the body. Messages are values; arrays in them are not copied.
  */
@@ -31,11 +31,21 @@ public sealed interface LaneMessage
         LaneMessage.StatusReply,
         LaneMessage.Done,
         LaneMessage.Failure,
+        LaneMessage.Going,
         OwnersMessage,
         AgreeMessage,
         AdminMessage,
         PeerMessage {
-  int VERSION = 1;
+  /** Of the protocol, the newest spoken here. */
+  int VERSION = 2;
+
+  /** Of the protocol, the oldest spoken here: that of the release before. */
+  int OLDEST_VERSION = 1;
+
+  /** Types from here on, and up to {@link #LAST_OF_VERSION_2}, came with version 2. */
+  int FIRST_OF_VERSION_2 = 40;
+
+  int LAST_OF_VERSION_2 = 59;
   int MAX_COUNT = 65_536;
   int MAX_SLOTS = 1_024;
   int MAX_FIELDS = 256;
@@ -47,6 +57,16 @@ public sealed interface LaneMessage
 
   /** From the start of a segment's file: what a client holds locked while it may touch it. */
   int SEGMENT_LOCK_BYTES = 1;
+
+  /**
+   * The version of the protocol that a message came with.
+   *
+   * @param type of the message, request or reply
+   */
+  static int sinceVersion(int type) {
+    int request = type & ~REPLY_BIT;
+    return request >= FIRST_OF_VERSION_2 && request <= LAST_OF_VERSION_2 ? 2 : 1;
+  }
 
   /** The number that stands in the frame's header. */
   int type();
@@ -823,6 +843,30 @@ public sealed interface LaneMessage
   }
 
   /**
+   * Told by a node, unasked, under request id 0: it goes, and closes the connection when nothing is
+   * under way on it any more, at the latest after {@code closesInMillis}.
+   */
+  record Going(int closesInMillis) implements LaneMessage {
+    public static final int TYPE = 55;
+
+    @Override
+    public int type() {
+      return TYPE;
+    }
+
+    @Override
+    public ByteBuffer frame(long requestId) {
+      return new BodyWriter(8).u32(closesInMillis).u32(0).frame(type(), requestId, 0);
+    }
+
+    static Going read(Body body) {
+      int closesInMillis = body.u31("closesInMillis");
+      body.zeros(4);
+      return new Going(closesInMillis);
+    }
+  }
+
+  /**
    * Decodes a body. Buffers in the message are views of {@code bytes}.
    *
    * @param type from the frame's header
@@ -835,12 +879,16 @@ public sealed interface LaneMessage
     LaneMessage message;
     if (type == ERROR_TYPE) {
       message = Failure.read(body);
+    } else if (type == Going.TYPE) {
+      message = Going.read(body);
     } else if (request < AdminMessage.FIRST_TYPE) {
       message = read(type, body);
     } else if (request <= AdminMessage.LAST_TYPE) {
       message = AdminMessage.read(type, body);
     } else if (request <= PeerMessage.LAST_TYPE) {
       message = PeerMessage.read(type, body);
+    } else if (request <= LAST_OF_VERSION_2) {
+      message = AdminMessage.read(type, body);
     } else {
       throw body.unknown();
     }

@@ -3,7 +3,6 @@ package io.trainingday.record;
 import static io.trainingday.record.RecordLayout.BODY_LENGTH_AT;
 import static io.trainingday.record.RecordLayout.DESCRIPTOR_LENGTH_AT;
 import static io.trainingday.record.RecordLayout.FLAGS_AT;
-import static io.trainingday.record.RecordLayout.FORMAT_VERSION;
 import static io.trainingday.record.RecordLayout.HEADER_BYTES;
 import static io.trainingday.record.RecordLayout.MAGIC;
 import static io.trainingday.record.RecordLayout.MAGIC_AT;
@@ -90,7 +89,7 @@ final class Descriptor {
   static void write(Output out, RecordLayout layout) {
     int start = out.position();
     out.writeInt(MAGIC);
-    out.writeShort(FORMAT_VERSION);
+    out.writeShort(RecordFormat.NEWEST);
     out.writeShort(0);
     out.writeLong(layout.schemaHash());
     out.writeLong(layout.recordLength() - layout.bodyStart());
@@ -211,10 +210,26 @@ final class Descriptor {
     int magic = little.getInt(MAGIC_AT);
     require(magic == MAGIC, MAGIC_AT, "magic", Integer.toHexString(magic), "31524454, \"TDR1\"");
     int version = little.getShort(VERSION_AT);
-    require(version == FORMAT_VERSION, VERSION_AT, "formatVersion", version, "1");
-    int flags = little.getShort(FLAGS_AT);
-    require(flags == 0, FLAGS_AT, "flags", flags, "0");
-    checkZeros(little, RESERVED_AT, HEADER_BYTES, "reserved byte");
+    require(
+        version == RecordFormat.OLDEST || version == RecordFormat.NEWEST,
+        VERSION_AT,
+        "formatVersion",
+        version,
+        "1, 2");
+    int flags = Short.toUnsignedInt(little.getShort(FLAGS_AT));
+    if (version == RecordFormat.OLDEST) {
+      require(flags == 0, FLAGS_AT, "flags", flags, "0");
+    }
+    int needed = flags & RecordFormat.NEEDED_FLAGS;
+    require(
+        needed == 0,
+        FLAGS_AT,
+        "flags",
+        needed,
+        "0 of those a reader must know; a newer writer set them, update this side");
+    if ((flags & RecordFormat.EXTRA_FLAGS) == 0) {
+      checkZeros(little, RESERVED_AT, HEADER_BYTES, "reserved byte");
+    }
     long descriptorLength = Integer.toUnsignedLong(little.getInt(DESCRIPTOR_LENGTH_AT));
     require(
         descriptorLength >= MIN_DESCRIPTOR_BYTES && descriptorLength <= MAX_DESCRIPTOR_BYTES,

@@ -46,7 +46,6 @@ public final class RecordLayout {
   public static final int MAX_RECORD_BYTES = Integer.MAX_VALUE - 63;
 
   static final int MAGIC = 0x31524454; // "TDR1" read as a little-endian number
-  static final int FORMAT_VERSION = 1;
   static final int MIN_DESCRIPTOR_BYTES = 4;
 
   static final int MAGIC_AT = 0;
@@ -172,13 +171,15 @@ public final class RecordLayout {
       return false;
     }
     int descriptorLength = descriptorLength(buffer, at);
+    int versionAndFlags = littleInt(buffer, at + VERSION_AT);
     return littleInt(buffer, at + MAGIC_AT) == MAGIC
-        && littleInt(buffer, at + VERSION_AT) == FORMAT_VERSION // flags are the upper half: zero
+        && RecordFormat.isReadable(versionAndFlags)
         && descriptorLength >= MIN_DESCRIPTOR_BYTES
         && descriptorLength <= MAX_DESCRIPTOR_BYTES
         && bodyLength(buffer, at) == (long) recordLength - bodyStartOf(descriptorLength)
-        && littleInt(buffer, at + RESERVED_AT) == 0
-        && littleLong(buffer, at + RESERVED_AT + Integer.BYTES) == 0;
+        && (RecordFormat.hasExtras(versionAndFlags)
+            || (littleInt(buffer, at + RESERVED_AT) == 0
+                && littleLong(buffer, at + RESERVED_AT + Integer.BYTES) == 0));
   }
 
   public static long schemaHash(ByteBuffer buffer, int at) {

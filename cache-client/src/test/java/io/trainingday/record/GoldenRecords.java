@@ -18,8 +18,8 @@ final class GoldenRecords {
   private GoldenRecords() {}
 
   record Good(String file, SampleRecord record) {
-    byte[] bytes() {
-      return CODEC.encode(record);
+    byte[] bytes(int format) {
+      return encode(record, format);
     }
 
     @Override
@@ -62,6 +62,25 @@ final class GoldenRecords {
     public String toString() {
       return file;
     }
+  }
+
+  private static byte[] encode(SampleRecord record, int format) {
+    byte[] bytes = CODEC.encode(record);
+    if (format == RecordFormat.OLDEST) {
+      RecordFormat.toOldest(ByteBuffer.wrap(bytes), 0, bytes.length);
+    }
+    return bytes;
+  }
+
+  /** The tiny record with flags and bytes that came after this format, and may be passed over. */
+  static byte[] withExtras() {
+    ByteBuffer bytes = ByteBuffer.wrap(CODEC.encode(tiny())).order(LITTLE_ENDIAN);
+    bytes.putShort(RecordLayout.FLAGS_AT, (short) 0x8100);
+    for (int at = RecordLayout.RESERVED_AT; at < RecordLayout.HEADER_BYTES; at++) {
+      bytes.put(at, (byte) at);
+    }
+    int crc = new RecordChecksum().compute(bytes, 0, bytes.capacity());
+    return bytes.putInt(RecordLayout.CRC_AT, crc).array();
   }
 
   static List<Good> good() {
@@ -142,23 +161,23 @@ final class GoldenRecords {
   }
 
   /** All made of the tiny record, whose descriptor starts at 64 and body at 192. */
-  static List<Bad> bad() {
-    List<Bad> all = new ArrayList<>();
-    byte[] tiny = CODEC.encode(tiny());
+  static List<Bad> bad(int format) {
+    Changes all = new Changes(format);
+    byte[] tiny = encode(tiny(), format);
     String fits = "allowed: a shape that fits its dtype and length";
-    all.add(
+    all.list.add(
         new Bad(
             "header-cut.tdr",
             Arrays.copyOf(tiny, 63),
             0,
             "record length=63, allowed: 68 to 2147483584"));
-    all.add(
+    all.list.add(
         new Bad(
             "body-cut.tdr",
             Arrays.copyOf(tiny, tiny.length - 1),
             16,
             "bodyLength=67, allowed: record length 258 - body start 192"));
-    all.add(
+    all.list.add(
         new Bad(
             "byte-too-many.tdr",
             Arrays.copyOf(tiny, tiny.length + 1),
@@ -166,8 +185,21 @@ final class GoldenRecords {
             "bodyLength=67, allowed: record length 260 - body start 192"));
     change(
         all, "magic", 0, "magic=31524455, allowed: 31524454, \"TDR1\"", b -> b.put(0, (byte) 'U'));
-    change(all, "version", 4, "formatVersion=2, allowed: 1", b -> b.putShort(4, (short) 2));
-    change(all, "flags", 6, "flags=1, allowed: 0", b -> b.putShort(6, (short) 1));
+    if (format == RecordFormat.OLDEST) {
+      // As those who know no other format see it; to this code it is a record.
+      change(all, "version", 4, "formatVersion=2, allowed: 1", b -> b.putShort(4, (short) 2));
+      change(all, "flags", 6, "flags=1, allowed: 0", b -> b.putShort(6, (short) 1));
+    } else {
+      change(all, "version", 4, "formatVersion=3, allowed: 1, 2", b -> b.putShort(4, (short) 3));
+      change(
+          all, "version-zero", 4, "formatVersion=0, allowed: 1, 2", b -> b.putShort(4, (short) 0));
+      change(
+          all,
+          "flags-needed",
+          6,
+          "flags=128, allowed: 0 of those a reader must know; a newer writer set them, update this side",
+          b -> b.putShort(6, (short) 0x0180));
+    }
     change(
         all,
         "schema-hash",
@@ -304,7 +336,16 @@ final class GoldenRecords {
     change(all, "attribute-bool", 131, "bool=7, allowed: 0 or 1", GoldenRecords::makeBool);
     change(all, "padding", 191, "padding=1, allowed: 0", b -> b.put(191, (byte) 1));
     change(all, "gap", 200, "gap=-1, allowed: 0", b -> b.put(200, (byte) -1));
-    return all;
+    return all.list;
+  }
+
+  private static final class Changes {
+    final int format;
+    final List<Bad> list = new ArrayList<>();
+
+    Changes(int format) {
+      this.format = format;
+    }
   }
 
   /** The attribute of eight bytes 7, 0, ... turned into a bool of one byte 7. */
@@ -315,16 +356,16 @@ final class GoldenRecords {
 
   /** Every change keeps the checksum right, so that nothing but the reason is wrong. */
   private static void change(
-      List<Bad> all, String file, long offset, String reason, Consumer<ByteBuffer> change) {
-    ByteBuffer bytes = ByteBuffer.wrap(CODEC.encode(tiny())).order(LITTLE_ENDIAN);
+      Changes all, String file, long offset, String reason, Consumer<ByteBuffer> change) {
+    ByteBuffer bytes = ByteBuffer.wrap(encode(tiny(), all.format)).order(LITTLE_ENDIAN);
     change.accept(bytes);
     int crc = new RecordChecksum().compute(bytes, 0, bytes.capacity());
     bytes.putInt(RecordLayout.CRC_AT, crc);
-    all.add(new Bad(file + ".tdr", bytes.array(), offset, reason));
+    all.list.add(new Bad(file + ".tdr", bytes.array(), offset, reason));
   }
 
   /** The description other languages check against. */
-  static String json() {
+  static String json(int format) {
     return """
         {
           "records": [
@@ -336,8 +377,8 @@ final class GoldenRecords {
         }
         """
         .formatted(
-            good().stream().map(GoldenRecords::describe).collect(Collectors.joining(",\n")),
-            bad().stream()
+            good().stream().map(good -> describe(good, format)).collect(Collectors.joining(",\n")),
+            bad(format).stream()
                 .map(
                     bad ->
                         "    {\"file\": %s, \"offset\": %d, \"reason\": %s}"
@@ -346,8 +387,8 @@ final class GoldenRecords {
                 .collect(Collectors.joining(",\n")));
   }
 
-  private static String describe(Good good) {
-    byte[] bytes = good.bytes();
+  private static String describe(Good good, int format) {
+    byte[] bytes = good.bytes(format);
     ByteBuffer buffer = ByteBuffer.wrap(bytes);
     RecordLayout layout = RecordLayout.parse(buffer, bytes.length);
     return """

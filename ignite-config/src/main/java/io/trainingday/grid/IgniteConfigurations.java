@@ -147,6 +147,7 @@ public final class IgniteConfigurations {
     attributes.put(NodeAttributes.HOST_ID, settings.grid().resolvedHostId());
     settings.grid().zone().ifPresent(zone -> attributes.put(NodeAttributes.ZONE, zone));
     attributes.put(NodeAttributes.BUDGET_BYTES, settings.memory().maxSize().bytes());
+    attributes.put(NodeAttributes.RECORD_FORMAT, NodeAttributes.OWN_RECORD_FORMAT);
     laneAddress.ifPresent(address -> attributes.put(NodeAttributes.LANE, address));
     kept.ifPresent(bytes -> attributes.put(NodeAttributes.KEPT, bytes));
     return attributes;

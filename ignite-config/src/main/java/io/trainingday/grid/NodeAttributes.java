@@ -20,5 +20,11 @@ public final class NodeAttributes {
    */
   public static final String KEPT = "training-day.kept";
 
+  /** The newest format of records it reads, an {@code Integer}; absent: 1. */
+  public static final String RECORD_FORMAT = "training-day.recordFormat";
+
+  /** What this release reads. */
+  static final int OWN_RECORD_FORMAT = 2;
+
   private NodeAttributes() {}
 }

@@ -65,6 +65,7 @@ final class Connection extends ChannelInboundHandlerAdapter {
   private boolean heard;
 
   private boolean closing;
+  private int version = LaneMessage.OLDEST_VERSION;
   private int requestsInFlight;
   private int segmentsUnderWay;
   private int lastHandle;
@@ -189,6 +190,7 @@ final class Connection extends ChannelInboundHandlerAdapter {
       if (closing) {
         return;
       }
+      checkVersion(type);
       if (grant != null && AdminMessage.isRequest(type)) {
         administer(requestId, type, body);
       } else {
@@ -198,6 +200,15 @@ final class Connection extends ChannelInboundHandlerAdapter {
       refuse(requestId, asRefusal(e));
     } finally {
       body.release();
+    }
+  }
+
+  /** What came with a later version than was agreed on is no message. */
+  private void checkVersion(int type) {
+    if (grant != null && LaneMessage.sinceVersion(type) > version) {
+      throw new LaneException(
+          Code.MALFORMED,
+          "message type %d: no such message in protocol version %d".formatted(type, version));
     }
   }
 
@@ -299,11 +310,15 @@ final class Connection extends ChannelInboundHandlerAdapter {
     if (grant != null) {
       throw new LaneException(Code.MALFORMED, "a second HELLO");
     }
-    if (hello.lowest() > LaneMessage.VERSION || hello.highest() < LaneMessage.VERSION) {
+    if (hello.lowest() > LaneMessage.VERSION || hello.highest() < LaneMessage.OLDEST_VERSION) {
       throw new LaneException(
           Code.UNSUPPORTED_VERSION,
-          "protocol versions %d–%d, this node speaks %d; update the older side"
-              .formatted(hello.lowest(), hello.highest(), LaneMessage.VERSION));
+          "protocol versions %d–%d, this node speaks %d–%d; update the older side"
+              .formatted(
+                  hello.lowest(),
+                  hello.highest(),
+                  LaneMessage.OLDEST_VERSION,
+                  LaneMessage.VERSION));
     }
     Grant found = grants.of(hello.token());
     if (found == null) {
@@ -329,13 +344,14 @@ final class Connection extends ChannelInboundHandlerAdapter {
     }
     grant = found;
     role = hello.role();
+    version = Math.min(hello.highest(), LaneMessage.VERSION);
     stopWaitingForHello();
     LaneLimits limits = server.limits();
     decoder.allow(limits.maxFrameBytes());
     send(
         requestId,
         new LaneMessage.HelloReply(
-            LaneMessage.VERSION,
+            version,
             sharedMemory,
             limits.maxFrameBytes(),
             limits.maxRecordBytes(),
@@ -468,6 +484,11 @@ final class Connection extends ChannelInboundHandlerAdapter {
     }
     segments.remove(drop.segment());
     segment.drop();
+  }
+
+  /** Whether records that come and go here are of the oldest format. */
+  boolean wantsOldestFormat() {
+    return version == LaneMessage.OLDEST_VERSION;
   }
 
   /** Sends the reply to a READ and, of an inline one, its payload; frees an inline target. */

@@ -13,6 +13,7 @@ import io.trainingday.node.peer.Peer;
 import io.trainingday.node.versions.SampleVersion;
 import io.trainingday.record.MalformedRecordException;
 import io.trainingday.record.RecordChecksum;
+import io.trainingday.record.RecordFormat;
 import io.trainingday.record.RecordLayout;
 import java.nio.ByteBuffer;
 import java.util.List;
@@ -55,6 +56,9 @@ final class FillIntake {
     try {
       RecordLayout layout = RecordLayout.parse(bytes, length);
       if (checksum.matches(bytes, 0, length)) {
+        if (server.ownership().recordFormat() == RecordFormat.OLDEST) {
+          RecordFormat.toOldest(bytes, 0, length);
+        }
         checksum.seal(bytes, 0, length);
         return new Loaded(record, layout);
       }

@@ -158,6 +158,9 @@ final class TrainerSession {
           throw failure;
         }
         Batch reply = ended.batch().reply();
+        if (connection.wantsOldestFormat()) {
+          OldestFormat.apply(reply, target.bytes());
+        }
         count(reply);
         if (segment != null) {
           segment.give(request.slot());

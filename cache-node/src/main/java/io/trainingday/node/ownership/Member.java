@@ -11,6 +11,7 @@ import java.util.UUID;
  * @param hostId the host it runs on
  * @param laneAddress {@code HOST:PORT} of its lane over TCP, empty without one
  * @param budgetBytes its memory for samples
+ * @param recordFormat the newest format of records it reads
  * @param local whether it is the node that asks
  */
 public record Member(
@@ -19,4 +20,5 @@ public record Member(
     String hostId,
     Optional<String> laneAddress,
     long budgetBytes,
+    int recordFormat,
     boolean local) {}

@@ -67,6 +67,11 @@ public final class Ownership implements AutoCloseable {
     return tables.get(0).members();
   }
 
+  /** The newest format of records that all nodes of the grid read: what may be stored now. */
+  public int recordFormat() {
+    return tables.get(0).recordFormat();
+  }
+
   /** Calls {@code listener} after new tables are there, on a thread of ours: it must be quick. */
   public void onChange(Runnable listener) {
     listeners.add(listener);
@@ -143,12 +148,14 @@ public final class Ownership implements AutoCloseable {
   private static Member member(ClusterNode node) {
     Long budget = node.attribute(NodeAttributes.BUDGET_BYTES);
     String hostId = node.attribute(NodeAttributes.HOST_ID);
+    Integer format = node.attribute(NodeAttributes.RECORD_FORMAT);
     return new Member(
         node.id(),
         node.consistentId().toString(),
         hostId == null ? "" : hostId,
         Optional.ofNullable(node.attribute(NodeAttributes.LANE)),
         budget == null ? 0 : budget,
+        format == null ? 1 : format,
         node.isLocal());
   }
 }

@@ -13,6 +13,7 @@ public final class OwnershipTable {
   private final List<Member> members;
   private final List<List<Member>> copies;
   private final boolean[] local;
+  private final int recordFormat;
 
   /**
    * @param topologyVersion grows with every change of members and primaries
@@ -24,6 +25,7 @@ public final class OwnershipTable {
     this.topologyVersion = topologyVersion;
     this.members = List.copyOf(members);
     this.copies = copies.stream().map(List::copyOf).toList();
+    recordFormat = this.members.stream().mapToInt(Member::recordFormat).min().orElse(1);
     local = new boolean[copies.size()];
     for (int partition = 0; partition < local.length; partition++) {
       if (this.copies.get(partition).isEmpty()) {
@@ -61,6 +63,11 @@ public final class OwnershipTable {
   /** Whether this node holds all of the partition. */
   public boolean isLocal(int partition) {
     return local[partition];
+  }
+
+  /** The newest format of records that every node reads. */
+  public int recordFormat() {
+    return recordFormat;
   }
 
   /** Every node of the grid. */

@@ -432,7 +432,7 @@ public final class Peer {
       greet(
           HELLO,
           new LaneMessage.Hello(
-              LaneMessage.VERSION,
+              LaneMessage.OLDEST_VERSION,
               LaneMessage.VERSION,
               LaneMessage.Role.PEER,
               shared.access().token(),
