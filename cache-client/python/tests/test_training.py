@@ -281,7 +281,9 @@ class Scripted:
             while head := made.recv(16, socket.MSG_WAITALL):
                 length, kind, _, number = messages.HEADER.unpack(head)
                 body = made.recv(length, socket.MSG_WAITALL) if length else b""
-                answer = self._answers(kind, number, body)
+                # What every client asks beside its work: there are no other nodes.
+                alone = frame(kind, number, struct.pack("<qII", 1, 0, 0))
+                answer = alone if kind == messages.OWNERS else self._answers(kind, number, body)
                 if answer is None:
                     return
                 for piece in self.pieces:
