@@ -364,7 +364,9 @@ class Attachment:
         for other in random.sample(self._others, len(self._others)):
             if self._closed or (until is not None and time.monotonic() >= until):
                 break
-            where = Address(f"tcp://{other}", f"the grid of {home}")
+            if current is not None and current.address.text == other:
+                continue
+            where = Address(other, f"the grid of {home}")
             try:
                 fresh = self._connect(where, _QUICK_GREETING_SECONDS)
             except (NodeGoneError, LaneError) as e:
@@ -431,9 +433,14 @@ class Attachment:
             told = current.parsed(messages.owners_reply, body)
         except (NodeGoneError, LaneError):
             return
-        self._others = tuple(
-            one.lane_address for one in told.members if one.lane_address and not one.local
-        )
+        told_of = [
+            f"tcp://{one.lane_address}" for one in told.members if one.lane_address and not one.local
+        ]
+        if not current.address.is_local:
+            # Workers that begin while it stands in are to find it.
+            told_of.append(current.address.text)
+        home = self._where.home().text
+        self._others = tuple(one for one in dict.fromkeys(told_of) if one != home)
 
     def lost(self, gone: Session, why: NodeGoneError) -> None:
         with self._lock:
