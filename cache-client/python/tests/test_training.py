@@ -266,6 +266,7 @@ class Scripted:
         self.address = f"unix:{self.path}"
         self._answers = answers
         self.pieces: tuple[int, ...] = ()
+        self.others: list[str] = []
         self._server = socket.socket(socket.AF_UNIX)
         self._server.bind(str(self.path))
         self._server.listen()
@@ -281,7 +282,10 @@ class Scripted:
             while head := made.recv(16, socket.MSG_WAITALL):
                 length, kind, _, number = messages.HEADER.unpack(head)
                 body = made.recv(length, socket.MSG_WAITALL) if length else b""
-                answer = self._answers(kind, number, body)
+                if kind == messages.OWNERS:  # Every client asks it beside its work.
+                    answer: Optional[bytes] = frame(kind, number, owners(self.others))
+                else:
+                    answer = self._answers(kind, number, body)
                 if answer is None:
                     return
                 for piece in self.pieces:
@@ -295,6 +299,16 @@ def hello(segment_bytes: int = 0) -> bytes:
     limits = (1 << 20, 1 << 20, 8, 100, 1_000)
     head = struct.pack("<HBBIIIIIQ", 1, segment_bytes > 0, 0, *limits, segment_bytes)
     return head + b"\1\0\0\0h"
+
+
+def owners(others: list[str]) -> bytes:
+    """An OWNERS reply: other nodes, by the address of their lane."""
+    body = struct.pack("<qII", 1, 0, len(others))
+    for text in others:
+        encoded = text.encode()
+        body += b"\1\0\0\0n\1\0\0\0h" + struct.pack("<I", len(encoded)) + encoded
+        body += struct.pack("<qB", 1, 0)
+    return body
 
 
 def frame(kind: int, number: int, body: bytes) -> bytes:

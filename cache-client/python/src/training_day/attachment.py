@@ -1,28 +1,65 @@
-"""The node of this process, while there is one."""
+"""The node of this process: home while it is there, else another one of its grid."""
 
 from __future__ import annotations
 
 import heapq
 import itertools
 import os
+import random
 import threading
 import time
 import warnings
 from collections.abc import Iterable
-from typing import Any, Callable, Optional
+from dataclasses import dataclass
+from typing import Any, Callable, Optional, Union
 
 from training_day.errors import CacheWarning, LaneError, NodeGoneError
 from training_day.lane import address as addresses
 from training_day.lane import messages
+from training_day.lane.access import Access, Where
+from training_day.lane.address import Address
 from training_day.lane.connection import Connection
 from training_day.lane.messages import Lease
 from training_day.lane.slots import Slot, SlotPool
 
-__all__ = ["Attachment", "Session", "attachment", "own_attachment"]
+__all__ = ["Attachment", "Link", "Session", "attachment", "own_attachment"]
 
 _RETRY_SECONDS = 1.0
+_GREETING_SECONDS = 3.0
+# For one node while others may be had: one that hangs must not hold up the rest for long.
+_QUICK_GREETING_SECONDS = 1.0
+_LONGEST_FIRST_LOOK_SECONDS = 3.0
+_LISTEN_SECONDS = 1.0
+_ASK_FOR_OTHERS_SECONDS = 5.0
+_MAX_FAILURES_TOLD = 3
 _REPEAT_SECONDS = 60.0
 _LEASES_A_MESSAGE = 4_096
+
+
+@dataclass(frozen=True)
+class Link:
+    """How this process reaches the cache now. Texts are empty where there is nothing to say."""
+
+    node: str = ""
+    """The address of the node that is asked; empty: there is none."""
+    host_id: str = ""
+    tls: bool = False
+    shared_memory: bool = False
+    why_not_shared: str = ""
+    """Why batches come through the socket."""
+    home: str = ""
+    """The node that was named, or this host's."""
+    why_not_home: str = ""
+
+    def __str__(self) -> str:
+        if not self.node:
+            return f"no cache node at {self.home}: {self.why_not_home or 'not looked for yet'}"
+        how = "by shared memory" if self.shared_memory else f"inline: {self.why_not_shared}"
+        tls = ", TLS 1.3" if self.tls else ""
+        said = f"{self.node} (host {self.host_id}{tls}), {how}"
+        if self.node != self.home:
+            said += f"; it stands in for {self.home}: {self.why_not_home}"
+        return said
 
 
 class Session:
@@ -31,15 +68,34 @@ class Session:
 
     def __init__(self, connection: Connection, owner: Attachment) -> None:
         self.connection = connection
+        self.address = connection.address
         self.limits = connection.limits
+        self.since = time.monotonic()
         self._owner = owner
         self._slots = SlotPool(connection, owner.wanted_slots, owner.mapped)
         self._leases: set[Lease] = set()
         self._lock = threading.Lock()
+        self._users = 0
+        self._unwanted = False
+        self.going_is_told = False
 
     @property
     def is_open(self) -> bool:
         return self.connection.is_open
+
+    @property
+    def is_going(self) -> bool:
+        """Whether the node has said that it goes."""
+        return self.connection.is_going
+
+    @property
+    def why_not_shared(self) -> str:
+        """Why batches come through the socket, empty while they do not."""
+        if not self.address.is_local:
+            return "over TCP there is no shared memory"
+        if not self.limits.shared_memory:
+            return "the node offers no shared memory (lane.slots.maxBytes)"
+        return self._slots.why_none
 
     @property
     def longest_wait_millis(self) -> int:
@@ -47,17 +103,58 @@ class Session:
         own = int(self.connection.timeout * 1000) // 2
         return min(self.limits.answer_millis * 3 // 4, own)
 
+    def enter(self) -> bool:
+        """Begins a batch, for which the session stays, whatever takes its place; False if that has
+        happened already."""
+        with self._lock:
+            if self._unwanted and not self.is_open:
+                return False
+            self._users += 1
+            return True
+
+    def leave(self) -> None:
+        """Ends what `enter` began."""
+        with self._lock:
+            self._users -= 1
+        self._close_if_unused()
+
+    def close_when_unused(self) -> None:
+        """Another one has taken the place; this one ends with its last batch and lease."""
+        with self._lock:
+            self._unwanted = True
+        self._close_if_unused()
+
+    def _close_if_unused(self) -> None:
+        with self._lock:
+            over = self._unwanted and not self._users and not self._leases
+        if over:
+            self.close()
+
     def call(self, kind: int, body: bytes, tail: Any = b"") -> memoryview:
         """One request; whoever looks for a session learns of a connection that is gone."""
         try:
-            return self.connection.call(kind, body, tail)
+            answer = self.connection.call(kind, body, tail)
         except NodeGoneError as e:
             self._owner.lost(self, e)
             raise
-        except LaneError:
+        except LaneError as e:
             if not self.connection.is_open:
-                self._owner.lost(self, NodeGoneError("the node closed the connection"))
+                gone = NodeGoneError(f"the node closed the connection: {e}")
+                self._owner.lost(self, gone)
+                if e.code == messages.STOPPING:
+                    raise gone from None
             raise
+        if self.connection.is_going:
+            self._owner.going(self)
+        return answer
+
+    def listen(self) -> None:
+        """Looks whether the node has said something, or is gone."""
+        self.connection.listen()
+        if not self.is_open:
+            self._owner.lost(self, NodeGoneError("the node closed the connection"))
+        elif self.connection.is_going:
+            self._owner.going(self)
 
     def parsed(self, parse: Any, body: memoryview, *args: Any) -> Any:
         try:
@@ -88,6 +185,7 @@ class Session:
         """The lease has been used."""
         with self._lock:
             self._leases.discard(lease)
+        self._close_if_unused()
 
     def abandon(self, unused: Iterable[Lease]) -> None:
         """Gives leases back unused, for others to load."""
@@ -95,6 +193,7 @@ class Session:
         with self._lock:
             self._leases.difference_update(unused)
         self._tell(messages.ABANDON, unused)
+        self._close_if_unused()
 
     def renew(self) -> None:
         with self._lock:
@@ -120,23 +219,41 @@ class Session:
 
 
 class Attachment:
-    """Keeps a session with a node while there is one. It is the circuit breaker: after a missed
-    answer there is no session, which costs a batch nothing, until the node has greeted again."""
+    """Keeps a session with a node while there is one to be had. It is the circuit breaker: after a
+    missed answer there is no session, which costs a batch nothing, until a node has greeted again.
 
-    def __init__(self, argument: Optional[str], token: Optional[str]) -> None:
-        self._argument = argument
-        self._token = token
+    Home is the node that was named, or the one of this host. When it goes, any other node of its
+    grid takes its place, over TCP; home is looked for once a second meanwhile, and gets its place
+    back. A session that is replaced ends when the batches under way on it have, and its leases are
+    used.
+    """
+
+    def __init__(
+        self,
+        where: Union[Where, str, None] = None,
+        token: Optional[str] = None,
+        others: Iterable[str] = (),
+    ) -> None:
+        self._where = where if isinstance(where, Where) else Where(where, token)
+        self._access: Optional[Access] = None
         self._pid = os.getpid()
         self._lock = threading.RLock()
         self._session: Optional[Session] = None
-        self._connecting = False
-        self._retry_at = 0.0
+        self._replaced: set[Session] = set()
+        self._others: tuple[str, ...] = tuple(others)
+        self._looked = False
+        self._looking = False
+        self._look_at = 0.0
+        self._lost_because = ""
+        self._home_failed = ""
+        self._finder: Optional[threading.Thread] = None
         self._thread: Optional[threading.Thread] = None
         self._closed = False
         self._wake = threading.Event()
+        self._look = threading.Event()
         self._tasks: list[tuple[float, int, Callable[[], None]]] = []
         self._order = itertools.count()
-        self._said_at: Optional[float] = None
+        self._said_at: dict[str, float] = {}
         self._slots_of: dict[int, int] = {}
         self._whenever_mapped: list[Callable[[Any], None]] = []
         self.say: Callable[[str], bool] = lambda what: True
@@ -166,67 +283,241 @@ class Attachment:
         current = self._session
         if current is not None:
             return current
-        if self._retry_at == 0.0:
-            self._attach()
+        if not self._looked:
+            self._look_first()
         return self._session
 
-    def _attach(self, silent: bool = False) -> None:
+    @property
+    def others(self) -> tuple[str, ...]:
+        """Where else the lane is served, as the nodes told last: for workers of this process, which
+        may begin when home is away."""
+        return self._others
+
+    @property
+    def link(self) -> Link:
+        """How the cache is reached now."""
+        current = self._session
+        home = str(self._where.home())
+        away = self._home_failed or self._lost_because
+        if current is None:
+            return Link(home=home, why_not_home=away)
+        why = current.why_not_shared
+        return Link(
+            str(current.address),
+            current.limits.host_id,
+            current.connection.is_encrypted,
+            not why,
+            why,
+            home,
+            away if str(current.address) != home else "",
+        )
+
+    # Looking for a node.
+
+    def _look_first(self) -> None:
+        """Raises ValueError for an address, a token or certificates that cannot be used."""
         with self._lock:
-            if self._connecting or self._session is not None or self._closed:
+            if self._looking or self._looked or self._closed:
                 return
-            self._connecting = True
+            self._where.home()
+            self._access = self._where.access()
+            self._looking = True
         try:
-            where = addresses.find(self._argument)
-            token = self._token
-            if token is None:
-                token = os.environ.get(addresses.TOKEN_VARIABLE, "")
-            try:
-                connection = Connection(where, token)
-            except (NodeGoneError, LaneError) as e:
-                self._retry_at = time.monotonic() + _RETRY_SECONDS
-                if not silent:
-                    self._warn(
-                        "away",
-                        f"no cache node at {where} ({where.source}): {e}. Samples come from the"
-                        " origin until one is there: start one with `python -m training_day"
-                        f" serve`, or say where it is in {addresses.VARIABLE}",
-                    )
-                    self.need_background()
-                return
-            self._session = Session(connection, self)
+            self._look_around(time.monotonic() + _LONGEST_FIRST_LOOK_SECONDS)
         finally:
-            self._connecting = False
+            self._looked = True
+            self._looking = False
+        if not self._is_home():
+            self._look_again(_RETRY_SECONDS)
+
+    def _is_home(self) -> bool:
+        current = self._session
+        return (
+            current is not None
+            and not current.is_going
+            and str(current.address) == str(self._where.home())
+        )
+
+    def _look_around(self, until: Optional[float] = None) -> None:
+        """Tries home, and the others if there is no session; the first that greets gets the
+        place."""
+        current = self._session
+        home = self._where.home()
+        is_home = current is not None and str(current.address) == str(home)
+        if is_home and current is not None and not current.is_going:
+            return
+        if not is_home:
+            try:
+                quick = _QUICK_GREETING_SECONDS if self._others else _GREETING_SECONDS
+                fresh = self._connect(home, quick)
+            except (NodeGoneError, LaneError) as e:
+                self._home_failed = str(e)
+            else:
+                self._lost_because = self._home_failed = ""
+                self._take(fresh)
+                return
+        if current is not None and not current.is_going:
+            return
+        if is_home:
+            self._home_failed = "it is about to stop"
+        failures = []
+        for other in random.sample(self._others, len(self._others)):
+            if self._closed or (until is not None and time.monotonic() >= until):
+                break
+            if current is not None and current.address.text == other:
+                continue
+            where = Address(other, f"the grid of {home}")
+            try:
+                fresh = self._connect(where, _QUICK_GREETING_SECONDS)
+            except (NodeGoneError, LaneError) as e:
+                failures.append(f"{where}: {e}")
+                continue
+            self._take(fresh)
+            self._warn(
+                "elsewhere",
+                f"the cache node at {home} is lost: {self._lost_because or self._home_failed}."
+                f" Samples come through the one at {where} until it is back, which is slower",
+            )
+            return
+        if current is None:
+            self._nowhere(home, failures)
+
+    def _connect(self, where: Address, longest: float) -> Session:
+        access = self._access
+        assert access is not None
+        return Session(
+            Connection(where, access.token, tls=access.tls, greeting=longest), self
+        )
+
+    def _take(self, fresh: Session) -> None:
+        with self._lock:
+            former, self._session = self._session, fresh
+            closed = self._closed or self._pid != os.getpid()
+            if closed:
+                self._session = None
+            self._replaced = {one for one in self._replaced if one.is_open}
+            if former is not None:
+                self._replaced.add(former)
+        if former is not None:
+            former.close_when_unused()
+        if closed:
+            fresh.close()
+        else:
+            self._ask_for_others()
+            self.need_background()
+
+    def _nowhere(self, home: Address, failures: list[str]) -> None:
+        if self._lost_because:
+            none = "; ".join(failures[:_MAX_FAILURES_TOLD])
+            none = f" No other one can be had ({none})." if failures else ""
+            self._warn(
+                "lost",
+                f"the cache node at {home} is lost: {self._lost_because}.{none} Samples come from"
+                " the origin until one is there",
+            )
+        else:
+            self._warn(
+                "away",
+                f"no cache node at {home} ({home.source}): {self._home_failed}. Samples come from"
+                " the origin until one is there: start one with `python -m training_day serve`, or"
+                f" say where it is in {addresses.VARIABLE}",
+            )
+
+    def _ask_for_others(self) -> None:
+        """What is known stays as it is when there is no answer."""
+        current = self._session
+        if current is None:
+            return
+        try:
+            body = current.call(messages.OWNERS, messages.owners(messages.NO_DATASET))
+            told = current.parsed(messages.owners_reply, body)
+        except (NodeGoneError, LaneError):
+            return
+        told_of = [
+            f"tcp://{one.lane_address}" for one in told.members if one.lane_address and not one.local
+        ]
+        if not current.address.is_local:
+            # Workers that begin while it stands in are to find it.
+            told_of.append(current.address.text)
+        home = self._where.home().text
+        self._others = tuple(one for one in dict.fromkeys(told_of) if one != home)
 
     def lost(self, gone: Session, why: NodeGoneError) -> None:
         with self._lock:
             if self._session is not gone:
-                return
-            self._session = None
-            self._retry_at = time.monotonic() + _RETRY_SECONDS
+                self._replaced.discard(gone)
+                current = False
+            else:
+                self._session = None
+                self._lost_because = str(why)
+                current = True
         gone.close()
-        self._warn(
-            "lost",
-            f"the connection to the cache node is lost: {why}. Samples come from the origin until"
-            " it is back",
-        )
+        if not current:
+            return
+        if not self._others:
+            self._warn(
+                "lost",
+                f"the connection to the cache node is lost: {why}. Samples come from the origin"
+                " until it is back",
+            )
+            self._look_again(_RETRY_SECONDS)
+        else:
+            # At once, but not again and again when nodes greet and then break.
+            lasted = time.monotonic() - gone.since > _RETRY_SECONDS
+            self._look_again(0 if lasted else _RETRY_SECONDS)
+
+    def going(self, session: Session) -> None:
+        """The node has said that it goes: another one is looked for, and it serves until then."""
+        with self._lock:
+            told, session.going_is_told = session.going_is_told, True
+        if self._session is session and not told:
+            self._look_again(0)
+
+    def _look_again(self, delay: float) -> None:
+        """In a thread of its own, which a node that hangs holds up; it ends when home is there."""
+        with self._lock:
+            self._look_at = time.monotonic() + delay
+            self._look.set()
+            if self._finder is None and not self._closed:
+                self._finder = threading.Thread(
+                    target=self._find, name="training_day finder", daemon=True
+                )
+                self._finder.start()
         self.need_background()
+
+    def _find(self) -> None:
+        while self._pid == os.getpid():
+            with self._lock:
+                if self._closed or self._is_home():
+                    self._finder = None
+                    return
+                left = self._look_at - time.monotonic()
+                if left <= 0:
+                    self._look_at = time.monotonic() + _RETRY_SECONDS
+                self._look.clear()
+            if left > 0:
+                self._look.wait(left)
+            else:
+                self._look_around()
 
     def _warn(self, what: str, text: str) -> None:
         now = time.monotonic()
-        if self._said_at is not None and now - self._said_at < _REPEAT_SECONDS:
+        if now - self._said_at.get(what, -_REPEAT_SECONDS) < _REPEAT_SECONDS:
             return
-        self._said_at = now
+        self._said_at[what] = now
         if self.say(what):
             warnings.warn(text, CacheWarning, stacklevel=2)
 
+    # What nobody waits for.
+
     def need_background(self, wake: bool = True) -> None:
-        """A thread of ours looks for the node, renews leases and does what nobody waits for."""
+        """A thread of ours renews leases, hears what nodes say and does what nobody waits for."""
         if self._thread is not None:
             if wake:
                 self._wake.set()
         else:
             with self._lock:
-                if self._thread is None:
+                if self._thread is None and not self._closed:
                     self._thread = threading.Thread(
                         target=self._run, name="training_day", daemon=True
                     )
@@ -239,13 +530,16 @@ class Attachment:
         self.need_background()
 
     def _run(self) -> None:
-        renew_at = 0.0
+        renew_at = listen_at = 0.0
+        ask_at = time.monotonic() + _ASK_FOR_OTHERS_SECONDS
         while self._pid == os.getpid() and not self._closed:
             now = time.monotonic()
-            current = self._session
-            due = renew_at if current is not None else self._retry_at
-            if self._tasks:
-                due = min(due, self._tasks[0][0])
+            with self._lock:
+                current = self._session
+                live = [one for one in (current, *self._replaced) if one is not None and one.is_open]
+                due = self._tasks[0][0] if self._tasks else now + _ASK_FOR_OTHERS_SECONDS
+            if live:
+                due = min(due, renew_at, listen_at, ask_at)
             if due > now:
                 self._wake.wait(due - now)
                 self._wake.clear()
@@ -254,12 +548,18 @@ class Attachment:
                 with self._lock:
                     _, _, do = heapq.heappop(self._tasks)
                 do()
-            current = self._session
-            if current is not None and now >= renew_at:
-                current.renew()
-                renew_at = now + max(0.05, current.limits.lease_millis / 3000)
-            elif current is None and now >= self._retry_at:
-                self._attach(silent=True)
+            if now >= listen_at:
+                for one in live:
+                    one.listen()
+                listen_at = now + _LISTEN_SECONDS
+            if live and now >= renew_at:
+                for one in live:
+                    one.renew()
+                shortest = min(one.limits.lease_millis for one in live)
+                renew_at = now + max(0.05, shortest / 3000)
+            if now >= ask_at:
+                self._ask_for_others()
+                ask_at = now + _ASK_FOR_OTHERS_SECONDS
 
     def close(self) -> None:
         """Ends it for good; for one that `own_attachment` made."""
@@ -267,41 +567,57 @@ class Attachment:
             self._closed = True
         self.forget()
         self._wake.set()
+        self._look.set()
         with _lock:
             _own.discard(self)
 
     def forget(self) -> None:
-        """Ends the session without a word; in a forked child, the parent keeps it."""
+        """Ends the sessions without a word; in a forked child, the parent keeps them."""
         current, self._session = self._session, None
-        if current is not None:
-            current.close()
+        replaced, self._replaced = self._replaced, set()
+        for one in (current, *replaced):
+            if one is not None:
+                one.close()
 
 
-_attachments: dict[tuple[Optional[str], Optional[str]], Attachment] = {}
+_attachments: dict[Where, Attachment] = {}
 _own: set[Attachment] = set()
+# What other nodes there are, as the process that this one was forked from knew them.
+_inherited: dict[Where, tuple[str, ...]] = {}
 _lock = threading.Lock()
 
 
-def own_attachment(argument: Optional[str] = None, token: Optional[str] = None) -> Attachment:
-    """One that nobody shares: requests of one connection follow one another."""
-    made = Attachment(argument, token)
+def own_attachment(where: Where = Where(), others: Iterable[str] = ()) -> Attachment:  # noqa: B008
+    """One that nobody shares: requests of one connection follow one another. `others` as of
+    `attachment`."""
+    made = Attachment(where, others=_known(where, others))
     with _lock:
         _own.add(made)
     return made
 
 
-def attachment(argument: Optional[str] = None, token: Optional[str] = None) -> Attachment:
-    """This process's attachment to the node at an address; all its data sets share it."""
+def attachment(where: Where = Where(), others: Iterable[str] = ()) -> Attachment:  # noqa: B008
+    """This process's attachment to the node at an address; all its data sets share it. `others`
+    are other nodes' addresses that the process knew that made this one."""
     with _lock:
-        key = (argument, token)
-        if key not in _attachments:
-            _attachments[key] = Attachment(argument, token)
-        return _attachments[key]
+        if where not in _attachments:
+            _attachments[where] = Attachment(where, others=_known(where, others))
+        return _attachments[where]
+
+
+def _known(where: Where, others: Iterable[str]) -> tuple[str, ...]:
+    there = _attachments.get(where)
+    if there is not None and there.others:
+        return there.others
+    return _inherited.get(where, ()) or tuple(others)
 
 
 def _after_fork() -> None:
     global _lock
     _lock = threading.Lock()
+    for where, one in _attachments.items():
+        if one.others:
+            _inherited[where] = one.others
     for one in (*_attachments.values(), *_own):
         one.forget()
     _attachments.clear()

@@ -40,6 +40,7 @@ __all__ = [
 ]
 
 _SLOT_ATTEMPTS = 3
+_ENTER_ATTEMPTS = 3
 _OPEN_AGAIN_SECONDS = 1.0
 _SHORTEST_ROUND_SECONDS = 0.01
 _LEASE_WAIT_SECONDS = 60.0
@@ -200,6 +201,14 @@ class Samples:
             self._opened = Opened(session, handle, generation)
             return self._opened
 
+    def enter(self) -> Optional[Opened]:
+        """As `open`, on a session that stays until the caller leaves it."""
+        for _ in range(_ENTER_ATTEMPTS):
+            opened = self.open()
+            if opened is None or opened.session.enter():
+                return opened
+        return None
+
     def _refusal(self, e: LaneError) -> CacheRefusedError:
         if ": source " in e.message or "the source of data set" in e.message:
             return SourceMismatch(e.message)
@@ -354,8 +363,8 @@ class _Read:
     def run(self) -> Batch:
         done = False
         batch = self._batch
+        entered = self._node = self._samples.enter()
         try:
-            self._node = self._samples.open()
             if self._node is not None:
                 self._read_whole(self._node)
             self._want_the_rest()
@@ -375,6 +384,8 @@ class _Read:
             if not done:
                 batch.release()
                 self._abandon(self._wants.values())
+            if entered is not None:
+                entered.session.leave()
 
     # The first READ.
 

@@ -15,13 +15,14 @@ from torch.utils.data._utils.collate import default_collate
 from torch.utils.data._utils.fetch import _MapDatasetFetcher
 
 from training_day import fingerprints, randomness, shared, structure
-from training_day.attachment import attachment
+from training_day.attachment import Link, attachment
 from training_day.augment import Augment
 from training_day.client import COLLATED, RAGGED, RECORDS, Batch, NotCollatable, Samples, Spec
 from training_day.collate import Collate, CollatedBatch, ForDefaultCollate, sample_at
 from training_day.cut import Cut, cut_random
 from training_day.errors import RandomTransformError
 from training_day.fingerprints import Fingerprint
+from training_day.lane.access import Where
 from training_day.shared import Shared
 from training_day.source import source_digest
 from training_day.stamps import Stamps
@@ -52,6 +53,8 @@ class CacheStats:
     reconnects: int
     bytes_read: int
     load_nanos: int
+    link: Link = Link()
+    """How the process that asks reaches the cache now."""
 
     @property
     def hit_rate(self) -> float:
@@ -69,6 +72,7 @@ class CacheStats:
             f"{self.hits + self.misses:,} samples read, {self.hit_rate:.1%} from the cache"
             f" ({self.bytes_read / 1e6:,.1f} MB); {self.origin_loads:,} loaded in"
             f" {self.load_seconds:.1f} s, {self.fills_taken:,} of them kept"
+            + (f"; {self.link}" if self.link.home else "")
         )
 
 
@@ -100,7 +104,13 @@ class CachedDataset(Dataset):
 
     Where from
         address: of the node; default: TRAINING_DAY_ADDRESS, else the host's socket.
-        token: for an address of another host; default: TRAINING_DAY_TOKEN.
+            While it is away, other nodes of its grid stand in, over TCP.
+        token: what is shown to nodes reached over TCP; default: TRAINING_DAY_TOKEN.
+        tls_trust: a PEM file; nodes reached over TCP must speak TLS 1.3 and show a certificate that
+            one of the file has signed. Default: TRAINING_DAY_TLS_TRUST, else there is no TLS.
+        tls_certificate, tls_key: PEM files: the certificate that is shown to the node, with those
+            that signed it, and its key, PKCS #8. Where nodes have lane.tls.clientCertificates.
+            Default: TRAINING_DAY_TLS_CERTIFICATE and TRAINING_DAY_TLS_KEY.
         validation: "checksum", "stamp" or "none"; default: as the data set is kept.
         stamp: a function of an index that says what its source looks like now: a number, text or
             bytes (an etag, a checksum), or an `os.stat_result`, of which modification time and size
@@ -128,6 +138,9 @@ class CachedDataset(Dataset):
         reuse: Optional[int] = None,
         address: Optional[str] = None,
         token: Optional[str] = None,
+        tls_trust: Union[str, os.PathLike[str], None] = None,
+        tls_certificate: Union[str, os.PathLike[str], None] = None,
+        tls_key: Union[str, os.PathLike[str], None] = None,
         validation: str = "",
         stamp: Union[str, Callable[[int], Any], None] = None,
     ) -> None:
@@ -179,7 +192,10 @@ class CachedDataset(Dataset):
         if stamp is not None:
             validation = "stamp"
         self._spec = Spec(name, pipeline, self._length, digest, validation)
-        self._where = (address, token)
+        pems = (tls_trust, tls_certificate, tls_key)
+        paths = [os.fspath(pem) if pem is not None else None for pem in pems]
+        self._where = Where(address, token, *paths)
+        self._others: tuple[str, ...] = ()
         self._shared = Shared()
         self._collating = False
         self._collatable = True
@@ -248,7 +264,8 @@ class CachedDataset(Dataset):
 
     def __getstate__(self) -> dict[str, Any]:
         state = dict(self.__dict__)
-        state.update(_client=None, _last=None)
+        others = self._client.attachment.others if self._client is not None else self._others
+        state.update(_client=None, _last=None, _others=others)
         return state
 
     def __setstate__(self, state: dict[str, Any]) -> None:
@@ -289,7 +306,10 @@ class CachedDataset(Dataset):
 
     def stats(self) -> CacheStats:
         """What happened so far, workers included."""
-        return CacheStats(**self._shared.totals())
+        client = self._client
+        here = client is not None and client.pid == os.getpid()
+        link = client.attachment.link if client is not None and here else Link()
+        return CacheStats(**self._shared.totals(), link=link)
 
     def set_epoch(self, epoch: int) -> None:
         """From now on augmentation is drawn from (seed, epoch, index, variant), in all workers,
@@ -323,14 +343,14 @@ class CachedDataset(Dataset):
     def _samples(self) -> Samples:
         client = self._client
         if client is None or client.pid != os.getpid():
-            where = attachment(*self._where)
+            where = attachment(self._where, self._others)
             where.say = self._says
             client = self._client = Samples(where, self._spec, self._shared)
         return client
 
     def _says(self, what: str) -> bool:
-        bit = shared.SAID_AWAY if what == "away" else shared.SAID_LOST
-        return self._shared.first_to_say(bit)
+        bits = {"away": shared.SAID_AWAY, "elsewhere": shared.SAID_ELSEWHERE}
+        return self._shared.first_to_say(bits.get(what, shared.SAID_LOST))
 
     def _variants_of(self, epoch: int, indices: Sequence[int]) -> list[int]:
         if len(self._variants) == 1:

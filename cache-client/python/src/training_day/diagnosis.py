@@ -13,6 +13,7 @@ from typing import Any, Optional
 
 import numpy as np
 import torch
+from torch.utils.data import Subset
 
 from training_day import fingerprints, randomness, structure
 from training_day.dataset import CachedDataset
@@ -44,6 +45,9 @@ class Diagnosis:
     record_bytes: float = 0.0
     random: list[str] = field(default_factory=list)
     hints: list[str] = field(default_factory=list)
+    link: str = ""
+    """How the cache is reached, where there is one: which node, whether in TLS, whether by shared
+    memory, and why not."""
 
     @property
     def cache_bytes(self) -> float:
@@ -84,6 +88,8 @@ class Diagnosis:
             f"  an epoch               {_time(self.epoch_now)} now, about"
             f" {_time(self.epoch_cached)} from the cache",
         ]
+        if self.link:
+            lines.append(f"  cache node             {self.link}")
         if self.random:
             lines.append(f"  random                 {', '.join(self.random)}")
         lines += [f"  hint                   {hint}" for hint in self.hints]
@@ -111,6 +117,7 @@ def doctor(
         _time_samples(dataset, found, deadline)
         _find_random(dataset, found)
         _hints(dataset, found)
+        _look_at_link(dataset, found)
     if show:
         print(found)
     return found
@@ -193,6 +200,13 @@ def _find_random(dataset: Any, found: Diagnosis) -> None:
             drawn = watch.drawn()
         if drawn:
             found.random.append(f"loading a sample draws from {' and '.join(drawn)}")
+
+
+def _look_at_link(dataset: Any, found: Diagnosis) -> None:
+    while isinstance(dataset, Subset):
+        dataset = dataset.dataset
+    if isinstance(dataset, CachedDataset):
+        found.link = str(dataset.stats().link)
 
 
 def _hints(dataset: Any, found: Diagnosis) -> None:

@@ -201,7 +201,7 @@ class BatchLoader:
 
     def slots(self) -> Attachment:
         if self._attached is None:
-            self._attached = attachment(*self._cached._where)
+            self._attached = attachment(self._cached._where, self._cached._others)
         return self._attached
 
     def finished(self, batch: CollatedBatch) -> Any:

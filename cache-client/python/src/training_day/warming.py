@@ -258,7 +258,7 @@ class Filler:
     def client(self) -> Samples:
         client = self._client
         if client is None or client.pid != os.getpid():
-            where: Attachment = own_attachment(*self._dataset._where)
+            where: Attachment = own_attachment(self._dataset._where, self._dataset._others)
             where.say = self._dataset._says
             self._watch = _Watch()
             client = Samples(where, self._dataset._spec, Shared(), self._watch)

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import os
-import socket
-import struct
+import ssl
 import threading
 import time
 from typing import Any, Optional
@@ -12,11 +11,13 @@ from typing import Any, Optional
 from training_day.errors import LaneError, MalformedRecordError, NodeGoneError
 from training_day.lane import messages
 from training_day.lane.address import Address
+from training_day.lane.channel import Channel, connect
 from training_day.lane.messages import HEADER, Limits, ProtocolError
 
 __all__ = ["Connection"]
 
 _GREETING_BYTES = 64 << 10
+_GREETING_SECONDS = 3.0
 _GRACE_SECONDS = 1.0
 _FIRST_READ = 16 << 10
 _LONGEST_NOTICE = 64
@@ -28,62 +29,59 @@ class Connection:
     Threads may share it, their requests follow one another. After a missed answer, or one that
     breaks the contract, it is closed and every call raises NodeGoneError.
 
+    `timeout` is for each answer; by default, what the node tells of itself. `greeting` is for all
+    that comes before: connecting, TLS, HELLO. TLS is for an address of TCP alone.
+
     Raises NodeGoneError if there is no node, LaneError if it does not want us.
     """
 
-    def __init__(self, address: Address, token: str, timeout: Optional[float] = None) -> None:
+    def __init__(
+        self,
+        address: Address,
+        token: str,
+        timeout: Optional[float] = None,
+        *,
+        tls: Optional[ssl.SSLContext] = None,
+        greeting: float = _GREETING_SECONDS,
+    ) -> None:
         self.address = address
         self.pid = os.getpid()
         self._lock = threading.Lock()
         self._next_id = 1
         self._max_frame = _GREETING_BYTES
-        self._socket: Optional[socket.socket] = None
+        self._channel: Optional[Channel] = None
         self._head = bytearray(_FIRST_READ)
-        self._timeout = timeout or 3.0
+        self._timeout = timeout or greeting
         self._going = False
+        self._greeted = False
         self._got = 0  # Bytes at the front of _head that are still to be used.
+        deadline = time.monotonic() + self._timeout
         try:
-            self._socket = self._connect()
+            self._channel = connect(address, tls, deadline)
         except OSError as e:
             raise NodeGoneError(f"{e.strerror or e}") from None
-        client = f"python, process {self.pid}"
-        body = self.call(messages.HELLO, messages.hello(token, client))
-        self.limits: Limits = self._parsed(messages.hello_reply, body)
+        self.is_encrypted = self._channel.is_encrypted
+        try:
+            self._set_timeout(max(0.001, deadline - time.monotonic()))
+            client = f"python, process {self.pid}"
+            body = self.call(messages.HELLO, messages.hello(token, client))
+            self.limits: Limits = self._parsed(messages.hello_reply, body)
+        except BaseException:
+            self.close()
+            raise
+        self._greeted = True
         self._max_frame = self.limits.max_frame_bytes
-        if timeout is None:
-            self._set_timeout(self.limits.answer_millis / 1000 + _GRACE_SECONDS)
-
-    def _connect(self) -> socket.socket:
-        if self.address.is_local:
-            made = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-            made.settimeout(self._timeout)
-            try:
-                made.connect(self.address.target)
-            except BaseException:
-                made.close()
-                raise
-        else:
-            made = socket.create_connection(self.address.target, self._timeout)  # type: ignore
-            made.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        made.setblocking(True)
-        self._arm(made)
-        return made
+        self._set_timeout(timeout or self.limits.answer_millis / 1000 + _GRACE_SECONDS)
 
     def _set_timeout(self, seconds: float) -> None:
         self._timeout = seconds
-        if self._socket is not None:
-            self._arm(self._socket)
-
-    def _arm(self, made: socket.socket) -> None:
-        # The kernel's own timeouts save a poll() before each call.
-        whole, part = divmod(self._timeout, 1)
-        limit = struct.pack("@ll", int(whole), int(part * 1e6))
-        made.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, limit)
-        made.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, limit)
+        channel = self._channel
+        if channel is not None:
+            channel.set_timeout(seconds)
 
     @property
     def is_open(self) -> bool:
-        return self._socket is not None
+        return self._channel is not None
 
     @property
     def is_going(self) -> bool:
@@ -93,15 +91,19 @@ class Connection:
     def listen(self) -> None:
         """Takes what the node has said unasked; without it that is heard with the next reply.
         Does nothing while somebody waits for a reply."""
-        made = self._socket
-        if made is None or not self._lock.acquire(blocking=False):
+        channel = self._channel
+        if channel is None or not self._lock.acquire(blocking=False):
             return
         try:
-            room = memoryview(self._head)[self._got :]
-            self._got += made.recv_into(room, 0, socket.MSG_DONTWAIT)
+            more = channel.receive_at_hand(memoryview(self._head)[self._got :])
+            self._got += more
             self._take_notices()
-        except (OSError, ValueError):
-            pass  # Nothing has come; or it is over, as the next call will find out.
+            if not more:
+                self.close()
+        except BlockingIOError:
+            pass  # Nothing has come.
+        except OSError:
+            self.close()
         finally:
             self._lock.release()
 
@@ -131,11 +133,11 @@ class Connection:
         Raises LaneError if the node answered with an error, NodeGoneError if it did not.
         """
         with self._lock:
-            made = self._socket
-            if made is None:
+            channel = self._channel
+            if channel is None:
                 raise NodeGoneError("the connection is closed")
             try:
-                kind_back, answer = self._exchange(made, kind, body, tail)
+                kind_back, answer = self._exchange(channel, kind, body, tail)
             except (OSError, ProtocolError) as e:
                 self.close()
                 if isinstance(e, BlockingIOError):
@@ -152,31 +154,36 @@ class Connection:
         return answer
 
     def _exchange(
-        self, made: socket.socket, kind: int, body: bytes, tail: Any
+        self, channel: Channel, kind: int, body: bytes, tail: Any
     ) -> tuple[int, memoryview]:
         number = self._next_id
         self._next_id += 1
         deadline = time.monotonic() + self._timeout
         header = HEADER.pack(len(body) + len(tail), kind, 0, number)
+        parts = [memoryview(header + body)]
         if len(tail):
-            self._send(made, [memoryview(header + body), memoryview(tail)])
-        else:
-            made.sendall(header + body)
+            parts.append(memoryview(tail))
+        channel.send(parts)
         head = self._head
         while True:
             self._take_notices()
             if self._got >= HEADER.size and not self._starts_notice():
                 break
-            more = made.recv_into(memoryview(head)[self._got :])
+            more = channel.receive(memoryview(head)[self._got :])
             if not more:
                 raise ConnectionError("the node closed the connection")
             self._got += more
+            if self._got < HEADER.size and time.monotonic() > deadline:
+                raise TimeoutError(f"no whole answer within {self._timeout:.1f} s")
         got, self._got = self._got, 0
         length, kind_back, flags, answered = HEADER.unpack_from(head)
         if length > self._max_frame:
             raise ProtocolError(f"a reply of {length} bytes, at most {self._max_frame} were agreed")
         expected = kind | messages.REPLY
-        if answered != number or flags or kind_back not in (expected, messages.ERROR):
+        # A node that speaks TLS alone has not read the request that it refuses.
+        unread = not self._greeted and kind_back == messages.ERROR and answered == 0
+        mine = answered == number or unread
+        if not mine or flags or kind_back not in (expected, messages.ERROR):
             raise ProtocolError(
                 f"a frame of type {kind_back:#x} and request {answered}, expected {expected:#x} and"
                 f" {number}"
@@ -192,23 +199,13 @@ class Connection:
                 raise ProtocolError(f"{self._got} bytes behind a reply")
         view = memoryview(answer)
         while extra < length:
-            more = made.recv_into(view[extra:])
+            more = channel.receive(view[extra:])
             if not more:
                 raise ConnectionError("the node closed the connection")
             extra += more
             if extra < length and time.monotonic() > deadline:
                 raise TimeoutError(f"no whole answer within {self._timeout:.1f} s")
         return kind_back, view
-
-    @staticmethod
-    def _send(made: socket.socket, parts: list[memoryview]) -> None:
-        while parts:
-            sent = made.sendmsg(parts)
-            while parts and sent >= len(parts[0]):
-                sent -= len(parts[0])
-                parts.pop(0)
-            if sent:
-                parts[0] = parts[0][sent:]
 
     def _parsed(self, parse: Any, body: memoryview, *args: Any) -> Any:
         try:
@@ -226,12 +223,7 @@ class Connection:
         return NodeGoneError(f"the node broke the protocol: {why}")
 
     def close(self) -> None:
-        made, self._socket = self._socket, None
-        if made is not None:
-            try:
-                # Wakes whoever reads; a forked child must not end its parent's connection.
-                if self.pid == os.getpid():
-                    made.shutdown(socket.SHUT_RDWR)
-            except OSError:
-                pass
-            made.close()
+        channel, self._channel = self._channel, None
+        if channel is not None:
+            # Wakes whoever reads; a forked child must not end its parent's connection.
+            channel.close(self.pid == os.getpid())

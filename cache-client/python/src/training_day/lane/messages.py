@@ -312,7 +312,11 @@ def leases(handle: int, variant: int, some: Sequence[Lease]) -> bytes:
     return head + b"".join(struct.pack("<qQq", one.index, one.id, one.version) for one in some)
 
 
+NO_DATASET = 0xFFFF_FFFF
+
+
 def owners(handle: int) -> bytes:
+    """Asks for the members alone with NO_DATASET."""
     return struct.pack("<II", handle, 0)
 
 

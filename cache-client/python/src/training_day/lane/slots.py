@@ -87,6 +87,8 @@ class SlotPool:
         self._closed = False
         self._retry_at = 0.0
         self._refused = False
+        self.why_none = ""
+        """Why there is no shared memory, as seen last; empty while there is."""
         # Slots that a garbage collection releases are dropped by the next call.
         self._unused: deque[_Segment] = deque()
 
@@ -123,6 +125,7 @@ class SlotPool:
                 if fresh is not None:
                     self._current = fresh
                     self._refused = False
+                    self.why_none = ""
                     if old is not None and not old.retired:
                         old.retired = True
                         if old.is_unused:
@@ -186,6 +189,8 @@ class SlotPool:
             try:
                 body = self._connection.call(messages.SEGMENT, messages.segment(slot_bytes, count))
             except LaneError as e:
+                if not self._connection.is_open:
+                    raise NodeGoneError(f"the node closed the connection: {e}") from None
                 retry = e.code in (messages.NO_SEGMENT, messages.TOO_MANY)
                 if retry and count > 1:
                     count //= 2
@@ -231,6 +236,7 @@ class SlotPool:
             pass  # Whoever reads next learns it.
 
     def _say(self, why: str) -> None:
+        self.why_none = why
         if not self._refused:
             self._refused = True
             warnings.warn(
