@@ -454,7 +454,7 @@ def test_unknown_protocol_version_is_said(directory: Path, name: str) -> None:
         return frame(kind, number, b"\x09" + hello()[1:])
 
     scripted = Scripted(directory, answers)
-    with pytest.raises(NodeGoneError, match="HELLO reply of version 9, expected 1"):
+    with pytest.raises(NodeGoneError, match="HELLO reply of version 9, expected 1 to 2"):
         Connection(Address(scripted.address, "test"), "")
     with pytest.warns(CacheWarning, match="version 9"):
         assert CachedDataset(Images(4), name, address=scripted.address)[1]

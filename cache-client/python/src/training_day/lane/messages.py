@@ -28,6 +28,7 @@ __all__ = [
     "owners",
     "owners_reply",
     "read",
+    "report",
     "segment",
     "segment_id",
 ]
@@ -38,6 +39,10 @@ REPLY = 0x80
 HELLO, OPEN, SEGMENT, MAPPED, DROP, READ, FILL, RENEW, ABANDON, STATUS, OWNERS, AGREE = range(
     1, 13
 )
+
+# Of protocol version 2.
+REPORT = 50
+REPORT_SINCE = 2
 
 RECORDS, COLLATED, RAGGED = range(3)
 HIT, MISS, LEASED_TO_YOU, LEASED_TO_OTHER = range(4)
@@ -51,7 +56,8 @@ MALFORMED, UNSUPPORTED_VERSION, TOO_MANY, REFUSED, NO_SEGMENT = range(1, 6)
 STOPPING, FAILED, TOO_LARGE, NOT_COLLATABLE = range(6, 10)
 
 _MAGIC = 0x4E4C4454
-_VERSION = 1
+_VERSION = 2
+OLDEST_VERSION = 1
 _TRAINER = 0
 _INLINE, _TOO_SMALL = 1, 2
 _HELLO_REPLY = struct.Struct("<HBBIIIIIQ")
@@ -141,16 +147,24 @@ def _text(value: str) -> bytes:
 
 
 def hello(token: str, client: str) -> bytes:
-    head = struct.pack("<IHHBBH", _MAGIC, _VERSION, _VERSION, _TRAINER, 0, 0)
+    head = struct.pack("<IHHBBH", _MAGIC, OLDEST_VERSION, _VERSION, _TRAINER, 0, 0)
     return head + _text(token) + _text(client[:256])
 
 
 def hello_reply(body: memoryview) -> Limits:
     reader = _Reader(body)
     version, shared, _, *numbers = reader.unpack(_HELLO_REPLY)
-    if version != _VERSION:
-        raise ProtocolError(f"HELLO reply of version {version}, expected {_VERSION}")
+    if not OLDEST_VERSION <= version <= _VERSION:
+        raise ProtocolError(
+            f"HELLO reply of version {version}, expected {OLDEST_VERSION} to {_VERSION}"
+        )
     return Limits(version, shared == 1, *numbers, host_id=reader.text())
+
+
+def report(
+    handle: int, where: int, waited: int, active: int, loads: int, load_nanos: int
+) -> bytes:
+    return struct.pack("<IIQQQQ", handle, where, waited, active, loads, load_nanos)
 
 
 _BACKUPS_AS_KEPT = 255

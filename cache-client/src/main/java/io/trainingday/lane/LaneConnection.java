@@ -112,7 +112,8 @@ public final class LaneConnection implements AutoCloseable {
     this.writable = writable;
     this.memory = memory;
     HelloReply reply = (HelloReply) call(hello, deadlineNanos).message();
-    if (reply.version() != LaneMessage.VERSION
+    if (reply.version() < LaneMessage.OLDEST_VERSION
+        || reply.version() > LaneMessage.VERSION
         || reply.maxFrameBytes() < Frame.MAX_GREETING_BYTES
         || reply.maxFrameBytes() > MAX_FRAME_BYTES
         || reply.maxRequestsInFlight() < 1
@@ -176,7 +177,7 @@ public final class LaneConnection implements AutoCloseable {
       }
       socket.register(readable, SelectionKey.OP_READ);
       socket.register(writable, SelectionKey.OP_WRITE);
-      Hello hello = new Hello(LaneMessage.VERSION, LaneMessage.VERSION, role, token, client);
+      Hello hello = new Hello(LaneMessage.OLDEST_VERSION, LaneMessage.VERSION, role, token, client);
       return new LaneConnection(address, channel, readable, writable, memory, hello, deadline);
     } catch (IOException | RuntimeException e) {
       socket.close();

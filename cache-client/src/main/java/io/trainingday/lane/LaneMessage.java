@@ -6,7 +6,7 @@ import java.util.Arrays;
 import java.util.List;
 
 /**
- * The messages of protocol version 1, one record each; {@code contract/lane.md} is the
+ * The messages of protocol version 2, one record each; {@code contract/lane.md} is the
  * specification. Decoding checks every length before it allocates and throws {@link LaneException}
  * MALFORMED; it never reads behind the body. Messages are values; arrays in them are not copied.
  */
@@ -33,9 +33,19 @@ public sealed interface LaneMessage
         LaneMessage.Failure,
         OwnersMessage,
         AgreeMessage,
+        ReportMessage,
         AdminMessage,
         PeerMessage {
-  int VERSION = 1;
+  /** Of the protocol, the newest spoken here. */
+  int VERSION = 2;
+
+  /** Of the protocol, the oldest spoken here: that of the release before. */
+  int OLDEST_VERSION = 1;
+
+  /** Types from here on, and up to {@link #LAST_OF_VERSION_2}, came with version 2. */
+  int FIRST_OF_VERSION_2 = 40;
+
+  int LAST_OF_VERSION_2 = 59;
   int MAX_COUNT = 65_536;
   int MAX_SLOTS = 1_024;
   int MAX_FIELDS = 256;
@@ -47,6 +57,16 @@ public sealed interface LaneMessage
 
   /** From the start of a segment's file: what a client holds locked while it may touch it. */
   int SEGMENT_LOCK_BYTES = 1;
+
+  /**
+   * The version of the protocol that a message came with.
+   *
+   * @param type of the message, request or reply
+   */
+  static int sinceVersion(int type) {
+    int request = type & ~REPLY_BIT;
+    return request >= FIRST_OF_VERSION_2 && request <= LAST_OF_VERSION_2 ? 2 : 1;
+  }
 
   /** The number that stands in the frame's header. */
   int type();
@@ -766,7 +786,7 @@ public sealed interface LaneMessage
     }
   }
 
-  /** An empty answer to MAPPED, DROP, RENEW or ABANDON. */
+  /** An empty answer to MAPPED, DROP, RENEW, ABANDON or REPORT. */
   record Done(int type) implements LaneMessage {
     /** The empty answer to a request of that type. */
     public static Done to(LaneMessage request) {
@@ -835,6 +855,8 @@ public sealed interface LaneMessage
     LaneMessage message;
     if (type == ERROR_TYPE) {
       message = Failure.read(body);
+    } else if (request == ReportMessage.TYPE) {
+      message = type == request ? ReportMessage.read(body) : new Done(type);
     } else if (request < AdminMessage.FIRST_TYPE) {
       message = read(type, body);
     } else if (request <= AdminMessage.LAST_TYPE) {

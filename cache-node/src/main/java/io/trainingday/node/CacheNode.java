@@ -22,6 +22,7 @@ import io.trainingday.node.membership.GridMembership;
 import io.trainingday.node.membership.Keeper;
 import io.trainingday.node.membership.ServingLease;
 import io.trainingday.node.metrics.MetricsServer;
+import io.trainingday.node.metrics.NodeLatencies;
 import io.trainingday.node.metrics.NodeStats;
 import io.trainingday.node.metrics.ObservedNode;
 import io.trainingday.node.ownership.Member;
@@ -607,6 +608,12 @@ public final class CacheNode implements AutoCloseable {
     @Override
     public NodeStats stats() {
       return CacheNode.this.stats();
+    }
+
+    @Override
+    public NodeLatencies latencies() {
+      return new NodeLatencies(
+          lane.batchLatencies(), fills.latency(), lane.peerReadLatency(), lane.publishLatency());
     }
 
     @Override

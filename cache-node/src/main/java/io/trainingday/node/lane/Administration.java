@@ -18,7 +18,8 @@ final class Administration {
    *
    * @throws LaneException REFUSED when the request does not fit the data set
    */
-  static LaneMessage answer(AdminApi api, String tenant, AdminMessage request) {
+  static LaneMessage answer(
+      AdminApi api, LaneLatencies latencies, String tenant, AdminMessage request) {
     try {
       if (request instanceof AdminMessage.Datasets) {
         return new AdminMessage.DatasetsReply(api.datasetsJson(tenant));
@@ -27,7 +28,10 @@ final class Administration {
         return new AdminMessage.Configured(
             api.configure(tenant, configure.name(), configure.settings()));
       }
-      return AdminMessage.Published.to(request, generation(api, tenant, request));
+      long started = System.nanoTime();
+      long generation = generation(api, tenant, request);
+      latencies.publish(System.nanoTime() - started);
+      return AdminMessage.Published.to(request, generation);
     } catch (DatasetRefusedException e) {
       throw new LaneException(Code.REFUSED, String.valueOf(e.getMessage()));
     }

@@ -17,6 +17,7 @@ import io.trainingday.lane.LaneMessage;
 import io.trainingday.lane.LaneMessage.Role;
 import io.trainingday.lane.OwnersMessage;
 import io.trainingday.lane.PeerMessage;
+import io.trainingday.lane.ReportMessage;
 import io.trainingday.node.lane.FrameDecoder.Received;
 import io.trainingday.node.ownership.Ownership;
 import io.trainingday.node.versions.Agreements;
@@ -60,6 +61,7 @@ final class Connection extends ChannelInboundHandlerAdapter {
   private @Nullable Grant grant;
   private @Nullable Role role;
   private @Nullable Future<?> silence;
+  private int version = LaneMessage.OLDEST_VERSION;
 
   /** Whether what is written reaches the other side as it stands in the protocol. */
   private boolean heard;
@@ -189,7 +191,8 @@ final class Connection extends ChannelInboundHandlerAdapter {
       if (closing) {
         return;
       }
-      if (grant != null && AdminMessage.isRequest(type)) {
+      checkVersion(type);
+      if (grant != null && type != ReportMessage.TYPE && AdminMessage.isRequest(type)) {
         administer(requestId, type, body);
       } else {
         receive(requestId, LaneMessage.decode(type, body.nioBuffer()));
@@ -198,6 +201,15 @@ final class Connection extends ChannelInboundHandlerAdapter {
       refuse(requestId, asRefusal(e));
     } finally {
       body.release();
+    }
+  }
+
+  /** What came with a later version than was agreed on is no message. */
+  private void checkVersion(int type) {
+    if (grant != null && LaneMessage.sinceVersion(type) > version) {
+      throw new LaneException(
+          Code.MALFORMED,
+          "message type %d: no such message in protocol version %d".formatted(type, version));
     }
   }
 
@@ -266,6 +278,9 @@ final class Connection extends ChannelInboundHandlerAdapter {
     } else if (message instanceof LaneMessage.Abandon abandon) {
       trainer.abandon(abandon);
       send(requestId, LaneMessage.Done.to(message));
+    } else if (message instanceof ReportMessage report) {
+      trainer.report(report);
+      send(requestId, LaneMessage.Done.to(message));
     } else if (message instanceof LaneMessage.Open open) {
       open(requestId, open);
     } else if (message instanceof AgreeMessage.Request agree) {
@@ -299,11 +314,15 @@ final class Connection extends ChannelInboundHandlerAdapter {
     if (grant != null) {
       throw new LaneException(Code.MALFORMED, "a second HELLO");
     }
-    if (hello.lowest() > LaneMessage.VERSION || hello.highest() < LaneMessage.VERSION) {
+    if (hello.lowest() > LaneMessage.VERSION || hello.highest() < LaneMessage.OLDEST_VERSION) {
       throw new LaneException(
           Code.UNSUPPORTED_VERSION,
-          "protocol versions %d–%d, this node speaks %d; update the older side"
-              .formatted(hello.lowest(), hello.highest(), LaneMessage.VERSION));
+          "protocol versions %d–%d, this node speaks %d–%d; update the older side"
+              .formatted(
+                  hello.lowest(),
+                  hello.highest(),
+                  LaneMessage.OLDEST_VERSION,
+                  LaneMessage.VERSION));
     }
     Grant found = grants.of(hello.token());
     if (found == null) {
@@ -329,13 +348,14 @@ final class Connection extends ChannelInboundHandlerAdapter {
     }
     grant = found;
     role = hello.role();
+    version = Math.min(hello.highest(), LaneMessage.VERSION);
     stopWaitingForHello();
     LaneLimits limits = server.limits();
     decoder.allow(limits.maxFrameBytes());
     send(
         requestId,
         new LaneMessage.HelloReply(
-            LaneMessage.VERSION,
+            version,
             sharedMemory,
             limits.maxFrameBytes(),
             limits.maxRecordBytes(),
@@ -414,7 +434,8 @@ final class Connection extends ChannelInboundHandlerAdapter {
           () -> {
             try {
               AdminMessage request = (AdminMessage) LaneMessage.decode(type, body.nioBuffer());
-              return Administration.answer(server.services().admin(), tenant, request);
+              return Administration.answer(
+                  server.services().admin(), server.latencies(), tenant, request);
             } finally {
               body.release();
             }
