@@ -26,6 +26,7 @@ from training_day.lane.slots import Slot
 from training_day.record import Layout, to_oldest
 from training_day.shared import Shared
 from training_day.structure import Packing
+from training_day.work import Work
 
 __all__ = [
     "COLLATED",
@@ -155,6 +156,7 @@ class Samples:
         self.counters = counters
         self.watch = watch or FillWatch()
         self.offers = Offers(self)
+        self.work = Work(self)
         self._lock = threading.Lock()
         self._opened: Optional[Opened] = None
         self._open_at = 0.0
@@ -163,6 +165,11 @@ class Samples:
         self._packed: Optional[Samples] = None
         # Whether some samples do not fit the pipeline's fields: None while nobody has looked.
         self._mixed: Optional[bool] = None
+
+    @property
+    def opened(self) -> Optional[Opened]:
+        """The data set as it was opened last, None before that."""
+        return self._opened
 
     def open(self) -> Optional[Opened]:
         """The data set on the connection there is, None if it cannot be had now.
@@ -285,6 +292,7 @@ class Samples:
             spec = self.spec
             own = replace(spec, pipeline=spec.pipeline + _PACKED)
             self._packed = Samples(self.attachment, own, self.counters, self.watch)
+            self._packed.work = self.work
         return self._packed
 
     @property
@@ -604,7 +612,9 @@ class _Read:
         started = time.perf_counter_ns()
         packing = load(want.index, self._samples.is_packed)
         self._counters.count(shared.ORIGIN_LOADS)
-        self._counters.count(shared.LOAD_NANOS, time.perf_counter_ns() - started)
+        took = time.perf_counter_ns() - started
+        self._counters.count(shared.LOAD_NANOS, took)
+        self._samples.work.loaded(took)
         content = packing.encode(int(time.time() * 1000), self._stamps.get(want.index, 0))
         self._samples.learn(packing.layout, len(content))
         if self._node is not None and not want.alone:

@@ -6,6 +6,7 @@ import functools
 import operator
 import os
 import sys
+import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Callable, Optional, Union
@@ -225,7 +226,10 @@ class CachedDataset(Dataset):
             position = operator.index(index)
         except TypeError:
             return self._raw[index]  # A column or a slice, of data sets that have them.
-        return self._fetch([self._checked_index(position)])[0]
+        started = time.perf_counter_ns()
+        sample = self._fetch([self._checked_index(position)])[0]
+        self._samples().work.waited(started)
+        return sample
 
     def __getitems__(self, indices: Sequence[Any]) -> Any:
         """One batch in one request."""
@@ -233,12 +237,17 @@ class CachedDataset(Dataset):
             return [self[index] for index in indices]
         wanted = [self._checked_index(operator.index(index)) for index in indices]
         asking = sys._getframe(1)
+        started = time.perf_counter_ns()
+        batch: Any
         if self._collating and _is_for_collate(asking):
-            return self.collated(wanted)
-        if _is_for_default_collate(asking):
             batch = self.collated(wanted)
-            return ForDefaultCollate(batch) if isinstance(batch, CollatedBatch) else batch
-        return self._fetch(wanted)
+        elif _is_for_default_collate(asking):
+            batch = self.collated(wanted)
+            batch = ForDefaultCollate(batch) if isinstance(batch, CollatedBatch) else batch
+        else:
+            batch = self._fetch(wanted)
+        self._samples().work.waited(started)
+        return batch
 
     def collated(self, indices: Sequence[int]) -> Any:
         """The samples for `ds.collate`, which are a sequence, and no list."""
@@ -335,6 +344,10 @@ class CachedDataset(Dataset):
             batch.release()
             return None
         return CollatedBatch(batch)
+
+    def took(self, started: int) -> None:
+        """Training waited for a batch since then, on the clock of `time.perf_counter_ns`."""
+        self._samples().work.waited(started)
 
     def hits_here(self) -> int:
         """Hits counted in this process."""

@@ -283,6 +283,7 @@ class _Run(Iterator):
         if not self._asked:
             self.close()
             raise StopIteration
+        started = time.perf_counter_ns()
         place, indices = self._asked.popleft()
         if loader._works and not loader._workers:
             result = self._here(indices)
@@ -300,6 +301,7 @@ class _Run(Iterator):
             raise result
         if loader._batch_augment is not None:
             result = self._augmented(result, indices)
+        loader._cached.took(started)
         if self._progress is not None:
             self._progress.step(len(indices))
         return result

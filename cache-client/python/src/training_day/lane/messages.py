@@ -28,6 +28,7 @@ __all__ = [
     "owners",
     "owners_reply",
     "read",
+    "report",
     "segment",
     "segment_id",
 ]
@@ -40,6 +41,10 @@ GOING = 55
 HELLO, OPEN, SEGMENT, MAPPED, DROP, READ, FILL, RENEW, ABANDON, STATUS, OWNERS, AGREE = range(
     1, 13
 )
+
+# Of protocol version 2.
+REPORT = 50
+REPORT_SINCE = 2
 
 RECORDS, COLLATED, RAGGED = range(3)
 HIT, MISS, LEASED_TO_YOU, LEASED_TO_OTHER = range(4)
@@ -156,6 +161,12 @@ def hello_reply(body: memoryview) -> Limits:
             f"HELLO reply of version {version}, expected {OLDEST_VERSION} to {_VERSION}"
         )
     return Limits(version, shared == 1, *numbers, host_id=reader.text())
+
+
+def report(
+    handle: int, where: int, waited: int, active: int, loads: int, load_nanos: int
+) -> bytes:
+    return struct.pack("<IIQQQQ", handle, where, waited, active, loads, load_nanos)
 
 
 _BACKUPS_AS_KEPT = 255

@@ -452,11 +452,13 @@ final class BatchRead {
     try {
       checkCancelled();
       SampleRecord record;
+      long started = System.nanoTime();
       try {
         record =
             Objects.requireNonNull(
                 Objects.requireNonNull(loader).load(want.index), "the loader returned null");
         counters.originLoads.increment();
+        samples.work().loaded(System.nanoTime() - started);
       } catch (Throwable e) {
         // Errors too: whatever a loader throws, others must not wait for this sample.
         throw new SampleLoadException(samples.spec().name(), want.index, e);

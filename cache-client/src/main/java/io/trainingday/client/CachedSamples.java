@@ -6,9 +6,11 @@ import io.trainingday.lane.LaneMessage;
 import io.trainingday.lane.LaneMessage.Open;
 import io.trainingday.lane.LaneMessage.OpenReply;
 import io.trainingday.lane.OwnersMessage;
+import io.trainingday.lane.ReportMessage;
 import java.io.IOException;
 import java.util.Iterator;
 import java.util.Locale;
+import java.util.concurrent.Future;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.function.BooleanSupplier;
@@ -24,11 +26,16 @@ public final class CachedSamples implements AutoCloseable {
   private static final Logger LOG = LoggerFactory.getLogger(CachedSamples.class);
   private static final long OPEN_AGAIN_NANOS = TimeUnit.SECONDS.toNanos(1);
   private static final int MAX_DEPTH = 1_000;
+  private static final long REPORT_MILLIS = 5_000;
+  private static final int REPORTS_SINCE_VERSION = 2;
 
   private final TrainingCache cache;
   private final DatasetSpec spec;
   private final Counters counters = new Counters();
   private final SampleSizes sizes = new SampleSizes();
+  private final WorkReport work = new WorkReport();
+  private final boolean trains;
+  private final Future<?> reports;
   private final Fills fills;
   private final AtomicBoolean saidTooLarge = new AtomicBoolean();
   private final AtomicBoolean saidFailed = new AtomicBoolean();
@@ -61,7 +68,9 @@ public final class CachedSamples implements AutoCloseable {
   CachedSamples(TrainingCache cache, DatasetSpec spec, FillWatch watch) {
     this.cache = cache;
     this.spec = spec;
+    this.trains = watch == FillWatch.NONE;
     this.fills = new Fills(spec, counters, watch, cache.memory(), cache.background());
+    this.reports = cache.background().every(this::report, REPORT_MILLIS);
   }
 
   /** What was opened. */
@@ -82,7 +91,13 @@ public final class CachedSamples implements AutoCloseable {
    * @throws CacheException if the samples do not fit the shape, or the node refuses the data set
    */
   public SampleBatch read(long[] indices, ReadShape shape, SampleLoader loader) {
-    return read(indices, shape, loader, () -> false, loaders().turn());
+    if (!trains || LoaderPool.isLoading()) {
+      return read(indices, shape, loader, () -> false, loaders().turn());
+    }
+    long started = System.nanoTime();
+    SampleBatch batch = read(indices, shape, loader, () -> false, loaders().turn());
+    work.loopOfThread().waited(started, System.nanoTime());
+    return batch;
   }
 
   /**
@@ -208,7 +223,27 @@ public final class CachedSamples implements AutoCloseable {
   /** Ends the use of the data set. Batches handed out stay valid. */
   @Override
   public void close() {
-    closed = true;
+    if (!closed) {
+      closed = true;
+      reports.cancel(false);
+      report();
+    }
+  }
+
+  /** Tells the node how its trainer fares, if it wants to know. */
+  private void report() {
+    Opened current = opened;
+    if (current == null
+        || current.session().isClosed()
+        || current.session().limits().version() < REPORTS_SINCE_VERSION) {
+      return;
+    }
+    for (boolean inWorker : new boolean[] {false, true}) {
+      ReportMessage report = work.take(current.handle(), inWorker);
+      if (report != null) {
+        current.session().tell(report);
+      }
+    }
   }
 
   /**
@@ -289,6 +324,10 @@ public final class CachedSamples implements AutoCloseable {
 
   int loaderThreads() {
     return cache.loaderThreads();
+  }
+
+  WorkReport work() {
+    return work;
   }
 
   Counters counters() {

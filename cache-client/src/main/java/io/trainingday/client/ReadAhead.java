@@ -28,6 +28,8 @@ final class ReadAhead implements BatchStream {
   /** How many samples each of those ahead has. */
   private final ArrayDeque<Integer> counts = new ArrayDeque<>();
 
+  private final WorkReport.Loop loop;
+
   private long samplesAhead;
 
   /** The batch after those ahead, where there was no room for it yet. */
@@ -53,6 +55,7 @@ final class ReadAhead implements BatchStream {
     this.threads =
         Executors.newFixedThreadPool(
             Math.min(depth, MAX_THREADS), DaemonThreads.named("training-day-read-ahead"));
+    this.loop = samples.work().loop();
     wantedSlots.addAndGet(slots());
   }
 
@@ -66,6 +69,7 @@ final class ReadAhead implements BatchStream {
     if (closed) {
       throw new IllegalStateException("the stream is closed");
     }
+    long started = System.nanoTime();
     request();
     CompletableFuture<SampleBatch> first = ahead.poll();
     if (first == null) {
@@ -75,6 +79,7 @@ final class ReadAhead implements BatchStream {
     try {
       SampleBatch batch = first.join();
       request();
+      loop.waited(started, System.nanoTime());
       return batch;
     } catch (CompletionException e) {
       if (e.getCause() instanceof RuntimeException cause) {

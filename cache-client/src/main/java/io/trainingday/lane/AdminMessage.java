@@ -272,7 +272,10 @@ public sealed interface AdminMessage extends LaneMessage {
   /** Whether a frame's type is one of these requests, whose bodies may be long. */
   static boolean isRequest(int type) {
     return (type >= FIRST_TYPE && type <= LAST_TYPE)
-        || (type >= FIRST_OF_VERSION_2 && type <= LAST_OF_VERSION_2 && type != Going.TYPE);
+        || (type >= FIRST_OF_VERSION_2
+            && type <= LAST_OF_VERSION_2
+            && type != Going.TYPE
+            && type != ReportMessage.TYPE);
   }
 
   /** Reads the body of a message whose type is in this range, the reply bit aside. */

@@ -34,6 +34,7 @@ public sealed interface LaneMessage
         LaneMessage.Going,
         OwnersMessage,
         AgreeMessage,
+        ReportMessage,
         AdminMessage,
         PeerMessage {
   /** Of the protocol, the newest spoken here. */
@@ -786,7 +787,7 @@ public sealed interface LaneMessage
     }
   }
 
-  /** An empty answer to MAPPED, DROP, RENEW or ABANDON. */
+  /** An empty answer to MAPPED, DROP, RENEW, ABANDON or REPORT. */
   record Done(int type) implements LaneMessage {
     /** The empty answer to a request of that type. */
     public static Done to(LaneMessage request) {
@@ -881,6 +882,8 @@ public sealed interface LaneMessage
       message = Failure.read(body);
     } else if (type == Going.TYPE) {
       message = Going.read(body);
+    } else if (request == ReportMessage.TYPE) {
+      message = type == request ? ReportMessage.read(body) : new Done(type);
     } else if (request < AdminMessage.FIRST_TYPE) {
       message = read(type, body);
     } else if (request <= AdminMessage.LAST_TYPE) {

@@ -3,6 +3,7 @@ package io.trainingday.client;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.assertj.core.api.Assertions.catchThrowable;
+import static org.assertj.core.api.Assertions.tuple;
 import static org.awaitility.Awaitility.await;
 
 import ch.qos.logback.classic.Level;
@@ -25,6 +26,7 @@ import io.trainingday.lane.LaneMessage.Renew;
 import io.trainingday.lane.LaneMessage.Segment;
 import io.trainingday.lane.LaneMessage.SegmentReply;
 import io.trainingday.lane.LaneMessage.Table;
+import io.trainingday.lane.ReportMessage;
 import io.trainingday.lane.ScriptedServer;
 import io.trainingday.lane.ScriptedServer.Peer;
 import io.trainingday.lane.ScriptedServer.Request;
@@ -1516,6 +1518,71 @@ class CachedSamplesTest {
     assertThat(cache.nodeStatus()).isEqualTo("{}");
     node.close();
     assertThatThrownBy(cache::nodeStatus).isInstanceOf(CacheException.class);
+  }
+
+  // What the node is told.
+
+  @Test
+  void close_tellsTheNodeHowTrainingFared() throws Exception {
+    FakeNode node = node();
+    CachedSamples samples = open(node);
+    Samples loader = Samples.fitting(ReadShape.COLLATED);
+    List<long[]> batches = List.of(new long[] {1, 2}, new long[] {3}, new long[] {1, 2, 3});
+
+    try (BatchStream stream = samples.stream(batches.iterator(), ReadShape.COLLATED, loader, 2)) {
+      while (stream.hasNext()) {
+        stream.next().close();
+      }
+    }
+    assertThat(node.received(ReportMessage.class)).isEmpty();
+    samples.close();
+    samples.close();
+
+    List<ReportMessage> told = node.received(ReportMessage.class);
+    assertThat(told).hasSize(1);
+    ReportMessage report = told.get(0);
+    assertThat(report.inWorker()).isFalse();
+    assertThat(report.loads()).isEqualTo(3);
+    assertThat(report.loadNanos()).isPositive();
+    assertThat(report.waitedNanos()).isBetween(1L, report.activeNanos());
+  }
+
+  @Test
+  void reads_ofAnotherThreadThanOpened_areAWorkers() throws Exception {
+    FakeNode node = node();
+    CachedSamples samples = open(node);
+    Samples loader = Samples.fitting(ReadShape.RECORDS);
+    Thread worker = new Thread(() -> samples.read(BATCH, ReadShape.RECORDS, loader).close());
+    worker.start();
+    worker.join();
+    samples.read(BATCH, ReadShape.RECORDS, loader).close();
+    samples.close();
+
+    assertThat(node.received(ReportMessage.class))
+        .extracting(ReportMessage::inWorker, ReportMessage::loads)
+        .containsExactly(tuple(false, (long) BATCH.length), tuple(true, 0L));
+  }
+
+  @Test
+  void nodeOfTheReleaseBefore_isToldNothing() throws Exception {
+    HelloReply now = ScriptedServer.limits();
+    FakeNode node =
+        node(
+            new HelloReply(
+                1,
+                now.sharedMemory(),
+                now.maxFrameBytes(),
+                now.maxRecordBytes(),
+                now.maxRequestsInFlight(),
+                now.answerTimeoutMillis(),
+                now.leaseTimeoutMillis(),
+                now.maxSegmentBytes(),
+                now.hostId()));
+    CachedSamples samples = open(node);
+    samples.read(BATCH, ReadShape.RECORDS, Samples.fitting(ReadShape.RECORDS)).close();
+    samples.close();
+
+    assertThat(node.received(ReportMessage.class)).isEmpty();
   }
 
   private FakeNode node() throws IOException {

@@ -23,6 +23,7 @@ import io.trainingday.node.membership.Keeper;
 import io.trainingday.node.membership.ServingLease;
 import io.trainingday.node.metrics.HandOverReport;
 import io.trainingday.node.metrics.MetricsServer;
+import io.trainingday.node.metrics.NodeLatencies;
 import io.trainingday.node.metrics.NodeStats;
 import io.trainingday.node.metrics.ObservedNode;
 import io.trainingday.node.ownership.Member;
@@ -657,6 +658,12 @@ public final class CacheNode implements AutoCloseable {
     @Override
     public NodeStats stats() {
       return CacheNode.this.stats();
+    }
+
+    @Override
+    public NodeLatencies latencies() {
+      return new NodeLatencies(
+          lane.batchLatencies(), fills.latency(), lane.peerReadLatency(), lane.publishLatency());
     }
 
     @Override

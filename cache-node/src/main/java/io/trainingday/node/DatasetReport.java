@@ -78,7 +78,8 @@ final class DatasetReport {
 
   private static LaneStats.Reads unread(String name) {
     LaneStats.Source none = new LaneStats.Source(0, 0, 0);
-    return new LaneStats.Reads(name, 0, none, none, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0);
+    return new LaneStats.Reads(
+        name, 0, none, none, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, none, LaneStats.Work.NONE);
   }
 
   private NodeStats.Dataset of(LaneStats.Reads reads, Capacity.@Nullable Share share) {
@@ -124,7 +125,9 @@ final class DatasetReport {
         readSeconds,
         refusals,
         share == null ? 0 : share.evictions(),
-        warnings);
+        warnings,
+        source(reads.disk()),
+        trainers(reads.work()));
   }
 
   private List<String> onRoom(String name, Capacity.Share share, @Nullable Double best) {
@@ -213,6 +216,17 @@ final class DatasetReport {
       return Math.min(1, budget / needed);
     }
     return budget > 0 ? null : (Double) 0.0;
+  }
+
+  private static NodeStats.Trainers trainers(LaneStats.Work work) {
+    return new NodeStats.Trainers(
+        work.waitedNanos() / NANOS_PER_SECOND,
+        work.activeNanos() / NANOS_PER_SECOND,
+        work.workerWaitedNanos() / NANOS_PER_SECOND,
+        work.workerActiveNanos() / NANOS_PER_SECOND,
+        work.loads(),
+        work.loadNanos() / NANOS_PER_SECOND,
+        work.savedNanos() / NANOS_PER_SECOND);
   }
 
   private static NodeStats.Source source(LaneStats.Source source) {

@@ -72,7 +72,9 @@ final class StatusTextTest {
                     null,
                     Map.of("budget", 3L, "quota", 0L),
                     12,
-                    List.of("too small"))));
+                    List.of("too small"),
+                    NodeStats.Source.NONE,
+                    NodeStats.Trainers.NONE)));
 
     assertThat(text(stats).lines())
         .containsExactly(

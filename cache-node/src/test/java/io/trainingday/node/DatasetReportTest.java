@@ -60,7 +60,9 @@ class DatasetReportTest {
         timedLoads,
         loadNanos,
         timedReads,
-        readNanos);
+        readNanos,
+        none,
+        LaneStats.Work.NONE);
   }
 
   private static NodeStats.Dataset report(

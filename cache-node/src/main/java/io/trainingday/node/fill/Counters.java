@@ -1,6 +1,7 @@
 package io.trainingday.node.fill;
 
 import io.trainingday.node.capacity.Refusal;
+import io.trainingday.node.latency.Latency;
 import java.util.EnumMap;
 import java.util.Map;
 import java.util.concurrent.atomic.LongAdder;
@@ -25,6 +26,9 @@ final class Counters {
   final LongAdder repairs = new LongAdder();
   final LongAdder copiesWritten = new LongAdder();
   final LongAdder copiesDropped = new LongAdder();
+
+  /** Of records written, from when they were taken. */
+  final Latency writing = new Latency();
 
   private final Map<Refusal, LongAdder> refused = new EnumMap<>(Refusal.class);
 

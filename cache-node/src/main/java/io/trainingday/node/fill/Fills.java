@@ -4,6 +4,7 @@ import io.trainingday.grid.SampleKey;
 import io.trainingday.node.capacity.Refusal;
 import io.trainingday.node.capacity.Room;
 import io.trainingday.node.fill.LeaseTable.Delivery;
+import io.trainingday.node.latency.Latency;
 import io.trainingday.node.store.RecordStore;
 import java.time.Duration;
 import java.util.ArrayList;
@@ -477,6 +478,11 @@ public final class Fills implements AutoCloseable {
   /** Counters and gauges of now. */
   public FillStats stats() {
     return counters.snapshot(liveLeases.get(), inFlight.bytes());
+  }
+
+  /** How long it took from taking a record until it was written, of those that were. */
+  public Latency.Snapshot latency() {
+    return counters.writing.snapshot();
   }
 
   /** Passes on all leases whose deadline has come. */

@@ -31,6 +31,8 @@ final class WriteBehind {
     /** Whether it is for memory. */
     final boolean inMemory;
 
+    final long takenNanos = System.nanoTime();
+
     /** Where room in memory is reserved for it; null when nowhere. */
     @Nullable List<UUID> targets;
 
@@ -206,6 +208,7 @@ final class WriteBehind {
     if (inMemory || (onDisk && refusal == null)) {
       counters.recordsWritten.increment();
       counters.bytesWritten.add(fill.record.length);
+      counters.writing.count(System.nanoTime() - fill.takenNanos);
     } else if (refusal != null) {
       counters.refused(refusal);
       room.refused(fill.key, fill.record.length, refusal);

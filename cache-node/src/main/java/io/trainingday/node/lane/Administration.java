@@ -18,7 +18,8 @@ final class Administration {
    *
    * @throws LaneException REFUSED when the request does not fit the data set
    */
-  static LaneMessage answer(LaneServices services, String tenant, AdminMessage request) {
+  static LaneMessage answer(
+      LaneServices services, LaneLatencies latencies, String tenant, AdminMessage request) {
     AdminApi api = services.admin();
     try {
       if (request instanceof AdminMessage.Datasets) {
@@ -31,7 +32,10 @@ final class Administration {
       if (request instanceof AdminMessage.Drain drain) {
         return new AdminMessage.DrainReply(services.drain().drain(drain.stop()));
       }
-      return AdminMessage.Published.to(request, generation(api, tenant, request));
+      long started = System.nanoTime();
+      long generation = generation(api, tenant, request);
+      latencies.publish(System.nanoTime() - started);
+      return AdminMessage.Published.to(request, generation);
     } catch (DatasetRefusedException e) {
       throw new LaneException(Code.REFUSED, String.valueOf(e.getMessage()));
     }

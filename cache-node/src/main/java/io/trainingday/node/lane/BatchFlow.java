@@ -127,7 +127,9 @@ final class BatchFlow implements LeaseWait.Reader {
     this.whenReady = whenReady;
     store = batch.dataset.store();
     owners = new BatchOwners(server, batch);
-    calls = new OwnerCalls(batch, leases, call -> handOver(() -> step(() -> ended(call))));
+    calls =
+        new OwnerCalls(
+            batch, leases, server.latencies(), call -> handOver(() -> step(() -> ended(call))));
   }
 
   BatchRead batch() {

@@ -56,6 +56,10 @@ abstract class BatchRead {
   private final SampleKey[] keys;
   private final long[] leases;
   private final int[] recordBytes;
+
+  /** Of each sample whether this node's disk had it; null where there is none to be asked. */
+  private final boolean @Nullable [] fromDisk;
+
   private final IntArrayList damaged = new IntArrayList();
   private final IntArrayList later = new IntArrayList();
   private final int[] removals;
@@ -94,6 +98,7 @@ abstract class BatchRead {
     leases = new long[indices.length];
     recordBytes = new int[indices.length];
     removals = new int[indices.length];
+    fromDisk = dataset.store().tier().onDisk() ? new boolean[indices.length] : null;
     freshness = dataset.freshness(request.stamps());
     resolved = dataset.keys(request, keys);
   }
@@ -194,6 +199,11 @@ abstract class BatchRead {
   /** Bytes of the record, if it is a hit. */
   final int recordBytes(int i) {
     return recordBytes[i];
+  }
+
+  /** Whether sample {@code i} was read from this node's disk. */
+  final boolean cameFromDisk(int i) {
+    return fromDisk != null && fromDisk[i];
   }
 
   final int count(Status wanted) {
@@ -378,7 +388,9 @@ abstract class BatchRead {
   /** Gives a record to a sink, from the store or from {@code bytes}. */
   final int pour(int i, byte @Nullable [] bytes, RecordSink sink) {
     if (bytes == null) {
-      return dataset.store().read(keys[i], sink);
+      return fromDisk == null
+          ? dataset.store().read(keys[i], sink)
+          : dataset.store().read(keys[i], sink, () -> fromDisk[i] = true);
     }
     if (!sink.begin(bytes.length)) {
       return RecordStore.MISS;

@@ -17,6 +17,7 @@ import io.trainingday.lane.LaneMessage;
 import io.trainingday.lane.LaneMessage.Role;
 import io.trainingday.lane.OwnersMessage;
 import io.trainingday.lane.PeerMessage;
+import io.trainingday.lane.ReportMessage;
 import io.trainingday.node.lane.FrameDecoder.Received;
 import io.trainingday.node.ownership.Ownership;
 import io.trainingday.node.versions.Agreements;
@@ -61,13 +62,13 @@ final class Connection extends ChannelInboundHandlerAdapter {
   private @Nullable Grant grant;
   private @Nullable Role role;
   private @Nullable Future<?> silence;
+  private int version = LaneMessage.OLDEST_VERSION;
 
   /** Whether what is written reaches the other side as it stands in the protocol. */
   private boolean heard;
 
   private volatile boolean toldToLeave;
   private boolean closing;
-  private int version = LaneMessage.OLDEST_VERSION;
   private int requestsInFlight;
   private int segmentsUnderWay;
   private int lastHandle;
@@ -282,6 +283,9 @@ final class Connection extends ChannelInboundHandlerAdapter {
     } else if (message instanceof LaneMessage.Abandon abandon) {
       trainer.abandon(abandon);
       send(requestId, LaneMessage.Done.to(message));
+    } else if (message instanceof ReportMessage report) {
+      trainer.report(report);
+      send(requestId, LaneMessage.Done.to(message));
     } else if (message instanceof LaneMessage.Open open) {
       open(requestId, open);
     } else if (message instanceof AgreeMessage.Request agree) {
@@ -438,7 +442,7 @@ final class Connection extends ChannelInboundHandlerAdapter {
           () -> {
             try {
               AdminMessage request = (AdminMessage) LaneMessage.decode(type, body.nioBuffer());
-              return Administration.answer(server.services(), tenant, request);
+              return Administration.answer(server.services(), server.latencies(), tenant, request);
             } finally {
               body.release();
             }

@@ -26,6 +26,7 @@ import io.trainingday.lane.LaneMessage;
 import io.trainingday.lane.PeerMessage;
 import io.trainingday.lane.SocketBuffers;
 import io.trainingday.node.fill.Fills;
+import io.trainingday.node.latency.Latency;
 import io.trainingday.node.ownership.Ownership;
 import io.trainingday.node.peer.FillForwarder;
 import io.trainingday.node.peer.KeySpaces;
@@ -100,6 +101,7 @@ public final class LaneServer implements AutoCloseable {
   private final LongAdder peerSamples = new LongAdder();
   private final LongAdder peerDamaged = new LongAdder();
   private final LongAdder peerStale = new LongAdder();
+  private final LaneLatencies latencies = new LaneLatencies();
 
   /**
    * Opens the lane at a claimed endpoint, which it closes with itself.
@@ -279,6 +281,21 @@ public final class LaneServer implements AutoCloseable {
         datasets);
   }
 
+  /** How long batches took, by the farthest source they had a sample from: {@code local}, …. */
+  public Map<String, Latency.Snapshot> batchLatencies() {
+    return latencies.batches();
+  }
+
+  /** How long other nodes took to answer reads that did not wait for loads. */
+  public Latency.Snapshot peerReadLatency() {
+    return latencies.peerReads();
+  }
+
+  /** How long publishes and invalidations took until they held on all nodes. */
+  public Latency.Snapshot publishLatency() {
+    return latencies.publishes();
+  }
+
   /**
    * Answers what is under way, closes all connections and returns when no batch is being copied any
    * more. Safe to call again.
@@ -425,6 +442,10 @@ public final class LaneServer implements AutoCloseable {
   /** Records were sent to another node. */
   void countServedToPeer(int samples) {
     peerSamples.add(samples);
+  }
+
+  LaneLatencies latencies() {
+    return latencies;
   }
 
   void countNanos(long nanos) {

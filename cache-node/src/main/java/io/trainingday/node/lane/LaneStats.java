@@ -47,6 +47,8 @@ public record LaneStats(
    * @param loadNanos of them, from the reply that left them to the trainer to their records
    * @param timedReads samples of batches that were all there
    * @param readNanos of them, in this node
+   * @param disk of the local samples, those that came from this node's disk; without misses
+   * @param work what trainers tell of themselves
    */
   public record Reads(
       String dataset,
@@ -62,7 +64,9 @@ public record LaneStats(
       long timedLoads,
       long loadNanos,
       long timedReads,
-      long readNanos) {}
+      long readNanos,
+      Source disk,
+      Work work) {}
 
   /**
    * Reads from one source.
@@ -72,4 +76,27 @@ public record LaneStats(
    * @param misses samples not found
    */
   public record Source(long hits, long hitBytes, long misses) {}
+
+  /**
+   * What trainers tell of themselves, since the node's start.
+   *
+   * @param waitedNanos of {@code activeNanos}, those that training loops waited for batches
+   * @param activeNanos that training loops took in all
+   * @param workerWaitedNanos of {@code workerActiveNanos}, those that workers took to get batches
+   * @param workerActiveNanos that workers were there for training
+   * @param loads samples loaded from the origin
+   * @param loadNanos of them
+   * @param savedNanos that hits would have taken to load
+   */
+  public record Work(
+      long waitedNanos,
+      long activeNanos,
+      long workerWaitedNanos,
+      long workerActiveNanos,
+      long loads,
+      long loadNanos,
+      long savedNanos) {
+    /** Of a data set that nobody has told anything about. */
+    public static final Work NONE = new Work(0, 0, 0, 0, 0, 0, 0);
+  }
 }

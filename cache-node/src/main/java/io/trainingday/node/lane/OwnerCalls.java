@@ -14,15 +14,18 @@ import org.agrona.collections.IntArrayList;
 final class OwnerCalls {
   private final BatchRead batch;
   private final LeaseRelay leases;
+  private final LaneLatencies latencies;
   private final Consumer<OwnerRead> whenEnded;
   private final Set<OwnerRead> open = new HashSet<>();
 
   /**
    * @param whenEnded called on a peer's thread
    */
-  OwnerCalls(BatchRead batch, LeaseRelay leases, Consumer<OwnerRead> whenEnded) {
+  OwnerCalls(
+      BatchRead batch, LeaseRelay leases, LaneLatencies latencies, Consumer<OwnerRead> whenEnded) {
     this.batch = batch;
     this.leases = leases;
+    this.latencies = latencies;
     this.whenEnded = whenEnded;
   }
 
@@ -45,7 +48,7 @@ final class OwnerCalls {
       leases.mayLend(peer);
     }
     Freshness freshness = batch.freshness.of(positions);
-    OwnerRead call = new OwnerRead(peer, positions, places, whenEnded);
+    OwnerRead call = new OwnerRead(peer, positions, places, ended(waitMillis));
     open.add(call);
     call.send(
         new PeerRead(
@@ -59,6 +62,20 @@ final class OwnerCalls {
             sampleVersions,
             freshness.oldestMillis(),
             freshness.stamps()));
+  }
+
+  /** What took no time but that of the other node, and was answered, is timed. */
+  private Consumer<OwnerRead> ended(long waitMillis) {
+    if (waitMillis > 0) {
+      return whenEnded;
+    }
+    long started = System.nanoTime();
+    return call -> {
+      if (call.isComplete()) {
+        latencies.peerRead(System.nanoTime() - started);
+      }
+      whenEnded.accept(call);
+    };
   }
 
   /** Removes a call that has ended; false when it was cancelled while its end was under way. */

@@ -3,6 +3,7 @@ package io.trainingday.node.lane;
 import io.trainingday.lane.LaneMessage.Batch;
 import io.trainingday.lane.LaneMessage.Read;
 import io.trainingday.lane.LaneMessage.Status;
+import io.trainingday.lane.ReportMessage;
 import java.util.concurrent.atomic.AtomicLong;
 import java.util.concurrent.atomic.LongAdder;
 
@@ -27,6 +28,10 @@ final class ReadCounters {
 
   final Source local = new Source();
   final Source peer = new Source();
+
+  /** Of {@code local}, what came from this node's disk. */
+  final Source disk = new Source();
+
   final LongAdder loads = new LongAdder();
   final LongAdder abandoned = new LongAdder();
   final LongAdder damaged = new LongAdder();
@@ -43,6 +48,7 @@ final class ReadCounters {
   volatile long generation;
 
   private final String dataset;
+  private final ReportedWork work = new ReportedWork();
 
   // The last samples: those of the present window, and of the one before.
   private final AtomicLong windowSamples = new AtomicLong();
@@ -68,13 +74,23 @@ final class ReadCounters {
     }
   }
 
-  /** Counts one answer. One that asks for a larger slot is no answer yet, but for its leases. */
-  void count(Read request, Batch reply, BatchFlow flow) {
+  void report(ReportMessage report) {
+    work.report(report);
+  }
+
+  /**
+   * Counts one answer. One that asks for a larger slot is no answer yet, but for its leases.
+   *
+   * @return the farthest source of its samples
+   */
+  ReadSource count(Read request, Batch reply, BatchFlow flow) {
     long peerHits = 0;
     generation = reply.generation();
     long localHits = 0;
     long localBytes = 0;
     long localMisses = 0;
+    long diskHits = 0;
+    long diskBytes = 0;
     long toLoad = 0;
     for (int i = 0; i < reply.statuses().length; i++) {
       Status status = reply.statuses()[i];
@@ -96,6 +112,10 @@ final class ReadCounters {
       } else if (status == Status.HIT) {
         localHits++;
         localBytes += flow.batch().recordBytes(i);
+        if (flow.batch().cameFromDisk(i)) {
+          diskHits++;
+          diskBytes += flow.batch().recordBytes(i);
+        }
       } else {
         localMisses++;
       }
@@ -103,6 +123,9 @@ final class ReadCounters {
     local.hits.add(localHits);
     local.hitBytes.add(localBytes);
     local.misses.add(localMisses);
+    disk.hits.add(diskHits);
+    disk.hitBytes.add(diskBytes);
+    work.hits(localHits + peerHits);
     loads.add(toLoad);
     if (localHits + peerHits == reply.statuses().length) {
       timedReads.add(reply.statuses().length);
@@ -115,6 +138,10 @@ final class ReadCounters {
           localHits + peerHits,
           flow.batch().dataset.sourceLength());
     }
+    if (localHits + peerHits < reply.statuses().length) {
+      return ReadSource.ORIGIN;
+    }
+    return peerHits > 0 ? ReadSource.PEER : diskHits > 0 ? ReadSource.DISK : ReadSource.LOCAL;
   }
 
   LaneStats.Reads snapshot() {
@@ -132,7 +159,9 @@ final class ReadCounters {
         timedLoads.sum(),
         loadNanos.sum(),
         timedReads.sum(),
-        readNanos.sum());
+        readNanos.sum(),
+        snapshot(disk),
+        work.snapshot());
   }
 
   private static LaneStats.Source snapshot(Source source) {

@@ -8,6 +8,7 @@ import io.trainingday.lane.LaneMessage.Batch;
 import io.trainingday.lane.LaneMessage.Fill;
 import io.trainingday.lane.LaneMessage.Read;
 import io.trainingday.lane.LaneMessage.Renew;
+import io.trainingday.lane.ReportMessage;
 import io.trainingday.node.capacity.ReadRecorder;
 import java.util.ArrayList;
 import java.util.LinkedHashSet;
@@ -79,6 +80,10 @@ final class TrainerSession {
         dataset.store());
     dataset.counters().abandoned.add(abandon.indices().length);
     loadTimes.abandoned(abandon.leases(), System.nanoTime());
+  }
+
+  void report(ReportMessage report) {
+    connection.dataset(report.handle()).counters().report(report);
   }
 
   private static List<LeaseRelay.Lease> leases(
@@ -181,10 +186,12 @@ final class TrainerSession {
     }
 
     private void count(Batch reply) {
-      server.countNanos(flow.busyNanos());
+      long busyNanos = flow.busyNanos();
+      server.countNanos(busyNanos);
       server.countBatch(segment == null);
       ServedDataset dataset = flow.batch().dataset;
-      dataset.counters().count(request, reply, flow);
+      ReadSource slowest = dataset.counters().count(request, reply, flow);
+      server.latencies().batch(slowest, busyNanos);
       ReadRecorder reads = server.services().reads();
       if (!reply.tooSmall() && reads.wants(dataset.hash())) {
         reads.read(dataset.hash(), flow.readHere());

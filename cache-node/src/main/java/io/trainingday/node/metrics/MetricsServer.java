@@ -55,7 +55,7 @@ public final class MetricsServer implements AutoCloseable {
     this.server = server;
     this.node = node;
     this.threads = Executors.newFixedThreadPool(THREADS, MetricsServer::daemon);
-    new NodeCollector(node::stats).register(registry);
+    new NodeCollector(node).register(registry);
     DefaultExports.register(registry);
     server.setExecutor(threads);
     server.createContext("/", this::handle);

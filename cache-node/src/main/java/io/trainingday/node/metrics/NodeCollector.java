@@ -4,26 +4,35 @@ import io.prometheus.client.Collector;
 import io.prometheus.client.CounterMetricFamily;
 import io.prometheus.client.GaugeMetricFamily;
 import io.prometheus.client.SummaryMetricFamily;
+import io.trainingday.node.latency.Latency;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
-import java.util.function.Supplier;
 
 /** Turns a node's figures into metrics at each scrape, so nothing is counted twice. */
 final class NodeCollector extends Collector {
   private static final double MILLIS_PER_SECOND = 1e3;
   private static final double NANOS_PER_SECOND = 1e9;
 
-  private final Supplier<NodeStats> stats;
+  /** Data sets, and tenants, that have a name of their own. */
+  private static final int MOST_NAMES = 100;
 
-  NodeCollector(Supplier<NodeStats> stats) {
-    this.stats = stats;
+  private final ObservedNode node;
+  private final BoundedNames names;
+
+  NodeCollector(ObservedNode node) {
+    this(node, MOST_NAMES);
+  }
+
+  NodeCollector(ObservedNode node, int mostNames) {
+    this.node = node;
+    this.names = new BoundedNames(mostNames);
   }
 
   @Override
   public List<MetricFamilySamples> collect() {
-    NodeStats now = stats.get();
+    NodeStats now = node.stats();
     List<MetricFamilySamples> families = new ArrayList<>();
     about(now, families);
     memory(now.memory(), families);
@@ -34,7 +43,11 @@ final class NodeCollector extends Collector {
     lane(now.lane(), families);
     peers(now.peers(), families);
     fills(now.fills(), families);
-    datasets(now.datasets(), families);
+    latencies(node.latencies(), families);
+    List<NodeStats.Dataset> bounded = names.bounded(now.datasets());
+    datasets(bounded, families);
+    trainers(bounded, families);
+    tenants(now.datasets(), names.tenants(now.datasets()), families);
     return families;
   }
 
@@ -187,12 +200,6 @@ final class NodeCollector extends Collector {
             "Shared memory trainers may hold.",
             lane.slotsMaxBytes()));
     families.add(
-        new SummaryMetricFamily(
-            "training_day_batch_seconds",
-            "Time from a batch's request to its answer, in the node.",
-            (double) lane.batches(),
-            lane.batchNanos() / NANOS_PER_SECOND));
-    families.add(
         counter(
             "training_day_inline_batches_total",
             "Batches sent through the socket for want of a slot.",
@@ -279,6 +286,140 @@ final class NodeCollector extends Collector {
             fills.leasesEnded()));
   }
 
+  private static void latencies(NodeLatencies now, List<MetricFamilySamples> families) {
+    List<MetricFamilySamples.Sample> batches = new ArrayList<>();
+    String batch = "training_day_batch_seconds";
+    new TreeMap<>(now.batches())
+        .forEach(
+            (source, latency) -> histogram(batch, List.of("source"), source, latency, batches));
+    families.add(
+        new MetricFamilySamples(
+            batch,
+            Type.HISTOGRAM,
+            "Time from a batch's request to its answer, in the node and without waiting for others"
+                + " to load; by the farthest source that the batch had a sample from.",
+            batches));
+    families.add(
+        histogram(
+            "training_day_fill_seconds",
+            "Time from taking a record until it was written.",
+            now.fills()));
+    families.add(
+        histogram(
+            "training_day_peer_read_seconds",
+            "Time until another node had answered a read that did not wait for loads.",
+            now.peerReads()));
+    families.add(
+        histogram(
+            "training_day_publish_seconds",
+            "Time until a publish or an invalidation asked for here held on all nodes.",
+            now.publishes()));
+  }
+
+  private static MetricFamilySamples histogram(String name, String help, Latency.Snapshot latency) {
+    List<MetricFamilySamples.Sample> samples = new ArrayList<>();
+    histogram(name, List.of(), "", latency, samples);
+    return new MetricFamilySamples(name, Type.HISTOGRAM, help, samples);
+  }
+
+  private static void histogram(
+      String name,
+      List<String> label,
+      String value,
+      Latency.Snapshot latency,
+      List<MetricFamilySamples.Sample> samples) {
+    List<String> values = label.isEmpty() ? List.of() : List.of(value);
+    List<String> bucketLabels = new ArrayList<>(label);
+    bucketLabels.add("le");
+    long upTo = 0;
+    for (int bucket = 0; bucket < latency.counts().length; bucket++) {
+      upTo += latency.counts()[bucket];
+      List<String> bucketValues = new ArrayList<>(values);
+      bucketValues.add(doubleToGoString(latency.mostSeconds(bucket)));
+      samples.add(
+          new MetricFamilySamples.Sample(
+              name + "_bucket", bucketLabels, bucketValues, (double) upTo));
+    }
+    samples.add(new MetricFamilySamples.Sample(name + "_count", label, values, (double) upTo));
+    samples.add(
+        new MetricFamilySamples.Sample(
+            name + "_sum", label, values, latency.nanos() / NANOS_PER_SECOND));
+  }
+
+  private static void trainers(
+      List<NodeStats.Dataset> datasets, List<MetricFamilySamples> families) {
+    CounterMetricFamily waited =
+        new CounterMetricFamily(
+            "training_day_trainer_wait_seconds_total",
+            "Time spent waiting for batches, as trainers tell: by training loops, or by worker"
+                + " processes that read for them.",
+            List.of("dataset", "where"));
+    CounterMetricFamily all =
+        new CounterMetricFamily(
+            "training_day_trainer_seconds_total",
+            "Time that training loops took in all, or that worker processes were there for them.",
+            List.of("dataset", "where"));
+    SummaryMetricFamily loads =
+        new SummaryMetricFamily(
+            "training_day_origin_load_seconds",
+            "Time that samples took to load from the origin, as trainers tell, of all threads"
+                + " together.",
+            List.of("dataset"));
+    CounterMetricFamily saved =
+        new CounterMetricFamily(
+            "training_day_saved_load_seconds_total",
+            "Time that hits would have taken to load, by the mean of the loads.",
+            List.of("dataset"));
+    for (NodeStats.Dataset dataset : datasets) {
+      String name = dataset.scopedName();
+      NodeStats.Trainers told = dataset.trainers();
+      waited.addMetric(List.of(name, "loop"), told.waitedSeconds());
+      waited.addMetric(List.of(name, "worker"), told.workerWaitedSeconds());
+      all.addMetric(List.of(name, "loop"), told.seconds());
+      all.addMetric(List.of(name, "worker"), told.workerSeconds());
+      loads.addMetric(List.of(name), (double) told.loads(), told.loadSeconds());
+      saved.addMetric(List.of(name), told.savedLoadSeconds());
+    }
+    families.add(waited);
+    families.add(all);
+    families.add(loads);
+    families.add(saved);
+  }
+
+  private static void tenants(
+      List<NodeStats.Dataset> datasets,
+      Map<String, String> names,
+      List<MetricFamilySamples> families) {
+    Map<String, Double> counts = new TreeMap<>();
+    Map<String, Double> bytes = new TreeMap<>();
+    Map<String, Double> saved = new TreeMap<>();
+    for (NodeStats.Dataset dataset : datasets) {
+      String tenant = names.getOrDefault(dataset.tenant(), BoundedNames.OTHER);
+      counts.merge(tenant, 1.0, Double::sum);
+      bytes.merge(tenant, (double) dataset.bytes(), Double::sum);
+      saved.merge(tenant, dataset.trainers().savedLoadSeconds(), Double::sum);
+    }
+    GaugeMetricFamily datasetsOf =
+        new GaugeMetricFamily(
+            "training_day_tenant_datasets",
+            "Data sets that were opened or are held here.",
+            List.of("tenant"));
+    counts.forEach((tenant, count) -> datasetsOf.addMetric(List.of(tenant), count));
+    GaugeMetricFamily held =
+        new GaugeMetricFamily(
+            "training_day_tenant_bytes", "Bytes of records held here.", List.of("tenant"));
+    bytes.forEach((tenant, sum) -> held.addMetric(List.of(tenant), sum));
+    CounterMetricFamily worth =
+        new CounterMetricFamily(
+            "training_day_tenant_saved_load_seconds_total",
+            "Time that hits would have taken to load, by the mean of the loads of each data set.",
+            List.of("tenant"));
+    saved.forEach((tenant, sum) -> worth.addMetric(List.of(tenant), sum));
+    families.add(datasetsOf);
+    families.add(held);
+    families.add(worth);
+  }
+
   private static void datasets(
       List<NodeStats.Dataset> datasets, List<MetricFamilySamples> families) {
     CounterMetricFamily reads =
@@ -350,14 +491,18 @@ final class NodeCollector extends Collector {
       evictions.addMetric(name, (double) dataset.evictions());
     }
     for (NodeStats.Dataset dataset : datasets) {
-      source(dataset.scopedName(), "local", dataset.local(), reads, bytes);
+      source(dataset.scopedName(), "local", dataset.local().minus(dataset.disk()), reads, bytes);
+      reads.addMetric(List.of(dataset.scopedName(), "disk", "hit"), (double) dataset.disk().hits());
+      bytes.addMetric(List.of(dataset.scopedName(), "disk"), (double) dataset.disk().hitBytes());
       source(dataset.scopedName(), "peer", dataset.peer(), reads, bytes);
       reads.addMetric(List.of(dataset.scopedName(), "origin", "hit"), (double) dataset.loads());
       reads.addMetric(
           List.of(dataset.scopedName(), "origin", "miss"), (double) dataset.abandoned());
       damaged.addMetric(List.of(dataset.scopedName()), (double) dataset.damaged());
       stale.addMetric(List.of(dataset.scopedName()), (double) dataset.stale());
-      generations.addMetric(List.of(dataset.scopedName()), (double) dataset.generation());
+      if (!dataset.scopedName().equals(BoundedNames.OTHER)) {
+        generations.addMetric(List.of(dataset.scopedName()), (double) dataset.generation());
+      }
     }
     families.add(reads);
     families.add(bytes);

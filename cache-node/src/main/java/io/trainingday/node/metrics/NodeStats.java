@@ -33,7 +33,7 @@ public record NodeStats(
     Peers peers,
     Fills fills,
     List<Dataset> datasets) {
-  private static final String DEFAULT_TENANT = "default";
+  static final String DEFAULT_TENANT = "default";
   private static final JsonMapper JSON = new JsonMapper();
 
   public NodeStats {
@@ -266,6 +266,8 @@ public record NodeStats(
    * @param refusals records not taken, by reason in lower case: {@code budget}, {@code quota}, …
    * @param evictions records given up for others
    * @param warnings what is not as it should be, and what to do, a sentence each
+   * @param disk of {@code local}, what came from this node's disk; without misses
+   * @param trainers what they tell of themselves
    */
   public record Dataset(
       String tenant,
@@ -289,7 +291,9 @@ public record NodeStats(
       @Nullable Double readSeconds,
       Map<String, Long> refusals,
       long evictions,
-      List<String> warnings) {
+      List<String> warnings,
+      Source disk,
+      Trainers trainers) {
     public Dataset {
       refusals = Map.copyOf(refusals);
       warnings = List.copyOf(warnings);
@@ -312,11 +316,57 @@ public record NodeStats(
   }
 
   /**
+   * What trainers of this node tell of themselves, added up; those that speak an older protocol
+   * tell nothing.
+   *
+   * @param waitedSeconds of {@code seconds}, those that training loops waited for batches
+   * @param seconds that training loops took in all
+   * @param workerWaitedSeconds of {@code workerSeconds}, those that workers took to get batches
+   * @param workerSeconds that workers were there for training
+   * @param loads samples loaded from the origin
+   * @param loadSeconds of them, of all threads together
+   * @param savedLoadSeconds that hits would have taken to load, by the mean of the loads
+   */
+  public record Trainers(
+      double waitedSeconds,
+      double seconds,
+      double workerWaitedSeconds,
+      double workerSeconds,
+      long loads,
+      double loadSeconds,
+      double savedLoadSeconds) {
+    /** Of a data set that nobody has told anything about. */
+    public static final Trainers NONE = new Trainers(0, 0, 0, 0, 0, 0, 0);
+
+    Trainers plus(Trainers other) {
+      return new Trainers(
+          waitedSeconds + other.waitedSeconds,
+          seconds + other.seconds,
+          workerWaitedSeconds + other.workerWaitedSeconds,
+          workerSeconds + other.workerSeconds,
+          loads + other.loads,
+          loadSeconds + other.loadSeconds,
+          savedLoadSeconds + other.savedLoadSeconds);
+    }
+  }
+
+  /**
    * Reads from one source.
    *
    * @param hits samples found
    * @param hitBytes bytes of their records
    * @param misses samples not found
    */
-  public record Source(long hits, long hitBytes, long misses) {}
+  public record Source(long hits, long hitBytes, long misses) {
+    /** What no data set was read from. */
+    public static final Source NONE = new Source(0, 0, 0);
+
+    Source plus(Source other) {
+      return new Source(hits + other.hits, hitBytes + other.hitBytes, misses + other.misses);
+    }
+
+    Source minus(Source other) {
+      return new Source(hits - other.hits, hitBytes - other.hitBytes, misses - other.misses);
+    }
+  }
 }

@@ -9,6 +9,9 @@ public interface ObservedNode {
   /** The node's figures now. Cheap enough for a scrape every second. */
   NodeStats stats();
 
+  /** How long things took. As cheap. */
+  NodeLatencies latencies();
+
   /** Why the node should be restarted, or empty while it works. */
   Optional<String> notLive();
 

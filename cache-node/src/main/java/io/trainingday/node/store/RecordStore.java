@@ -57,6 +57,15 @@ public interface RecordStore {
   int read(SampleKey key, RecordSink sink);
 
   /**
+   * As {@link #read(SampleKey, RecordSink)}.
+   *
+   * @param fromDisk called before this returns a record that came from this node's disk
+   */
+  default int read(SampleKey key, RecordSink sink, Runnable fromDisk) {
+    return read(key, sink);
+  }
+
+  /**
    * Stores {@code record} under {@code key} in memory on the node(s) that own it and returns when
    * it can be read there. The array must not change before the return. Admission comes before this
    * call.

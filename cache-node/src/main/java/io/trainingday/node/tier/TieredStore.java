@@ -49,6 +49,11 @@ final class TieredStore implements RecordStore {
 
   @Override
   public int read(SampleKey key, RecordSink sink) {
+    return read(key, sink, () -> {});
+  }
+
+  @Override
+  public int read(SampleKey key, RecordSink sink, Runnable fromDisk) {
     if (tier.inMemory()) {
       OnceBegun once = new OnceBegun(sink);
       int length = memory.read(key, once);
@@ -60,8 +65,11 @@ final class TieredStore implements RecordStore {
       return MISS;
     }
     int length = disk.read(key, sink);
-    if (length != MISS && tier.inMemory()) {
-      disk.readFromDisk(memory, key);
+    if (length != MISS) {
+      fromDisk.run();
+      if (tier.inMemory()) {
+        disk.readFromDisk(memory, key);
+      }
     }
     return length;
   }

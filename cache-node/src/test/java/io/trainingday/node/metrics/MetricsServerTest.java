@@ -7,6 +7,7 @@ import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.json.JsonMapper;
 import io.trainingday.node.capacity.Refusal;
 import io.trainingday.node.fill.FillStats;
+import io.trainingday.node.latency.Latency;
 import java.io.IOException;
 import java.io.OutputStream;
 import java.net.InetAddress;
@@ -74,7 +75,9 @@ final class MetricsServerTest {
                   null,
                   Map.of("budget", 3L),
                   12,
-                  List.of())));
+                  List.of(),
+                  new NodeStats.Source(4, 602_112, 0),
+                  new NodeStats.Trainers(1.5, 6, 2.5, 5, 8, 0.25, 0.75))));
 
   private final Node node = new Node();
   private final HttpClient client = HttpClient.newHttpClient();
@@ -114,8 +117,31 @@ final class MetricsServerTest {
             "training_day_lane_max_connections 1024.0",
             "training_day_slots_bytes 4096.0",
             "training_day_slots_max_bytes 1.073741824E9",
-            "training_day_batch_seconds_count 20.0",
-            "training_day_batch_seconds_sum 5.0",
+            "training_day_batch_seconds_bucket{source=\"peer\",le=\"0.0025\",} 1.0",
+            "training_day_batch_seconds_bucket{source=\"peer\",le=\"0.005\",} 2.0",
+            "training_day_batch_seconds_bucket{source=\"peer\",le=\"+Inf\",} 3.0",
+            "training_day_batch_seconds_count{source=\"peer\",} 3.0",
+            "training_day_batch_seconds_sum{source=\"peer\",} 20.0065",
+            "training_day_fill_seconds_bucket{le=\"5.0E-5\",} 0.0",
+            "training_day_fill_seconds_bucket{le=\"10.0\",} 2.0",
+            "training_day_fill_seconds_count 3.0",
+            "training_day_peer_read_seconds_count 0.0",
+            "training_day_publish_seconds_sum 0.0",
+            "training_day_trainer_wait_seconds_total{dataset=\"pets \\\"all\\\"\",where=\"loop\",}"
+                + " 1.5",
+            "training_day_trainer_wait_seconds_total{dataset=\"pets \\\"all\\\"\",where=\"worker\",}"
+                + " 2.5",
+            "training_day_trainer_seconds_total{dataset=\"pets \\\"all\\\"\",where=\"loop\",} 6.0",
+            "training_day_origin_load_seconds_count{dataset=\"pets \\\"all\\\"\",} 8.0",
+            "training_day_origin_load_seconds_sum{dataset=\"pets \\\"all\\\"\",} 0.25",
+            "training_day_saved_load_seconds_total{dataset=\"pets \\\"all\\\"\",} 0.75",
+            "training_day_tenant_datasets{tenant=\"default\",} 1.0",
+            "training_day_tenant_bytes{tenant=\"default\",} 2867200.0",
+            "training_day_tenant_saved_load_seconds_total{tenant=\"default\",} 0.75",
+            "training_day_reads_total{dataset=\"pets \\\"all\\\"\",source=\"disk\",result=\"hit\",}"
+                + " 4.0",
+            "training_day_read_bytes_total{dataset=\"pets \\\"all\\\"\",source=\"disk\",}"
+                + " 602112.0",
             "training_day_inline_batches_total 2.0",
             "training_day_damaged_records_total{dataset=\"pets \\\"all\\\"\",} 1.0",
             "training_day_stale_records_total{dataset=\"pets \\\"all\\\"\",} 16.0",
@@ -128,11 +154,11 @@ final class MetricsServerTest {
             "training_day_leases 6.0",
             "training_day_leases_ended_total{result=\"expired\",} 9.0",
             "training_day_reads_total{dataset=\"pets \\\"all\\\"\",source=\"local\",result=\"hit\",}"
-                + " 10.0",
+                + " 6.0",
             "training_day_reads_total{dataset=\"pets \\\"all\\\"\",source=\"local\",result=\"miss\",}"
                 + " 5.0",
             "training_day_read_bytes_total{dataset=\"pets \\\"all\\\"\",source=\"local\",}"
-                + " 1505280.0",
+                + " 903168.0",
             "training_day_reads_total{dataset=\"pets \\\"all\\\"\",source=\"peer\",result=\"hit\",}"
                 + " 7.0",
             "training_day_reads_total{dataset=\"pets \\\"all\\\"\",source=\"peer\",result=\"miss\",}"
@@ -407,6 +433,16 @@ final class MetricsServerTest {
     public NodeStats stats() {
       onAsk.run();
       return STATS;
+    }
+
+    @Override
+    public NodeLatencies latencies() {
+      Latency slow = new Latency();
+      slow.count(2_500_000);
+      slow.count(4_000_000);
+      slow.count(20_000_000_000L);
+      Latency.Snapshot none = new Latency().snapshot();
+      return new NodeLatencies(Map.of("peer", slow.snapshot()), slow.snapshot(), none, none);
     }
 
     @Override

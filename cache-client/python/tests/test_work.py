@@ -1,0 +1,50 @@
+"""What the node is told of how training fares."""
+
+from __future__ import annotations
+
+import time
+from typing import Any, Callable
+
+import pytest
+from local_node import LocalNode
+from sets import Images
+from torch.utils.data import DataLoader
+
+from training_day import BatchLoader, CachedDataset
+
+
+def told(node: LocalNode, name: str) -> dict[str, Any]:
+    return next(one["trainers"] for one in node.status()["datasets"] if one["name"] == name)
+
+
+def comes(condition: Callable[[], bool]) -> bool:
+    deadline = time.monotonic() + 30
+    while not condition():
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.05)
+    return True
+
+
+@pytest.mark.parametrize("read_ahead", [False, True])
+def test_a_training_loop_is_told_of(node: LocalNode, name: str, read_ahead: bool) -> None:
+    ds = CachedDataset(Images(40), name, address=node.address)
+    loader = BatchLoader(ds, batch_size=8) if read_ahead else DataLoader(ds, batch_size=8)
+    for _ in range(2):
+        assert len(list(loader)) == 5
+    assert comes(lambda: told(node, name)["loads"] == 40)
+    assert comes(lambda: told(node, name)["savedLoadSeconds"] > 0)
+    trainers = told(node, name)
+    assert trainers["loadSeconds"] > 0
+    assert 0 < trainers["waitedSeconds"] <= trainers["seconds"]
+    assert trainers["workerSeconds"] == 0
+
+
+def test_workers_are_told_of_apart(node: LocalNode, name: str) -> None:
+    ds = CachedDataset(Images(40), name, address=node.address)
+    loader = DataLoader(ds, batch_size=8, num_workers=1, persistent_workers=True)
+    assert len(list(loader)) == 5
+    assert comes(lambda: told(node, name)["loads"] == 40)
+    trainers = told(node, name)
+    assert 0 < trainers["workerWaitedSeconds"] <= trainers["workerSeconds"]
+    assert trainers["seconds"] == 0
