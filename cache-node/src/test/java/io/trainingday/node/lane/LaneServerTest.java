@@ -14,6 +14,7 @@ import io.trainingday.lane.LaneMessage.FillResult;
 import io.trainingday.lane.LaneMessage.Shape;
 import io.trainingday.lane.LaneMessage.Status;
 import io.trainingday.lane.LaneMessage.Table;
+import io.trainingday.lane.ReportMessage;
 import io.trainingday.node.CacheNode;
 import io.trainingday.node.SegmentPages;
 import io.trainingday.node.TestNodes;
@@ -534,6 +535,40 @@ class LaneServerTest {
     }
     for (RawClient other : others) {
       other.close();
+    }
+  }
+
+  @Test
+  void report_isOfVersion2Alone_andSavedLoadingFollows() throws IOException {
+    try (RawClient old = new RawClient(node.socket())) {
+      int version =
+          old.call(new LaneMessage.Hello(1, 1, LaneMessage.Role.TRAINER, "", "test"))
+              .as(LaneMessage.HelloReply.class)
+              .version();
+      assertThat(version).isEqualTo(1);
+      LaneMessage.Failure failure =
+          old.call(new ReportMessage(1, false, 0, 1, 1, 1)).as(LaneMessage.Failure.class);
+      assertThat(failure.code()).isEqualTo(Code.MALFORMED);
+      assertThat(failure.message()).contains("no such message in protocol version 1");
+      assertThat(old.isClosedByNode()).isTrue();
+    }
+    try (RawClient trainer = RawClient.greeted(node.socket())) {
+      int handle = trainer.open("reported", 10);
+      trainer.call(new ReportMessage(handle, false, 3, 7, 2, 10)).as(LaneMessage.Done.class);
+      trainer.call(new ReportMessage(handle, true, 1, 2, 0, 0)).as(LaneMessage.Done.class);
+      NodeStats.Trainers told =
+          node.stats().datasets().stream()
+              .filter(dataset -> dataset.name().equals("reported"))
+              .findAny()
+              .orElseThrow()
+              .trainers();
+      assertThat(told).isEqualTo(new NodeStats.Trainers(3e-9, 7e-9, 1e-9, 2e-9, 2, 1e-8, 0));
+      assertThat(
+              trainer
+                  .call(new ReportMessage(handle + 1, false, 3, 7, 2, 10))
+                  .as(LaneMessage.Failure.class)
+                  .code())
+          .isEqualTo(Code.MALFORMED);
     }
   }
 
