@@ -9,6 +9,7 @@ import io.trainingday.config.SettingsException;
 import io.trainingday.config.SettingsException.Problem;
 import java.lang.management.ManagementFactory;
 import java.util.List;
+import java.util.Optional;
 import java.util.OptionalLong;
 
 /**
@@ -58,6 +59,19 @@ public final class MemoryPlan {
    */
   public static Settings resolve(Settings settings) {
     return resolve(settings, find());
+  }
+
+  /** Why the container's limit would not do for these settings; empty where it would or is none. */
+  public static Optional<String> problem(Settings settings) {
+    if (containerLimit().isEmpty()) {
+      return Optional.empty();
+    }
+    try {
+      Settings unused = resolve(settings);
+      return Optional.empty();
+    } catch (SettingsException e) {
+      return Optional.of(String.valueOf(e.getMessage()));
+    }
   }
 
   static Settings resolve(Settings settings, Found found) {
