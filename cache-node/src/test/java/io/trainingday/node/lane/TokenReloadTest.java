@@ -35,6 +35,9 @@ class TokenReloadTest {
       "the token of this connection was taken out of the node's lane.tokensFile, or grants less"
           + " now; set TRAINING_DAY_TOKEN to one that is there";
 
+  private static final DatasetSpec PETS =
+      DatasetSpec.builder("pets").pipeline("p").sourceLength(64).sourceDigest("digest").build();
+
   private final MountedFiles mounted;
   private final Path directory;
   private NodeGrid grid;
@@ -79,15 +82,14 @@ class TokenReloadTest {
         TrainingCache cache =
             TrainingCache.connect(
                 TrainingCache.Config.builder().address("unix:" + node.socket()).build());
-        CachedSamples samples =
-            cache.open(
-                DatasetSpec.builder("pets")
-                    .pipeline("p")
-                    .sourceLength(64)
-                    .sourceDigest("digest")
-                    .build())) {
+        CachedSamples samples = cache.open(PETS);
+        TrainingCache tcp =
+            TrainingCache.connect(
+                TrainingCache.Config.builder().address("tcp://" + lane).token("old").build());
+        CachedSamples trains = tcp.open(PETS)) {
       long[] all = LongStream.range(0, 64).toArray();
       await().until(() -> hits(samples, all) == all.length);
+      await().until(() -> hits(trains, all) == all.length);
       long before = tokenRefusals();
 
       mounted.swap(
@@ -100,6 +102,8 @@ class TokenReloadTest {
 
       assertWithdrawn(old);
       assertWithdrawn(administrator);
+      // A training goes on, from the origin.
+      await().until(() -> hits(trains, all) == 0);
       assertThat(stays.call(new LaneMessage.StatusRequest()).message())
           .isInstanceOf(LaneMessage.StatusReply.class);
       assertThat(local.call(new LaneMessage.StatusRequest()).message())
