@@ -63,11 +63,16 @@ public final class MemoryPlan {
 
   /** Why the container's limit would not do for these settings; empty where it would or is none. */
   public static Optional<String> problem(Settings settings) {
-    if (containerLimit().isEmpty()) {
+    return problem(settings, find());
+  }
+
+  static Optional<String> problem(Settings settings, Found found) {
+    if (found.limitBytes().isEmpty()) {
+      // Of what the host has free, a node that runs has taken its part already.
       return Optional.empty();
     }
     try {
-      Settings unused = resolve(settings);
+      Settings unused = resolve(settings, found);
       return Optional.empty();
     } catch (SettingsException e) {
       return Optional.of(String.valueOf(e.getMessage()));
