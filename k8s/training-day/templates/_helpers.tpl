@@ -188,3 +188,8 @@ disk:
 {{- $own := include "training-day.ownSettings" . | fromYaml -}}
 {{- toYaml (mustMergeOverwrite (deepCopy .Values.settings) $own) -}}
 {{- end -}}
+
+{{/* Those of the settings that count when a node is started; the others it takes over meanwhile. */}}
+{{- define "training-day.settingsAtStart" -}}
+{{- toYaml (omit (include "training-day.settings" . | fromYaml) "log" "datasets") -}}
+{{- end -}}

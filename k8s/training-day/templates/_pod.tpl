@@ -12,8 +12,8 @@ metadata:
     {{- with .Values.podAnnotations }}
     {{- toYaml . | nindent 4 }}
     {{- end }}
-    # Settings are read when a node starts.
-    training-day/settings: {{ include "training-day.settings" . | sha256sum }}
+    # Settings that a node which runs does not take over: a change of them replaces pods.
+    training-day/settings: {{ include "training-day.settingsAtStart" . | sha256sum }}
     # What a node will have for samples, of resources.memory.
     training-day/samples: {{ printf "%sMiB" $samples }}
 spec:

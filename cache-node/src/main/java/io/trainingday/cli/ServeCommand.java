@@ -22,7 +22,8 @@ import picocli.CommandLine.Spec;
     footer = {
       "",
       "Settings come from defaults, then the file, then TRAINING_DAY_CONFIG_* variables; `config"
-          + " reference` prints them all."
+          + " reference` prints them all, and says of which a change in the file counts while the"
+          + " node runs."
     })
 final class ServeCommand implements Callable<Integer> {
   private static final long LOOK_MILLIS = 500;
@@ -49,6 +50,11 @@ final class ServeCommand implements Callable<Integer> {
     Runtime.getRuntime().addShutdownHook(new Thread(() -> stop(asked, stopped), "stop"));
     try (CacheNode node = CacheNode.launch(settings)) {
       LogLevels.serve(settings.log().level());
+      Path file = config;
+      if (file != null) {
+        node.followSettings(
+            file, () -> SettingsSource.read(file, System.getenv()), LogLevels::serve);
+      }
       spec.commandLine().getOut().print(greeting(node));
       spec.commandLine().getOut().flush();
       Optional<String> failure = Optional.empty();

@@ -27,6 +27,7 @@ final class StatusText {
             status.at("/hostId").asText(),
             duration(status.at("/uptimeMillis").asLong()),
             notReady.isEmpty() ? "ready" : "not ready: " + notReady));
+    reload(status.at("/reload"), lines);
     grid(status.at("/grid"), lines);
     memory(status.at("/memory"), lines);
     disk(status.at("/disk"), lines);
@@ -35,6 +36,30 @@ final class StatusText {
     datasets(status.at("/datasets"), lines);
     shares(status.at("/datasets"), lines);
     return String.join(System.lineSeparator(), lines);
+  }
+
+  /** Nothing while everything that stands in the files is in force. */
+  private static void reload(JsonNode reload, List<String> lines) {
+    List<String> told = new ArrayList<>();
+    List<String> keys = reload.path("restartNeeded").valueStream().map(JsonNode::asText).toList();
+    if (!keys.isEmpty()) {
+      told.add("restart needed for: " + String.join(", ", keys));
+    }
+    reload.path("notInForce").forEach(text -> told.add("not in force: " + text.asText()));
+    for (String file : List.of("settings", "tokens")) {
+      JsonNode source = reload.path(file);
+      String refusal = source.path("refusal").asText();
+      if (!refusal.isEmpty()) {
+        told.add(
+            format(
+                "the %s file is refused for %s, what it said before holds on:",
+                file, duration(source.path("refusedMillis").asLong())));
+        refusal.lines().forEach(line -> told.add("  " + line));
+      }
+    }
+    for (int i = 0; i < told.size(); i++) {
+      lines.add((i == 0 ? "settings " : "         ") + told.get(i));
+    }
   }
 
   private static void grid(JsonNode grid, List<String> lines) {

@@ -36,11 +36,14 @@ import io.trainingday.node.peer.Pong;
 import io.trainingday.node.recovery.Kept;
 import io.trainingday.node.recovery.KeptFiles;
 import io.trainingday.node.recovery.KeptFilesException;
+import io.trainingday.node.reload.Reloadable;
+import io.trainingday.node.reload.SettingsWatch;
 import io.trainingday.node.store.RecordStores;
 import io.trainingday.node.tier.DiskTier;
 import io.trainingday.node.tier.TieredStores;
 import io.trainingday.node.versions.Agreements;
 import io.trainingday.node.versions.DatasetAdmin;
+import io.trainingday.node.versions.DatasetRefusedException;
 import io.trainingday.node.versions.DatasetSettings;
 import io.trainingday.node.versions.DatasetUsage;
 import io.trainingday.node.versions.Recovery;
@@ -57,7 +60,9 @@ import java.util.Set;
 import java.util.SortedMap;
 import java.util.UUID;
 import java.util.concurrent.TimeUnit;
+import java.util.function.Consumer;
 import java.util.function.LongSupplier;
+import java.util.function.Supplier;
 import java.util.stream.Collectors;
 import org.apache.ignite.Ignite;
 import org.apache.ignite.IgniteException;
@@ -105,6 +110,7 @@ public final class CacheNode implements AutoCloseable {
   private final Peers peers;
   private final FillForwarder forwarder;
   private final LaneServer lane;
+  private final SettingsWatch watch;
   private final @Nullable MetricsServer metrics;
   private volatile @Nullable String failure;
   private volatile boolean stopping;
@@ -135,7 +141,7 @@ public final class CacheNode implements AutoCloseable {
     Optional<DiskTier> disk = Optional.empty();
     try {
       disk = openDisk(settings);
-      return new CacheNode(settings, endpoint, disk);
+      return new CacheNode(stated, settings, endpoint, disk);
     } catch (RuntimeException | Error e) {
       disk.ifPresent(DiskTier::close);
       endpoint.close();
@@ -155,7 +161,8 @@ public final class CacheNode implements AutoCloseable {
     }
   }
 
-  private CacheNode(Settings settings, LaneEndpoint endpoint, Optional<DiskTier> disk) {
+  private CacheNode(
+      Settings stated, Settings settings, LaneEndpoint endpoint, Optional<DiskTier> disk) {
     this.settings = settings;
     this.disk = disk;
     this.endpoint = endpoint;
@@ -178,7 +185,7 @@ public final class CacheNode implements AutoCloseable {
       peers =
           new Peers(
               ownership,
-              endpoint.toPeers(),
+              endpoint::toPeers,
               settings.lane().answerTimeout(),
               Math.toIntExact(settings.lane().maxRecordSize().bytes()));
       LongSupplier freeMetaBytes =
@@ -239,6 +246,8 @@ public final class CacheNode implements AutoCloseable {
               disk.map(DiskTier::formerOwners).orElse(Elsewhere.nowhere()));
       forwarder = new FillForwarder(ownership, peers, fills, settings.fill().leaseTimeout());
       awaitLease();
+      DatasetAdmin admin = new DatasetAdmin(versions, this::held, capacity::termsChanged);
+      watch = new SettingsWatch(stated, new Reloading(admin));
       lane =
           LaneServer.open(
               endpoint,
@@ -256,7 +265,7 @@ public final class CacheNode implements AutoCloseable {
                       freeMetaBytes,
                       lease::isHeld,
                       settings.lane().answerTimeout().dividedBy(2)),
-                  new DatasetAdmin(versions, this::held, capacity::termsChanged),
+                  admin,
                   capacity.reads(),
                   this::drainAsAsked,
                   () -> stats().toJson()));
@@ -267,6 +276,7 @@ public final class CacheNode implements AutoCloseable {
         throw new NodeStartException(
             "the node failed while it started: " + early, new IllegalStateException(early));
       }
+      settings.lane().tokensFile().ifPresent(watch::followTokens);
       metrics = startMetrics(settings.metrics());
     } catch (RuntimeException | Error e) {
       Ignition.stop(ignite.name(), true);
@@ -399,6 +409,20 @@ public final class CacheNode implements AutoCloseable {
     return settings;
   }
 
+  /**
+   * Takes over what changes in the file that the settings came from, as far as a running node can;
+   * {@link NodeStats#reload} tells what became of it. Call it once, and not after {@link #close}.
+   * The tokens file is followed without it.
+   *
+   * @param reader reads the settings again, from all that they come from; may throw {@link
+   *     io.trainingday.config.SettingsException}
+   * @param logLevel takes over another level
+   */
+  public void followSettings(
+      Path file, Supplier<Settings> reader, Consumer<Settings.LogLevel> logLevel) {
+    watch.followSettings(file, reader, logLevel);
+  }
+
   /** The version keys of this node's grid. */
   public VersionKeys versions() {
     return versions;
@@ -441,6 +465,7 @@ public final class CacheNode implements AutoCloseable {
         settings.grid().resolvedHostId(),
         TimeUnit.NANOSECONDS.toMillis(System.nanoTime() - startNanos),
         notReady().orElse(""),
+        watch.stats(),
         gridStats(moved),
         memoryStats(),
         diskStats(),
@@ -604,6 +629,7 @@ public final class CacheNode implements AutoCloseable {
   /** Ends everything that touches Ignite's memory; runs before Ignite stops. */
   private void drain() {
     stopping = true;
+    watch.close();
     // Publishes that wait for other nodes end before the lane waits for them.
     lease.close();
     versions.close();
@@ -651,6 +677,47 @@ public final class CacheNode implements AutoCloseable {
       if (current != null) {
         current.drain();
       }
+    }
+  }
+
+  /** Takes over what a running node can. */
+  private final class Reloading implements Reloadable {
+    private final DatasetAdmin admin;
+
+    Reloading(DatasetAdmin admin) {
+      this.admin = admin;
+    }
+
+    @Override
+    public void useDatasets(Map<String, Settings.Dataset> datasets) {
+      lane.useDatasets(datasets);
+    }
+
+    @Override
+    public Map<String, ? extends Map<String, String>> kept(String dataset) {
+      return versions.settingsByTenant(dataset);
+    }
+
+    @Override
+    public void configure(String tenant, String dataset, Map<String, String> changed) {
+      try {
+        admin.configure(tenant, dataset, changed);
+      } catch (DatasetRefusedException e) {
+        if (e.reason() != DatasetRefusedException.Reason.UNKNOWN_DATASET) {
+          throw e;
+        }
+        LOG.debug("Data set \"{}/{}\" was dropped meanwhile.", tenant, dataset, e);
+      }
+    }
+
+    @Override
+    public Optional<String> refusalAtStart(Settings changed) {
+      return MemoryPlan.problem(changed);
+    }
+
+    @Override
+    public boolean reloadTokens() {
+      return lane.reloadTokens();
     }
   }
 

@@ -75,6 +75,7 @@ final class PackagedIT {
   @Test
   void node_withoutTheDemosLibraries_servesUntilItIsTold() throws Exception {
     Path socket = directory.resolve("lane.sock");
+    Path config = Files.writeString(directory.resolve("a.yaml"), "log: {level: warn}");
     Process node =
         java(
             Map.of(
@@ -83,7 +84,9 @@ final class PackagedIT {
                 "TRAINING_DAY_CONFIG_GRID_COMMUNICATION_PORT", String.valueOf(TestNodes.freePort()),
                 "TRAINING_DAY_CONFIG_METRICS_PORT", "0",
                 "TRAINING_DAY_CONFIG_MEMORY_MAX_SIZE", "512MiB"),
-            "serve");
+            "serve",
+            "--config",
+            config.toString());
     await()
         .atMost(Duration.ofSeconds(60))
         .until(() -> !node.isAlive() || printed(node).contains("Ctrl-C stops it."));
@@ -92,6 +95,11 @@ final class PackagedIT {
     Process status = java(Map.of(), "status", "--address", "unix:" + socket);
     assertThat(status.waitFor(30, TimeUnit.SECONDS)).isTrue();
     assertThat(printed(status)).contains("ready", "no data set has been opened");
+
+    Files.writeString(config, "log: {level: info}");
+    await()
+        .atMost(Duration.ofSeconds(60))
+        .until(() -> printed(node).contains(config + " changed: log.level=info."));
 
     node.destroy();
     assertThat(node.waitFor(30, TimeUnit.SECONDS)).isTrue();

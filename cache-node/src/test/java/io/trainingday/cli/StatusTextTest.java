@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import com.fasterxml.jackson.databind.json.JsonMapper;
 import io.trainingday.node.metrics.NodeStats;
+import io.trainingday.node.reload.ReloadStats;
 import java.util.List;
 import java.util.Map;
 import org.junit.jupiter.api.Test;
@@ -17,6 +18,7 @@ final class StatusTextTest {
             "host-a",
             3_720_000,
             "",
+            ReloadStats.none(),
             new NodeStats.Grid(77, List.of("a", "b"), 1_024, 512, 3, 0, 0, 0, 0, 0),
             new NodeStats.Memory(1 << 30, 2L << 30, 64 << 20, 0, ""),
             new NodeStats.Disk(
@@ -111,6 +113,11 @@ final class StatusTextTest {
             "host-a",
             61_000,
             "the node is stopping",
+            new ReloadStats(
+                new ReloadStats.Source(1, 1, "a.yaml: 1 problem\n  x=1, allowed: y", 61_000),
+                new ReloadStats.Source(0, 0, "", 0),
+                List.of("memory.maxSize", "grid.port"),
+                List.of("datasets.pets.backups=1 <> backups=0")),
             new NodeStats.Grid(1, List.of("a"), 64, 64, 0, 0, 0, 0, 0, 0),
             new NodeStats.Memory(0, 0, 0, 0, "out of memory"),
             NodeStats.Disk.NONE,
@@ -121,7 +128,14 @@ final class StatusTextTest {
 
     assertThat(text(stats).lines())
         .startsWith("cache node 1.2.3 on host-a, up 1 min 1 s, not ready: the node is stopping")
-        .contains("         takes no more samples: out of memory")
+        .containsSubsequence(
+            "settings restart needed for: memory.maxSize, grid.port",
+            "         not in force: datasets.pets.backups=1 <> backups=0",
+            "         the settings file is refused for 1 min 1 s, what it said before holds on:",
+            "           a.yaml: 1 problem",
+            "             x=1, allowed: y",
+            "grid     1 nodes, 64 of 64 partitions written here, topology version 1",
+            "         takes no more samples: out of memory")
         .endsWith("no data set has been opened");
   }
 

@@ -31,6 +31,16 @@ public final class SettingKey<O, T> {
     TEXT_LIST
   }
 
+  /** When a changed value counts. */
+  public enum Effect {
+    /** A node that runs takes it over. */
+    AT_ONCE,
+    /** Of a data set: when it is opened for the first time; afterwards it keeps what it has. */
+    AT_FIRST_OPEN,
+    /** When the node is started again. */
+    AT_START
+  }
+
   private static final List<SettingKey<Settings, ?>> KEYS = new ArrayList<>();
   private static final List<SettingKey<Settings.Dataset, ?>> DATASET_KEYS = new ArrayList<>();
   private static final String DATASETS = "datasets.";
@@ -374,8 +384,8 @@ public final class SettingKey<O, T> {
           ValueType.path(),
           null,
           "A file of tokens that TCP connections must show, one a line: TOKEN TENANT ROLE[,ROLE],"
-              + " roles are trainer, peer and admin. Nodes of one grid share a peer token. Unset:"
-              + " whoever reaches the port may do all.",
+              + " roles are trainer, peer and admin. Nodes of one grid share a peer token. What changes"
+              + " in the file counts at once. Unset: whoever reaches the port may do all.",
           s -> s.lane().tokensFile().orElse(null));
 
   public static final SettingKey<Settings, DataSize> FILL_MAX_IN_FLIGHT =
@@ -477,7 +487,8 @@ public final class SettingKey<O, T> {
           ValueType.choice(Settings.LogLevel.class),
           Settings.LogLevel.INFO,
           "The least serious lines that are logged.",
-          s -> s.log().level());
+          s -> s.log().level(),
+          Effect.AT_ONCE);
 
   public static final SettingKey<Settings.Dataset, Settings.Validation> DATASET_VALIDATION =
       datasetKey(
@@ -486,7 +497,8 @@ public final class SettingKey<O, T> {
           Settings.Validation.CHECKSUM,
           "What is checked of every record read: its checksum, that and the stamp of its source which"
               + " the reader states (such as modification time and size), or nothing.",
-          Settings.Dataset::validation);
+          Settings.Dataset::validation,
+          Effect.AT_FIRST_OPEN);
 
   public static final SettingKey<Settings.Dataset, Duration> DATASET_MAX_AGE =
       datasetKey(
@@ -494,7 +506,8 @@ public final class SettingKey<O, T> {
           ValueType.duration(Duration.ofSeconds(1), Duration.ofDays(3650)),
           null,
           "Records made longer ago are loaded anew; unset: however old.",
-          d -> d.maxAge().orElse(null));
+          d -> d.maxAge().orElse(null),
+          Effect.AT_FIRST_OPEN);
 
   public static final SettingKey<Settings.Dataset, Integer> DATASET_BACKUPS =
       datasetKey(
@@ -503,7 +516,8 @@ public final class SettingKey<O, T> {
           0,
           "On how many nodes beside the first each record is kept. With 0 what a dead node held is"
               + " loaded again.",
-          Settings.Dataset::backups);
+          Settings.Dataset::backups,
+          Effect.AT_FIRST_OPEN);
 
   public static final SettingKey<Settings.Dataset, Settings.Tier> DATASET_TIER =
       datasetKey(
@@ -512,7 +526,8 @@ public final class SettingKey<O, T> {
           Settings.Tier.MEMORY,
           "Where records are kept: in memory, on disk, or on disk and in memory as far as it goes"
               + " (hybrid). The latter two outlive a restart of their node.",
-          Settings.Dataset::tier);
+          Settings.Dataset::tier,
+          Effect.AT_FIRST_OPEN);
 
   public static final SettingKey<Settings.Dataset, Settings.Policy> DATASET_POLICY =
       datasetKey(
@@ -521,17 +536,18 @@ public final class SettingKey<O, T> {
           Settings.Policy.PIN,
           "Which records stay when there is no room for all: those that came first (pin: the best for"
               + " one shuffled pass after the other), those read last (lru), those read most often"
-              + " (lfu), or any (random). Said when the data set is opened for the first time;"
-              + " afterwards `training-day dataset` changes it.",
-          Settings.Dataset::policy);
+              + " (lfu), or any (random). `training-day dataset` changes it too.",
+          Settings.Dataset::policy,
+          Effect.AT_ONCE);
 
   public static final SettingKey<Settings.Dataset, Portion> DATASET_QUOTA =
       datasetKey(
           "datasets.<name>.quota",
           ValueType.portion(),
           Portion.ofPercent(100),
-          "The most of a node's memory that its records take, copies included. Changed as policy is.",
-          Settings.Dataset::quota);
+          "The most of a node's memory that its records take, copies included.",
+          Settings.Dataset::quota,
+          Effect.AT_ONCE);
 
   public static final SettingKey<Settings.Dataset, Portion> DATASET_GUARANTEED =
       datasetKey(
@@ -539,8 +555,9 @@ public final class SettingKey<O, T> {
           ValueType.portion(),
           Portion.ofPercent(0),
           "The part of a node's memory that others leave free for it, once it has been opened, and"
-              + " do not push it out of. Changed as policy is.",
-          Settings.Dataset::guaranteed);
+              + " do not push it out of.",
+          Settings.Dataset::guaranteed,
+          Effect.AT_ONCE);
 
   private static final List<String> SECTIONS =
       Stream.concat(KEYS.stream(), DATASET_KEYS.stream())
@@ -553,18 +570,21 @@ public final class SettingKey<O, T> {
   private final @Nullable T defaultValue;
   private final String comment;
   private final Function<O, @Nullable T> getter;
+  private final Effect effect;
 
   private SettingKey(
       String name,
       ValueType<T> type,
       @Nullable T defaultValue,
       String comment,
-      Function<O, @Nullable T> getter) {
+      Function<O, @Nullable T> getter,
+      Effect effect) {
     this.name = name;
     this.type = type;
     this.defaultValue = defaultValue;
     this.comment = comment;
     this.getter = getter;
+    this.effect = effect;
   }
 
   private static <T> SettingKey<Settings, T> key(
@@ -573,7 +593,18 @@ public final class SettingKey<O, T> {
       @Nullable T defaultValue,
       String comment,
       Function<Settings, @Nullable T> getter) {
-    SettingKey<Settings, T> key = new SettingKey<>(name, type, defaultValue, comment, getter);
+    return key(name, type, defaultValue, comment, getter, Effect.AT_START);
+  }
+
+  private static <T> SettingKey<Settings, T> key(
+      String name,
+      ValueType<T> type,
+      @Nullable T defaultValue,
+      String comment,
+      Function<Settings, @Nullable T> getter,
+      Effect effect) {
+    SettingKey<Settings, T> key =
+        new SettingKey<>(name, type, defaultValue, comment, getter, effect);
     KEYS.add(key);
     return key;
   }
@@ -583,9 +614,10 @@ public final class SettingKey<O, T> {
       ValueType<T> type,
       @Nullable T defaultValue,
       String comment,
-      Function<Settings.Dataset, @Nullable T> getter) {
+      Function<Settings.Dataset, @Nullable T> getter,
+      Effect effect) {
     SettingKey<Settings.Dataset, T> key =
-        new SettingKey<>(name, type, defaultValue, comment, getter);
+        new SettingKey<>(name, type, defaultValue, comment, getter, effect);
     DATASET_KEYS.add(key);
     return key;
   }
@@ -650,6 +682,11 @@ public final class SettingKey<O, T> {
   /** What the setting means, in a sentence or two. */
   public String comment() {
     return comment;
+  }
+
+  /** When a changed value counts. */
+  public Effect effect() {
+    return effect;
   }
 
   /** The value there, empty if unset. */

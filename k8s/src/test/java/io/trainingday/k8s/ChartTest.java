@@ -164,6 +164,26 @@ class ChartTest {
     assertThat(mount("tmp").path("mountPath").asText()).isEqualTo("/tmp");
   }
 
+  /** What is mounted by subPath stays as it was when the container started. */
+  @Test
+  void settingsAndTokens_areMountedSoThatTheyChange() {
+    assertThat(each(node().path("volumeMounts")))
+        .noneMatch(mount -> mount.has("subPath") || mount.has("subPathExpr"));
+    assertThat(configMap().path("immutable").asBoolean()).isFalse();
+  }
+
+  @Test
+  void update_takesOneNodeAfterTheOther() {
+    JsonNode strategy = manifests.workload().at("/spec/updateStrategy");
+    if (strategy.path("type").asText().equals("OnDelete")) {
+      assertThat(Chart.notes(values)).contains("kubectl -n " + Chart.NAMESPACE + " delete pod POD");
+    } else if (manifests.workload().path("kind").asText().equals("DaemonSet")) {
+      assertThat(strategy.at("/rollingUpdate/maxUnavailable").asInt()).isEqualTo(1);
+    }
+    // A StatefulSet replaces one at a time by itself. Either waits for this.
+    assertThat(node().at("/readinessProbe/httpGet/path").asText()).isEqualTo("/ready");
+  }
+
   @Test
   void settings_loadAndSayWhatTheObjectsSay(@TempDir Path work) throws IOException {
     Settings settings = settings(work);

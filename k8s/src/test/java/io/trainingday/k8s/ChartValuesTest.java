@@ -130,6 +130,62 @@ class ChartValuesTest {
         .isInstanceOf(SettingsException.class);
   }
 
+  /** What a node takes over while it runs replaces no pod; everything else does. */
+  @Test
+  void settings_replacePodsWhenTheyCountAtTheNextStart() {
+    JsonNode before = Chart.render(parse(IMAGE)).nodes();
+    int others = 0;
+    for (SettingKey<?, ?> key : SettingKey.all()) {
+      if (!isOwn(key.name())) {
+        JsonNode after = nodesWith(key.name(), otherThan(key));
+        boolean same = after.equals(before);
+        assertThat(same).as(key.name()).isEqualTo(key.effect() != SettingKey.Effect.AT_START);
+        others += same ? 0 : 1;
+      }
+    }
+    assertThat(others).isGreaterThan(15);
+    for (SettingKey<?, ?> key : SettingKey.ofDataset()) {
+      assertThat(key.effect()).isNotEqualTo(SettingKey.Effect.AT_START);
+      JsonNode after = nodesWith(key.name().replace("<name>", "pets"), otherThan(key));
+      assertThat(after).as(key.name()).isEqualTo(before);
+    }
+  }
+
+  private static JsonNode nodesWith(String key, String value) {
+    return Chart.render(parse(IMAGE + " settings." + key + "=" + value)).nodes();
+  }
+
+  private static boolean isOwn(String key) {
+    return OWN_SETTINGS.stream().anyMatch(own -> key.equals(own) || key.startsWith(own + "."));
+  }
+
+  /** Another value than the one in the chart's values, allowed and small. */
+  private static String otherThan(SettingKey<?, ?> key) {
+    String name = key.name();
+    if (!key.choices().isEmpty()) {
+      String usual = usual(key);
+      return key.choices().stream().filter(one -> !one.equals(usual)).findFirst().orElseThrow();
+    }
+    return switch (name) {
+      case "grid.name" -> "other";
+      case "memory.maxSize" -> "2GiB";
+      case "grid.partitions" -> "512";
+      case "grid.discovery.settleTime" -> "11s";
+      case "lane.maxRecordSize" -> "8MiB";
+      case "datasets.<name>.quota", "datasets.<name>.guaranteed" -> "10%";
+      default ->
+          switch (key.kind()) {
+            case INTEGER -> Long.toString(key.max() == 2 ? 1 : Long.parseLong(usual(key)) + 1);
+            case BOOLEAN -> usual(key).equals("true") ? "false" : "true";
+            case TEXT, TEXT_LIST -> key.allowed().contains("duration") ? "59s" : "99MiB";
+          };
+    };
+  }
+
+  private static <O, T> String usual(SettingKey<O, T> key) {
+    return key.defaultValue().map(key::format).orElse("");
+  }
+
   /** {@code --set nodeSelector=null} takes a default away. */
   @ParameterizedTest
   @ValueSource(strings = {"nodeSelector", "affinity", "tolerations", "podLabels", "zoneLabel"})

@@ -9,6 +9,7 @@ import io.trainingday.config.SettingsException;
 import io.trainingday.config.SettingsException.Problem;
 import java.lang.management.ManagementFactory;
 import java.util.List;
+import java.util.Optional;
 import java.util.OptionalLong;
 
 /**
@@ -58,6 +59,24 @@ public final class MemoryPlan {
    */
   public static Settings resolve(Settings settings) {
     return resolve(settings, find());
+  }
+
+  /** Why the container's limit would not do for these settings; empty where it would or is none. */
+  public static Optional<String> problem(Settings settings) {
+    return problem(settings, find());
+  }
+
+  static Optional<String> problem(Settings settings, Found found) {
+    if (found.limitBytes().isEmpty()) {
+      // Of what the host has free, a node that runs has taken its part already.
+      return Optional.empty();
+    }
+    try {
+      Settings unused = resolve(settings, found);
+      return Optional.empty();
+    } catch (SettingsException e) {
+      return Optional.of(String.valueOf(e.getMessage()));
+    }
   }
 
   static Settings resolve(Settings settings, Found found) {

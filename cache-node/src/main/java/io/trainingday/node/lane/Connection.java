@@ -60,6 +60,7 @@ final class Connection extends ChannelInboundHandlerAdapter {
   private @Nullable PeerSession peer;
   private @Nullable ChannelHandlerContext context;
   private @Nullable Grant grant;
+  private String token = "";
   private @Nullable Role role;
   private @Nullable Future<?> silence;
   private int version = LaneMessage.OLDEST_VERSION;
@@ -355,6 +356,7 @@ final class Connection extends ChannelInboundHandlerAdapter {
                       .collect(Collectors.joining(", "))));
     }
     grant = found;
+    token = hello.token();
     role = hello.role();
     version = Math.min(hello.highest(), LaneMessage.VERSION);
     stopWaitingForHello();
@@ -372,6 +374,30 @@ final class Connection extends ChannelInboundHandlerAdapter {
             limits.leaseTimeoutMillis(),
             limits.maxSegmentBytes(),
             limits.hostId()));
+  }
+
+  /**
+   * Ends the connection unless its token still grants what it greeted for; what is under way is
+   * answered with what there is. On the connection's thread.
+   */
+  void judgeAgain() {
+    Grant before = grant;
+    if (before == null || closing) {
+      return;
+    }
+    Grant now = grants.of(token);
+    if (now != null && now.tenant().equals(before.tenant()) && now.roles().contains(role)) {
+      grant = now;
+      return;
+    }
+    trainer.hurry();
+    grant = null;
+    refuse(
+        0,
+        RefusalReason.TOKEN,
+        new LaneException(
+            Code.DENIED,
+            "the token of this connection was taken out of the node's lane.tokensFile, or grants less now; set TRAINING_DAY_TOKEN to one that is there"));
   }
 
   private void stopWaitingForHello() {

@@ -80,7 +80,7 @@ public final class LaneEndpoint implements AutoCloseable {
     return Optional.ofNullable(port).map(TcpPort::text);
   }
 
-  /** What this node shows when it connects to another one. */
+  /** What this node shows when it connects to another one now. */
   public LaneAccess toPeers() {
     return access.toPeers();
   }

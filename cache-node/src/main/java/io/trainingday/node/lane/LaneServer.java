@@ -79,7 +79,7 @@ public final class LaneServer implements AutoCloseable {
   private static final Duration CLOSE_TIMEOUT = Duration.ofSeconds(5);
 
   private final LaneLimits limits;
-  private final Settings settings;
+  private volatile Map<String, Settings.Dataset> datasets;
   private final LaneServices services;
   private final LaneEndpoint endpoint;
   private final EventLoopGroup threads;
@@ -120,7 +120,7 @@ public final class LaneServer implements AutoCloseable {
   }
 
   private LaneServer(LaneEndpoint endpoint, Settings settings, LaneServices services) {
-    this.settings = settings;
+    this.datasets = settings.datasets();
     this.limits = LaneLimits.of(settings);
     this.services = services;
     this.endpoint = endpoint;
@@ -254,6 +254,36 @@ public final class LaneServer implements AutoCloseable {
       // A handshake, only to say that there is no room for it, would be the larger cost.
       var unused = channel.close();
     }
+  }
+
+  /** What data sets get that are opened for the first time from now on, by name. */
+  public void useDatasets(Map<String, Settings.Dataset> changed) {
+    datasets = Map.copyOf(changed);
+  }
+
+  /**
+   * Reads the tokens again; who connects is judged by them from now on, and connections whose token
+   * no longer grants what they greeted for end.
+   *
+   * @return whether the file says anything else than before
+   * @throws LaneStartException when it cannot be used; what was read before holds on
+   */
+  public boolean reloadTokens() {
+    if (!endpoint.access().reloadTokens()) {
+      return false;
+    }
+    for (Channel channel : channels) {
+      channel
+          .eventLoop()
+          .execute(
+              () -> {
+                Connection connection = channel.pipeline().get(Connection.class);
+                if (connection != null) {
+                  connection.judgeAgain();
+                }
+              });
+    }
+    return true;
   }
 
   /** The Unix socket that trainers of the tenant {@code default} attach to. */
@@ -420,7 +450,7 @@ public final class LaneServer implements AutoCloseable {
     return ServedDataset.open(
         tenant,
         request,
-        settings,
+        datasets.get(request.name()),
         services,
         () -> reads.computeIfAbsent(tenant + "/" + request.name(), ReadCounters::new));
   }

@@ -60,16 +60,17 @@ final class ServedDataset {
   /**
    * Opens; blocks for a transaction of the grid.
    *
+   * @param own what the node's settings say about it, null for nothing
    * @param counters asked for once it is sure that there is such a data set
    * @throws LaneException REFUSED when source, settings or pipeline do not fit what is kept
    */
   static ServedDataset open(
       String tenant,
       LaneMessage.Open request,
-      Settings settings,
+      Settings.@Nullable Dataset own,
       LaneServices services,
       Supplier<ReadCounters> counters) {
-    Map<String, String> stated = stated(request, settings);
+    Map<String, String> stated = stated(request, own);
     requireDisk(request.name(), tier(stated), services);
     try {
       OpenDataset dataset =
@@ -107,7 +108,8 @@ final class ServedDataset {
   }
 
   /** What the settings say about the data set, else what its opener says. */
-  private static Map<String, String> stated(LaneMessage.Open request, Settings settings) {
+  private static Map<String, String> stated(
+      LaneMessage.Open request, Settings.@Nullable Dataset own) {
     Map<String, String> asked = new HashMap<>();
     if (!request.validation().isEmpty()) {
       asked.put(DatasetSettings.VALIDATION, request.validation());
@@ -115,7 +117,6 @@ final class ServedDataset {
     if (request.backups() != LaneMessage.Open.BACKUPS_AS_KEPT) {
       asked.put(DatasetSettings.BACKUPS, Integer.toString(request.backups()));
     }
-    Settings.Dataset own = settings.datasets().get(request.name());
     if (own == null) {
       return asked;
     }

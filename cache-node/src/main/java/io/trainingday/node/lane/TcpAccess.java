@@ -15,12 +15,14 @@ import org.jspecify.annotations.Nullable;
 final class TcpAccess {
   private final @Nullable LaneTls tls;
   private final boolean clientCertificates;
-  private final @Nullable Tokens tokens;
+  private final Optional<Path> tokensFile;
+  private volatile @Nullable Tokens tokens;
 
-  private TcpAccess(@Nullable LaneTls tls, boolean clientCertificates, @Nullable Tokens tokens) {
+  private TcpAccess(@Nullable LaneTls tls, boolean clientCertificates, Optional<Path> tokensFile) {
     this.tls = tls;
     this.clientCertificates = clientCertificates;
-    this.tokens = tokens;
+    this.tokensFile = tokensFile;
+    this.tokens = tokensFile.map(Tokens::read).orElse(null);
   }
 
   /**
@@ -32,7 +34,23 @@ final class TcpAccess {
     return new TcpAccess(
         lane.tls().enabled() ? tls(lane.tls()) : null,
         lane.tls().clientCertificates(),
-        lane.tokensFile().map(Tokens::read).orElse(null));
+        lane.tokensFile());
+  }
+
+  /**
+   * Reads the tokens again.
+   *
+   * @return whether the file says anything else than before
+   * @throws LaneStartException when it cannot be used; what was read before holds on
+   */
+  boolean reloadTokens() {
+    Tokens before = tokens;
+    if (tokensFile.isEmpty() || before == null) {
+      return false;
+    }
+    Tokens next = Tokens.read(tokensFile.get());
+    tokens = next;
+    return !next.sameAs(before);
   }
 
   private static LaneTls tls(Settings.Tls tls) {
@@ -57,7 +75,8 @@ final class TcpAccess {
 
   /** What a token grants, null for nothing. */
   @Nullable Grant grant(String token) {
-    return tokens == null ? Grant.ALL : tokens.find(token).orElse(null);
+    Tokens current = tokens;
+    return current == null ? Grant.ALL : current.find(token).orElse(null);
   }
 
   /** For a connection that came in; null where there is no TLS. */
@@ -65,8 +84,9 @@ final class TcpAccess {
     return tls == null ? null : tls.server(clientCertificates);
   }
 
-  /** What this node shows to another one. */
+  /** What this node shows to another one now. */
   LaneAccess toPeers() {
-    return new LaneAccess(tokens == null ? "" : tokens.peerToken().orElse(""), tls);
+    Tokens current = tokens;
+    return new LaneAccess(current == null ? "" : current.peerToken().orElse(""), tls);
   }
 }

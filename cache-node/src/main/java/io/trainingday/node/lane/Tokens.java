@@ -112,6 +112,11 @@ final class Tokens {
     return null;
   }
 
+  /** Whether both say the same. */
+  boolean sameAs(Tokens other) {
+    return entries.equals(other.entries);
+  }
+
   /** What a token grants, empty for an unknown one. The time it takes tells nothing of either. */
   Optional<Grant> find(String token) {
     byte[] asked = digest(token);

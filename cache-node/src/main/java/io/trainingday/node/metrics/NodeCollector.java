@@ -5,6 +5,7 @@ import io.prometheus.client.CounterMetricFamily;
 import io.prometheus.client.GaugeMetricFamily;
 import io.prometheus.client.SummaryMetricFamily;
 import io.trainingday.node.latency.Latency;
+import io.trainingday.node.reload.ReloadStats;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
@@ -35,6 +36,7 @@ final class NodeCollector extends Collector {
     NodeStats now = node.stats();
     List<MetricFamilySamples> families = new ArrayList<>();
     about(now, families);
+    reload(now.reload(), families);
     memory(now.memory(), families);
     if (now.disk().maxBytes() > 0) {
       disk(now.disk(), families);
@@ -65,6 +67,40 @@ final class NodeCollector extends Collector {
             "training_day_uptime_seconds",
             "Time since the node's start.",
             now.uptimeMillis() / MILLIS_PER_SECOND));
+  }
+
+  private static void reload(ReloadStats reload, List<MetricFamilySamples> families) {
+    CounterMetricFamily reloads =
+        new CounterMetricFamily(
+            "training_day_settings_reloads_total",
+            "Changes of the settings file and the tokens file, by whether they were taken over.",
+            List.of("file", "result"));
+    GaugeMetricFamily refused =
+        new GaugeMetricFamily(
+            "training_day_settings_refused_seconds",
+            "For how long the file has been one that the node refuses; 0 when it is in force.",
+            List.of("file"));
+    Map<String, ReloadStats.Source> files =
+        Map.of("settings", reload.settings(), "tokens", reload.tokens());
+    new TreeMap<>(files)
+        .forEach(
+            (file, source) -> {
+              reloads.addMetric(List.of(file, "applied"), (double) source.applied());
+              reloads.addMetric(List.of(file, "refused"), (double) source.refused());
+              refused.addMetric(List.of(file), source.refusedMillis() / MILLIS_PER_SECOND);
+            });
+    families.add(reloads);
+    families.add(refused);
+    families.add(
+        gauge(
+            "training_day_settings_awaiting_restart",
+            "Settings whose value in the file counts when the node is started again.",
+            reload.restartNeeded().size()));
+    families.add(
+        gauge(
+            "training_day_settings_not_in_force",
+            "Settings of data sets in the file that differ from what the grid keeps.",
+            reload.notInForce().size()));
   }
 
   private static void grid(NodeStats.Grid grid, List<MetricFamilySamples> families) {

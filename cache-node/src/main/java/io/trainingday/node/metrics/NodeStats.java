@@ -3,6 +3,7 @@ package io.trainingday.node.metrics;
 import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.databind.json.JsonMapper;
 import io.trainingday.node.fill.FillStats;
+import io.trainingday.node.reload.ReloadStats;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Locale;
@@ -19,6 +20,7 @@ import org.jspecify.annotations.Nullable;
  * @param hostId of the host the node runs on
  * @param uptimeMillis since the node's start
  * @param notReady why no trainer should be sent here, empty when one may
+ * @param reload what became of changed settings and tokens
  * @param datasets opened since the start, by name
  */
 public record NodeStats(
@@ -26,6 +28,7 @@ public record NodeStats(
     String hostId,
     long uptimeMillis,
     String notReady,
+    ReloadStats reload,
     Grid grid,
     Memory memory,
     Disk disk,

@@ -14,6 +14,7 @@ import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.LongAdder;
+import java.util.function.Supplier;
 import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 
@@ -36,11 +37,15 @@ public final class Peers implements AutoCloseable {
   /**
    * Begins to follow the grid's members; connects to none yet.
    *
-   * @param access what this node shows to the others
+   * @param access what this node shows to the others now
    * @param answerTimeout after which a node that says nothing at all is taken for gone
    * @param maxRecordBytes the largest record taken from a peer
    */
-  public Peers(Ownership ownership, LaneAccess access, Duration answerTimeout, int maxRecordBytes) {
+  public Peers(
+      Ownership ownership,
+      Supplier<LaneAccess> access,
+      Duration answerTimeout,
+      int maxRecordBytes) {
     this.ownership = ownership;
     shared =
         new Shared(
@@ -138,13 +143,13 @@ public final class Peers implements AutoCloseable {
   /** What all peers have in common. */
   static final class Shared {
     private final UUID localId;
-    private final LaneAccess access;
+    private final Supplier<LaneAccess> access;
     private final int answerTimeoutMillis;
     private final int maxRecordBytes;
     private final LongAdder broken = new LongAdder();
     private final LongAdder lateLeases = new LongAdder();
 
-    Shared(UUID localId, LaneAccess access, int answerTimeoutMillis, int maxRecordBytes) {
+    Shared(UUID localId, Supplier<LaneAccess> access, int answerTimeoutMillis, int maxRecordBytes) {
       this.localId = localId;
       this.access = access;
       this.answerTimeoutMillis = answerTimeoutMillis;
@@ -156,7 +161,7 @@ public final class Peers implements AutoCloseable {
     }
 
     LaneAccess access() {
-      return access;
+      return access.get();
     }
 
     int answerTimeoutMillis() {

@@ -41,10 +41,9 @@ public final class DatasetSettings {
   public static final String GUARANTEED = SettingKey.DATASET_GUARANTEED.shortName();
 
   private static final Map<String, SettingKey<Settings.Dataset, ?>> CHANGEABLE =
-      Map.of(
-          POLICY, SettingKey.DATASET_POLICY,
-          QUOTA, SettingKey.DATASET_QUOTA,
-          GUARANTEED, SettingKey.DATASET_GUARANTEED);
+      SettingKey.ofDataset().stream()
+          .filter(key -> key.effect() == SettingKey.Effect.AT_ONCE)
+          .collect(Collectors.toMap(SettingKey::shortName, key -> key));
 
   private DatasetSettings() {}
 

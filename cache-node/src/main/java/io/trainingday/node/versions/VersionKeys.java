@@ -321,6 +321,26 @@ public final class VersionKeys implements AutoCloseable {
   }
 
   /**
+   * The settings of every data set of a name, defaults filled in, by tenant. Decodes all version
+   * keys: for now and then.
+   *
+   * @throws GridUnavailableException when this node has not got its grid's version keys yet
+   */
+  public SortedMap<String, SortedMap<String, String>> settingsByTenant(String name) {
+    awaitRecovery("settings of data sets \"%s\"".formatted(name), transactions.deadline());
+    String end = "/" + name;
+    SortedMap<String, SortedMap<String, String>> found = new TreeMap<>();
+    for (VersionKey key : store.allKeys().values()) {
+      String scoped = key.scopedName();
+      if (scoped.endsWith(end) && scoped.indexOf('/') == scoped.length() - end.length()) {
+        found.put(
+            scoped.substring(0, scoped.length() - end.length()), withDefaults(key.settings()));
+      }
+    }
+    return found;
+  }
+
+  /**
    * Changes settings of a data set, of those that may change ({@link DatasetSettings}). When it
    * returns, every node that serves has the change, and keeps it on its disk where it has one.
    *

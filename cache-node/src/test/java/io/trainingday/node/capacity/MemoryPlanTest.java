@@ -56,6 +56,15 @@ class MemoryPlanTest {
   }
 
   @Test
+  void problem_isToldOfAContainersLimitAlone() {
+    assertThat(MemoryPlan.problem(AUTO, found(20 * GIB, 0))).isEmpty();
+    assertThat(MemoryPlan.problem(AUTO, found(0, 0))).isEmpty();
+    assertThat(MemoryPlan.problem(AUTO, found(2 * GIB, 500 * GIB)))
+        .hasValueSatisfying(
+            why -> assertThat(why).contains("memory.maxSize=auto", "the container's limit=2GiB"));
+  }
+
+  @Test
   void explicitSize_overTheContainersLimit_saysTheArithmetic() {
     Settings large = Settings.defaults().with(SettingKey.MEMORY_MAX_SIZE, DataSize.ofGiB(4));
 

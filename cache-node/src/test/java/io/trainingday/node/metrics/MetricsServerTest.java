@@ -8,6 +8,7 @@ import com.fasterxml.jackson.databind.json.JsonMapper;
 import io.trainingday.node.capacity.Refusal;
 import io.trainingday.node.fill.FillStats;
 import io.trainingday.node.latency.Latency;
+import io.trainingday.node.reload.ReloadStats;
 import java.io.IOException;
 import java.io.OutputStream;
 import java.net.InetAddress;
@@ -39,6 +40,11 @@ final class MetricsServerTest {
           "host-a",
           90_500,
           "",
+          new ReloadStats(
+              new ReloadStats.Source(3, 1, "file: 1 problem", 2_500),
+              new ReloadStats.Source(2, 0, "", 0),
+              List.of("memory.maxSize", "grid.port"),
+              List.of("datasets.pets.backups=1")),
           new NodeStats.Grid(77, List.of("a", "b"), 64, 32, 21, 22, 23, 24, 25, 26),
           new NodeStats.Memory(1_000_000, 2_147_483_648L, 67_108_864, 2_000_000_000, ""),
           NodeStats.Disk.NONE,
@@ -100,6 +106,13 @@ final class MetricsServerTest {
             "training_day_build_info{version=\"1.2.3\",host_id=\"host-a\",} 1.0",
             "training_day_ready 1.0",
             "training_day_uptime_seconds 90.5",
+            "training_day_settings_reloads_total{file=\"settings\",result=\"applied\",} 3.0",
+            "training_day_settings_reloads_total{file=\"settings\",result=\"refused\",} 1.0",
+            "training_day_settings_reloads_total{file=\"tokens\",result=\"applied\",} 2.0",
+            "training_day_settings_refused_seconds{file=\"settings\",} 2.5",
+            "training_day_settings_refused_seconds{file=\"tokens\",} 0.0",
+            "training_day_settings_awaiting_restart 2.0",
+            "training_day_settings_not_in_force 1.0",
             "training_day_grid_nodes 2.0",
             "training_day_topology_version 77.0",
             "training_day_primary_partitions 32.0",

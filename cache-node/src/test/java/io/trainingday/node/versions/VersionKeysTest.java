@@ -807,6 +807,20 @@ class VersionKeysTest {
   }
 
   @Test
+  void settingsByTenant_areThoseOfThatNameAlone() {
+    keys.open("alice", name, SOURCE, "p", Map.of("backups", "1"));
+    keys.open("bob", name, SOURCE, "p", Map.of());
+    keys.open("bob", "x/" + name, SOURCE, "p", Map.of());
+    keys.open("bob", name + "x", SOURCE, "p", Map.of());
+
+    assertThat(keys.settingsByTenant(name))
+        .isEqualTo(
+            Map.of("alice", Map.of("validation", "checksum", "backups", "1"), "bob", DEFAULTS));
+    assertThat(keys.settingsByTenant("x/" + name)).isEqualTo(Map.of("bob", DEFAULTS));
+    assertThat(keys.settingsByTenant("none")).isEmpty();
+  }
+
+  @Test
   void checkSchema_afterEverythingWasPublished_isLearnedAnew() {
     OpenDataset open = open();
     open.checkSchema(11, "image: u8");

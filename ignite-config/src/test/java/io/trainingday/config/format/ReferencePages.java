@@ -5,6 +5,7 @@ import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.SerializationFeature;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.trainingday.config.SettingKey;
+import io.trainingday.config.SettingKey.Effect;
 import io.trainingday.config.SettingKey.Kind;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
@@ -29,7 +30,8 @@ final class ReferencePages {
         # Every setting of training-day with its default. Take what you change; the rest may go.
         # Precedence: defaults < file < environment < code. A key is written as an environment
         # variable like this: memory.maxSize is TRAINING_DAY_CONFIG_MEMORY_MAX_SIZE.
-        # Keys without a default stand behind a '#'.
+        # Keys without a default stand behind a '#'. A change counts when the node is started again,
+        # unless the key's comment says otherwise.
         """);
     List<String> open = List.of();
     for (SettingKey<?, ?> key : SettingKey.all()) {
@@ -74,7 +76,8 @@ final class ReferencePages {
         <!-- Every setting of training-day with its default. Take what you change; the rest may go.
              Precedence: defaults < file < environment < code. A key is written as an environment
              variable like this: memory.maxSize is TRAINING_DAY_CONFIG_MEMORY_MAX_SIZE.
-             Keys without a default stand inside a comment. -->
+             Keys without a default stand inside a comment. A change counts when the node is started
+             again, unless the key's comment says otherwise. -->
         <training-day>
         """);
     Deque<String> open = new ArrayDeque<>();
@@ -170,7 +173,7 @@ final class ReferencePages {
 
   private static ObjectNode value(SettingKey<?, ?> key) {
     ObjectNode value = JSON.createObjectNode();
-    value.put("description", key.comment() + " Allowed: " + key.allowed() + ".");
+    value.put("description", text(key));
     ObjectNode text = value;
     switch (key.kind()) {
       case INTEGER ->
@@ -200,7 +203,8 @@ final class ReferencePages {
   /** The table of keys for the module's page. */
   static String table() {
     StringBuilder table =
-        new StringBuilder("| key | default | allowed | meaning |\n|---|---|---|---|\n");
+        new StringBuilder(
+            "| key | default | allowed | a change counts | meaning |\n|---|---|---|---|---|\n");
     SettingKey.all().forEach(key -> row(table, key));
     SettingKey.ofDataset().forEach(key -> row(table, key));
     return table.toString();
@@ -210,8 +214,27 @@ final class ReferencePages {
     String value = defaultText(key);
     String shown = value == null ? "unset" : value.isEmpty() ? "empty" : "`" + value + "`";
     table.append(
-        "| `%s` | %s | %s | %s |\n"
-            .formatted(key.name(), shown, key.allowed(), key.comment().replace("<", "&lt;")));
+        "| `%s` | %s | %s | %s | %s |\n"
+            .formatted(
+                key.name(),
+                shown,
+                key.allowed(),
+                when(key.effect()),
+                key.comment().replace("<", "&lt;")));
+  }
+
+  private static String text(SettingKey<?, ?> key) {
+    String change =
+        key.effect() == Effect.AT_START ? "" : " A change counts " + when(key.effect()) + ".";
+    return key.comment() + " Allowed: " + key.allowed() + "." + change;
+  }
+
+  private static String when(Effect effect) {
+    return switch (effect) {
+      case AT_ONCE -> "at once";
+      case AT_FIRST_OPEN -> "when the data set is first opened";
+      case AT_START -> "at the next start";
+    };
   }
 
   private static <O, T> @Nullable String defaultText(SettingKey<O, T> key) {
@@ -219,7 +242,7 @@ final class ReferencePages {
   }
 
   private static void comment(StringBuilder page, SettingKey<?, ?> key, String start, String end) {
-    String text = key.comment() + " Allowed: " + key.allowed() + ".";
+    String text = text(key);
     List<String> lines = new ArrayList<>();
     StringBuilder line = new StringBuilder();
     for (String word : text.split(" ", -1)) {
