@@ -2,13 +2,21 @@ package io.trainingday.cli;
 
 import io.trainingday.config.SettingKey;
 import io.trainingday.config.Settings;
+import io.trainingday.config.SettingsException;
+import io.trainingday.config.SettingsException.Problem;
 import io.trainingday.config.format.SettingsReader;
 import java.io.PrintWriter;
 import java.nio.file.Path;
+import java.util.LinkedHashMap;
+import java.util.List;
 import java.util.Locale;
+import java.util.Map;
+import java.util.Objects;
 import java.util.Optional;
+import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.Parameters;
@@ -34,22 +42,49 @@ final class ConfigCommand {
           "Check a settings file together with the TRAINING_DAY_CONFIG_* variables, as `serve`"
               + " would; print all problems, or the settings they make.",
       mixinStandardHelpOptions = true)
-  void check(
-      @Parameters(paramLabel = "FILE", description = "settings, .yaml, .yml or .xml") Path file) {
-    Settings settings = SettingsSource.read(file, System.getenv());
-    PrintWriter out = out();
-    out.println("ok");
-    SettingKey.all().forEach(key -> out.println(line(key, settings)));
-    settings
-        .datasets()
-        .forEach(
-            (name, dataset) ->
-                SettingKey.ofDataset()
-                    .forEach(
-                        key ->
-                            out.println(line(key, key.name().replace("<name>", name), dataset))));
-    out.flush();
+  int check(
+      @Parameters(paramLabel = "FILE", description = "settings, .yaml, .yml or .xml") Path file,
+      @Mixin Output output) {
+    Settings settings;
+    try {
+      settings = SettingsSource.read(file, System.getenv());
+    } catch (SettingsException wrong) {
+      if (!output.isJson()) {
+        throw wrong;
+      }
+      output.print(new Checked(false, wrong.problems(), Map.of()), () -> "");
+      return Exit.USAGE.code();
+    }
+    Map<String, Value> values = values(settings);
+    output.print(
+        new Checked(true, List.of(), values),
+        () ->
+            values.entrySet().stream()
+                .map(
+                    one ->
+                        "%n  %s = %s%s"
+                            .formatted(
+                                one.getKey(),
+                                Objects.requireNonNullElse(one.getValue().value(), "(unset)"),
+                                one.getValue().set() ? "   (set)" : ""))
+                .collect(Collectors.joining("", "ok", "")));
+    return Exit.OK.code();
   }
+
+  /**
+   * What {@code check} answers; the names of the components are the keys.
+   *
+   * @param settings by key, none where they are not valid
+   */
+  private record Checked(boolean valid, List<Problem> problems, Map<String, Value> settings) {}
+
+  /**
+   * Of one setting.
+   *
+   * @param value as it is written in a file; null when it has none
+   * @param set whether it is another than its default
+   */
+  private record Value(@Nullable String value, boolean set) {}
 
   @Command(
       name = "reference",
@@ -66,14 +101,23 @@ final class ConfigCommand {
     out().flush();
   }
 
-  private static <T> String line(SettingKey<Settings, T> key, Settings settings) {
-    return line(key, key.name(), settings);
+  private static Map<String, Value> values(Settings settings) {
+    Map<String, Value> values = new LinkedHashMap<>();
+    SettingKey.all().forEach(key -> values.put(key.name(), value(key, settings)));
+    settings
+        .datasets()
+        .forEach(
+            (name, dataset) ->
+                SettingKey.ofDataset()
+                    .forEach(
+                        key ->
+                            values.put(key.name().replace("<name>", name), value(key, dataset))));
+    return values;
   }
 
-  private static <O, T> String line(SettingKey<O, T> key, String name, O owner) {
+  private static <O, T> Value value(SettingKey<O, T> key, O owner) {
     Optional<T> value = key.in(owner);
-    String text = value.map(key::format).orElse("(unset)");
-    return "  " + name + " = " + text + (value.equals(key.defaultValue()) ? "" : "   (set)");
+    return new Value(value.map(key::format).orElse(null), !value.equals(key.defaultValue()));
   }
 
   private PrintWriter out() {

@@ -1,18 +1,13 @@
 package io.trainingday.cli;
 
 import io.trainingday.client.CacheAdmin;
-import java.io.PrintWriter;
 import java.util.Map;
 import java.util.SortedMap;
 import java.util.TreeMap;
 import java.util.concurrent.Callable;
-import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
-import picocli.CommandLine.ExitCode;
 import picocli.CommandLine.Mixin;
-import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Parameters;
-import picocli.CommandLine.Spec;
 
 /** {@code training-day dataset}: what a data set may have of the cache. */
 @Command(
@@ -24,8 +19,6 @@ import picocli.CommandLine.Spec;
     mixinStandardHelpOptions = true,
     sortOptions = false)
 final class DatasetCommand implements Callable<Integer> {
-  @Spec private @Nullable CommandSpec spec;
-
   @Parameters(index = "0", paramLabel = "NAME", description = "the data set")
   private String name = "";
 
@@ -41,17 +34,23 @@ final class DatasetCommand implements Callable<Integer> {
 
   @Mixin private NodeOptions node = new NodeOptions();
 
+  @Mixin private Output output = new Output();
+
   @Override
   public Integer call() {
-    if (spec == null) {
-      throw new IllegalStateException("runs under picocli only");
-    }
     try (CacheAdmin admin = node.administer()) {
       SortedMap<String, String> all = admin.configure(name, settings);
-      PrintWriter out = spec.commandLine().getOut();
-      out.printf("data set '%s' is kept with%n", name);
-      all.forEach((setting, value) -> out.printf("  %s=%s%n", setting, value));
-      return ExitCode.OK;
+      output.print(new Kept(name, all), () -> text(all));
+      return Exit.OK.code();
     }
+  }
+
+  /** The answer; the names of the components are its keys. */
+  private record Kept(String dataset, SortedMap<String, String> settings) {}
+
+  private String text(SortedMap<String, String> all) {
+    StringBuilder text = new StringBuilder("data set '%s' is kept with".formatted(name));
+    all.forEach((setting, value) -> text.append("%n  %s=%s".formatted(setting, value)));
+    return text.toString();
   }
 }

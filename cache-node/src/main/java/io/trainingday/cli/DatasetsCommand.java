@@ -2,16 +2,10 @@ package io.trainingday.cli;
 
 import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.databind.JsonNode;
-import com.fasterxml.jackson.databind.json.JsonMapper;
 import io.trainingday.client.CacheAdmin;
 import java.util.concurrent.Callable;
-import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
-import picocli.CommandLine.ExitCode;
 import picocli.CommandLine.Mixin;
-import picocli.CommandLine.Model.CommandSpec;
-import picocli.CommandLine.Option;
-import picocli.CommandLine.Spec;
 
 /** {@code training-day datasets}: what the grid keeps. */
 @Command(
@@ -20,28 +14,16 @@ import picocli.CommandLine.Spec;
     mixinStandardHelpOptions = true,
     sortOptions = false)
 final class DatasetsCommand implements Callable<Integer> {
-  @Spec private @Nullable CommandSpec spec;
-
   @Mixin private NodeOptions node = new NodeOptions();
 
-  @Option(names = "--json", description = "print the grid's answer as JSON")
-  private boolean json;
+  @Mixin private Output output = new Output();
 
   @Override
   public Integer call() throws JsonProcessingException {
-    if (spec == null) {
-      throw new IllegalStateException("runs under picocli only");
-    }
     try (CacheAdmin admin = node.administer()) {
-      JsonMapper mapper = new JsonMapper();
-      JsonNode datasets = mapper.readTree(admin.datasets());
-      spec.commandLine()
-          .getOut()
-          .println(
-              json
-                  ? mapper.writerWithDefaultPrettyPrinter().writeValueAsString(datasets)
-                  : DatasetsText.of(datasets));
-      return ExitCode.OK;
+      JsonNode answer = Output.MAPPER.readTree(admin.datasets());
+      output.print(answer, () -> DatasetsText.of(answer));
+      return Exit.OK.code();
     }
   }
 }

@@ -1,19 +1,30 @@
 package io.trainingday.cli;
 
+import io.trainingday.client.CacheException;
 import io.trainingday.config.SettingsException;
 import java.io.PrintWriter;
-import picocli.CommandLine.ExitCode;
 
-/** What a failed verb says, and its exit code. */
+/** What a failed verb says, and how it ends. */
 final class ErrorText {
   private static final String OURS = "io.trainingday.";
 
   private ErrorText() {}
 
-  static int exitCode(Throwable failure) {
-    return failure instanceof SettingsException || failure instanceof SampleFileException
-        ? ExitCode.USAGE
-        : ExitCode.SOFTWARE;
+  static Exit exit(Throwable failure) {
+    if (failure instanceof ExitException own) {
+      return own.exit();
+    }
+    if (failure instanceof SettingsException || failure instanceof SampleFileException) {
+      return Exit.USAGE;
+    }
+    if (failure instanceof CacheException ofCache) {
+      return switch (ofCache.kind()) {
+        case REFUSED -> Exit.REFUSED;
+        case UNREACHABLE -> Exit.UNREACHABLE;
+        case OTHER -> Exit.WRONG;
+      };
+    }
+    return Exit.WRONG;
   }
 
   /** Prints the failure as one line, or as many as the settings have problems. */

@@ -22,7 +22,6 @@ import java.util.concurrent.TimeUnit;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine;
 import picocli.CommandLine.Command;
-import picocli.CommandLine.ExitCode;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.ParameterException;
@@ -130,7 +129,7 @@ final class GridCommand implements Callable<Integer> {
       return run(grid, settings);
     } catch (ProcessException failure) {
       if (asked.getCount() == 0) {
-        return ExitCode.SOFTWARE; // The signal's own exit code goes before it.
+        return Exit.WRONG.code(); // The signal's own exit code goes before it.
       }
       throw failure;
     } finally {
@@ -150,16 +149,16 @@ final class GridCommand implements Callable<Integer> {
     if (jobs != null) {
       Path folder = report == null ? null : report.toAbsolutePath().getParent();
       try (GridJobs running = GridJobs.start(grid, jobs, epochs, folder)) {
-        return running.await(commandLine(), asked) ? ExitCode.OK : ExitCode.SOFTWARE;
+        return running.await(commandLine(), asked) ? Exit.OK.code() : Exit.WRONG.code();
       }
     }
     while (!asked.await(LOOK_MILLIS, TimeUnit.MILLISECONDS)) {
       if (grid.nodes().stream().noneMatch(node -> node.process().isAlive())) {
         commandLine().getErr().println("error: no node is left");
-        return ExitCode.SOFTWARE;
+        return Exit.WRONG.code();
       }
     }
-    return ExitCode.OK;
+    return Exit.OK.code();
   }
 
   private GridProcesses createIn(Path where, GridProcesses.Builder plan) {

@@ -14,7 +14,6 @@ import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicBoolean;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
-import picocli.CommandLine.ExitCode;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Parameters;
 import picocli.CommandLine.Spec;
@@ -79,12 +78,12 @@ final class GridNodeCommand implements Callable<Integer> {
       }
       if (failure.isPresent()) {
         command.commandLine().getErr().println("error: the node failed: " + failure.get());
-        return ExitCode.SOFTWARE;
+        return Exit.WRONG.code();
       }
       if (!orphaned.get()) {
         node.handOver();
       }
-      return ExitCode.OK;
+      return Exit.OK.code();
     }
   }
 
@@ -117,10 +116,10 @@ final class GridNodeCommand implements Callable<Integer> {
       try {
         if (!stopped.await(ORPHAN_LIMIT.toMillis(), TimeUnit.MILLISECONDS)) {
           entered.leaveForEver();
-          Runtime.getRuntime().halt(ExitCode.SOFTWARE);
+          Runtime.getRuntime().halt(Exit.WRONG.code());
         }
       } catch (InterruptedException | IOException impossible) {
-        Runtime.getRuntime().halt(ExitCode.SOFTWARE);
+        Runtime.getRuntime().halt(Exit.WRONG.code());
       }
     }
   }

@@ -2,13 +2,9 @@ package io.trainingday.cli;
 
 import io.trainingday.client.CacheAdmin;
 import java.util.concurrent.Callable;
-import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
-import picocli.CommandLine.ExitCode;
 import picocli.CommandLine.Mixin;
-import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Parameters;
-import picocli.CommandLine.Spec;
 
 /** {@code training-day invalidate}: some records are wrong. */
 @Command(
@@ -17,8 +13,6 @@ import picocli.CommandLine.Spec;
     mixinStandardHelpOptions = true,
     sortOptions = false)
 final class InvalidateCommand implements Callable<Integer> {
-  @Spec private @Nullable CommandSpec spec;
-
   @Parameters(index = "0", paramLabel = "NAME", description = "the data set")
   private String name = "";
 
@@ -27,15 +21,17 @@ final class InvalidateCommand implements Callable<Integer> {
 
   @Mixin private NodeOptions node = new NodeOptions();
 
+  @Mixin private Consent consent = new Consent();
+
+  @Mixin private Output output = new Output();
+
   @Override
   public Integer call() {
-    if (spec == null) {
-      throw new IllegalStateException("runs under picocli only");
-    }
     try (CacheAdmin admin = node.administer()) {
-      long generation = admin.invalidate(name, indices);
-      spec.commandLine().getOut().printf("data set '%s' is at generation %d%n", name, generation);
-      return ExitCode.OK;
+      consent.require(Published.consequence(indices.length, name));
+      Published published = new Published(name, admin.invalidate(name, indices));
+      output.print(published, published::text);
+      return Exit.OK.code();
     }
   }
 }

@@ -8,7 +8,6 @@ import java.io.PrintWriter;
 import java.nio.charset.StandardCharsets;
 import picocli.CommandLine;
 import picocli.CommandLine.Command;
-import picocli.CommandLine.ExitCode;
 import picocli.CommandLine.IVersionProvider;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.ScopeType;
@@ -16,8 +15,8 @@ import picocli.CommandLine.ScopeType;
 /**
  * {@code training-day}: a verb and its options.
  *
- * <p>Exit codes: 0 done; 1 it failed, with one line on standard error; 2 wrong options or settings.
- * A verb ended by signal n exits with 128 + n after it has stopped in order.
+ * <p>Exit codes are those of {@link Exit}. A verb ended by signal n exits with 128 + n after it has
+ * stopped in order.
  */
 @Command(
     name = "training-day",
@@ -35,16 +34,12 @@ import picocli.CommandLine.ScopeType;
       WarmCommand.class,
       PublishCommand.class,
       InvalidateCommand.class,
-      ConfigCommand.class
+      DrainCommand.class,
+      ConfigCommand.class,
+      VersionCommand.class,
+      CompletionCommand.class
     },
-    synopsisSubcommandLabel = "COMMAND",
-    exitCodeListHeading = "%nExit codes:%n",
-    exitCodeList = {
-      "0:done",
-      "1:it failed; standard error says why",
-      "2:wrong options or settings",
-      "128+n:ended by signal n, after stopping in order"
-    })
+    synopsisSubcommandLabel = "COMMAND")
 public final class Main {
   // Present where demo and bench have their libraries; an image leaves them out.
   private static final String DEMO_LIBRARY = "ai.djl.Model";
@@ -58,7 +53,16 @@ public final class Main {
   /** For a process that another one started and that must not outlive it. */
   static final String END_WITH_STDIN = "--end-with-stdin";
 
-  private Main() {}
+  private final Terminal terminal;
+
+  private Main(Terminal terminal) {
+    this.terminal = terminal;
+  }
+
+  /** Who can be asked. */
+  Terminal terminal() {
+    return terminal;
+  }
 
   @Option(names = END_WITH_STDIN, scope = ScopeType.INHERIT, hidden = true)
   void endWithStdin(boolean on) {
@@ -67,12 +71,12 @@ public final class Main {
           new ParentPipe.Listener() {
             @Override
             public void stop() {
-              System.exit(ExitCode.OK);
+              System.exit(Exit.OK.code());
             }
 
             @Override
             public void orphaned() {
-              System.exit(ExitCode.SOFTWARE);
+              System.exit(Exit.WRONG.code());
             }
           });
     }
@@ -89,8 +93,12 @@ public final class Main {
 
   /** Runs one command line and returns its exit code. */
   static int run(PrintWriter out, PrintWriter err, String... args) {
-    Main main = new Main();
-    return main.commandLine().setOut(out).setErr(err).execute(args);
+    return run(out, err, Terminal.ofProcess(), args);
+  }
+
+  /** As the other, where {@code terminal} is who can be asked. */
+  static int run(PrintWriter out, PrintWriter err, Terminal terminal, String... args) {
+    return new Main(terminal).commandLine().setOut(out).setErr(err).execute(args);
   }
 
   private CommandLine commandLine() {
@@ -98,6 +106,7 @@ public final class Main {
     if (hasDemoLibraries()) {
       commandLine.addSubcommand(new DemoCommand()).addSubcommand(new BenchCommand());
     }
+    tellExitCodes(commandLine);
     return commandLine
         .setUsageHelpAutoWidth(true)
         .setCaseInsensitiveEnumValuesAllowed(true)
@@ -110,13 +119,22 @@ public final class Main {
                   .printf(
                       "`%s --help` shows what is there.%n",
                       command.getCommandSpec().qualifiedName());
-              return ExitCode.USAGE;
+              return Exit.USAGE.code();
             })
         .setExecutionExceptionHandler(
             (failure, command, parsed) -> {
               ErrorText.print(failure, debug, command.getErr());
-              return ErrorText.exitCode(failure);
+              return ErrorText.exit(failure).code();
             });
+  }
+
+  private static void tellExitCodes(CommandLine command) {
+    command
+        .getCommandSpec()
+        .usageMessage()
+        .exitCodeListHeading("%nExit codes:%n")
+        .exitCodeList(Exit.list());
+    command.getSubcommands().values().forEach(Main::tellExitCodes);
   }
 
   static boolean hasDemoLibraries() {

@@ -1,36 +1,37 @@
 package io.trainingday.cli;
 
+import com.fasterxml.jackson.core.JsonProcessingException;
 import io.trainingday.client.CacheAdmin;
 import java.nio.file.Path;
 import java.util.concurrent.Callable;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.ArgGroup;
 import picocli.CommandLine.Command;
-import picocli.CommandLine.ExitCode;
 import picocli.CommandLine.Mixin;
-import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.Parameters;
-import picocli.CommandLine.Spec;
 
 /** {@code training-day publish}: a data set changed. */
 @Command(
     name = "publish",
     description = {
       "Say that a data set changed, so that no trainer gets its old samples any more.",
-      "Without an option all of its samples did; with one, the others stay in the cache."
+      "Without a file all of its samples did, which is asked about first; with one, the others stay"
+          + " in the cache."
     },
     mixinStandardHelpOptions = true,
     sortOptions = false)
 final class PublishCommand implements Callable<Integer> {
-  @Spec private @Nullable CommandSpec spec;
-
   @Parameters(paramLabel = "NAME", description = "the data set")
   private String name = "";
 
   @ArgGroup private What what = new What();
 
   @Mixin private NodeOptions node = new NodeOptions();
+
+  @Mixin private Consent consent = new Consent();
+
+  @Mixin private Output output = new Output();
 
   /** One of both, or none. */
   private static final class What {
@@ -70,14 +71,14 @@ final class PublishCommand implements Callable<Integer> {
   }
 
   @Override
-  public Integer call() {
-    if (spec == null) {
-      throw new IllegalStateException("runs under picocli only");
-    }
+  public Integer call() throws JsonProcessingException {
     SampleFile changed = what.changed == null ? null : SampleFile.ofIndices(what.changed);
     SampleFile manifest = what.manifest == null ? null : SampleFile.ofStamps(what.manifest);
     Source source = what.source;
     try (CacheAdmin admin = node.administer()) {
+      if (changed == null && manifest == null && !consent.isGiven()) {
+        consent.require(Published.consequence(samples(admin), name));
+      }
       long generation;
       if (changed != null) {
         generation = admin.publishChanged(name, changed.indices());
@@ -88,8 +89,19 @@ final class PublishCommand implements Callable<Integer> {
       } else {
         generation = admin.publish(name);
       }
-      spec.commandLine().getOut().printf("data set '%s' is at generation %d%n", name, generation);
-      return ExitCode.OK;
+      Published published = new Published(name, generation);
+      output.print(published, published::text);
+      return Exit.OK.code();
     }
+  }
+
+  /** How many samples the data set has; 0 when the grid does not know it, which it says itself. */
+  private long samples(CacheAdmin admin) throws JsonProcessingException {
+    return Output.MAPPER
+        .readTree(admin.datasets())
+        .valueStream()
+        .filter(dataset -> dataset.path("name").asText().equals(name))
+        .mapToLong(dataset -> dataset.path("samples").asLong())
+        .sum();
   }
 }

@@ -9,7 +9,6 @@ import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
-import picocli.CommandLine.ExitCode;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.Spec;
@@ -60,10 +59,10 @@ final class ServeCommand implements Callable<Integer> {
       }
       if (failure.isPresent()) {
         spec.commandLine().getErr().println("error: the node failed: " + failure.get());
-        return ExitCode.SOFTWARE;
+        return Exit.WRONG.code();
       }
       node.handOver();
-      return ExitCode.OK;
+      return Exit.OK.code();
     } finally {
       stopped.countDown();
     }

@@ -1,14 +1,9 @@
 package io.trainingday.cli;
 
 import com.fasterxml.jackson.core.JsonProcessingException;
-import com.fasterxml.jackson.databind.json.JsonMapper;
 import io.trainingday.client.CacheAdmin;
 import io.trainingday.client.CacheException;
 import io.trainingday.config.Durations;
-import java.io.IOException;
-import java.io.PrintWriter;
-import java.nio.file.Files;
-import java.nio.file.Path;
 import java.time.Duration;
 import java.util.Locale;
 import java.util.concurrent.Callable;
@@ -17,7 +12,6 @@ import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
-import picocli.CommandLine.ExitCode;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
@@ -68,8 +62,7 @@ final class WarmCommand implements Callable<Integer> {
 
   @Mixin private NodeOptions node = new NodeOptions();
 
-  @Option(names = "--json", description = "print the result as JSON")
-  private boolean json;
+  @Mixin private Output output = new Output();
 
   @Override
   public Integer call() throws JsonProcessingException, InterruptedException {
@@ -80,7 +73,7 @@ final class WarmCommand implements Callable<Integer> {
             timeout == null ? null : duration("--timeout", timeout),
             duration("--stalled", stalled),
             System.nanoTime());
-    WarmLine line = new WarmLine(command().commandLine().getErr(), errorStreamIsTerminal());
+    WarmLine line = new WarmLine(command().commandLine().getErr(), Terminal.isTerminal(2));
     try (CacheAdmin admin = node.administer()) {
       while (!look(watch, admin)) {
         line.show(watch);
@@ -89,17 +82,13 @@ final class WarmCommand implements Callable<Integer> {
     } finally {
       line.end();
     }
-    PrintWriter out = command().commandLine().getOut();
-    if (json) {
-      out.println(
-          new JsonMapper().writerWithDefaultPrettyPrinter().writeValueAsString(watch.report()));
-    } else if (watch.isReached()) {
-      out.println(watch.text());
+    if (output.isJson() || watch.isReached()) {
+      output.print(watch.report(), watch::text);
     }
     if (!watch.isReached()) {
-      throw new WarmException(watch.failure());
+      throw new ExitException(Exit.WRONG, watch.failure());
     }
-    return ExitCode.OK;
+    return Exit.OK.code();
   }
 
   /** A node that is away for a moment is no reason to give up, once one has answered. */
@@ -113,7 +102,7 @@ final class WarmCommand implements Callable<Integer> {
       }
       return watch.isOver(System.nanoTime());
     }
-    return watch.look(new JsonMapper().readTree(datasets), System.nanoTime());
+    return watch.look(Output.MAPPER.readTree(datasets), System.nanoTime());
   }
 
   private double percent(String option, String text) {
@@ -139,29 +128,10 @@ final class WarmCommand implements Callable<Integer> {
     }
   }
 
-  /** Asked of the kernel: what {@code System.console()} says depends on the Java version. */
-  private static boolean errorStreamIsTerminal() {
-    try {
-      String target = Files.readSymbolicLink(Path.of("/proc/self/fd/2")).toString();
-      return target.startsWith("/dev/pts/") || target.startsWith("/dev/tty");
-    } catch (IOException e) {
-      return false;
-    }
-  }
-
   private CommandSpec command() {
     if (spec == null) {
       throw new IllegalStateException("runs under picocli only");
     }
     return spec;
-  }
-
-  /** The data set did not get as warm as it was to be. */
-  static final class WarmException extends RuntimeException {
-    private static final long serialVersionUID = 1L;
-
-    WarmException(String message) {
-      super(message);
-    }
   }
 }

@@ -67,11 +67,13 @@ class AdminCommandsTest {
     assertThat(run.out()).isEqualTo("data set 'pets' is at generation 1%n".formatted());
     assertThat(loads("pets")).isEqualTo(2);
 
-    assertThat(run("invalidate", "pets", "0", "2", "3").out())
+    assertThat(run("invalidate", "--yes", "pets", "0", "2", "3").out())
         .isEqualTo("data set 'pets' is at generation 2%n".formatted());
     assertThat(loads("pets")).isEqualTo(3);
 
-    assertThat(run("publish", "pets", "--source-length", "4", "--source-digest", "").exitCode())
+    assertThat(
+            run("publish", "pets", "--source-length", "4", "--source-digest", "", "--yes")
+                .exitCode())
         .isZero();
     assertThat(loads("pets")).isEqualTo(4);
   }
@@ -97,16 +99,16 @@ class AdminCommandsTest {
     assertThat(loads("cached")).isZero();
 
     CommandLineRun wrong = run("dataset", "cached", "policy=fifo");
-    assertThat(wrong.exitCode()).isEqualTo(1);
+    assertThat(wrong.exitCode()).isEqualTo(4);
     assertThat(wrong.err())
         .isEqualTo("error: policy=fifo, allowed: pin, lru, lfu or random%n".formatted());
   }
 
   @Test
   void publish_unknownDataset_saysSo() {
-    CommandLineRun run = run("invalidate", "cats", "1");
+    CommandLineRun run = run("invalidate", "--yes", "cats", "1");
 
-    assertThat(run.exitCode()).isEqualTo(1);
+    assertThat(run.exitCode()).isEqualTo(4);
     assertThat(run.err())
         .isEqualTo(
             "error: data set \"default/cats\" is unknown, open it before publishing%n".formatted());
@@ -116,14 +118,55 @@ class AdminCommandsTest {
   void publish_withoutTheRole_saysSo() {
     String lane = "tcp://" + node.laneAddress().orElseThrow();
 
-    CommandLineRun run = CommandLineRun.of("publish", "pets", "--address", lane);
+    CommandLineRun run = CommandLineRun.of("publish", "pets", "--yes", "--address", lane);
 
-    assertThat(run.exitCode()).isEqualTo(1);
+    assertThat(run.exitCode()).isEqualTo(4);
     assertThat(run.err())
         .isEqualTo(
             "error: the cache node at %s refuses: no token was shown; set TRAINING_DAY_TOKEN to one in the node's lane.tokensFile%n"
                 .formatted(lane));
     assertThat(CommandLineRun.of("status", "--address", lane).err()).contains("no token was shown");
+  }
+
+  @Test
+  void invalidate_asksFirst() {
+    assertThat(loads("asked")).isEqualTo(4);
+
+    CommandLineRun nobody = run("invalidate", "asked", "1", "2");
+    assertThat(nobody.exitCode()).isEqualTo(5);
+    assertThat(nobody.out()).isEmpty();
+    assertThat(nobody.err())
+        .isEqualTo(
+            "error: this would make 2 samples of data set 'asked' stale, each to be loaded again when it is read next, and there is no terminal to ask at; add --yes%n"
+                .formatted());
+
+    CommandLineRun no =
+        CommandLineRun.answering("", "invalidate", "asked", "1", "--address", address);
+    assertThat(no.exitCode()).isEqualTo(5);
+    assertThat(no.err())
+        .startsWith("This would make 1 sample of data set 'asked' stale")
+        .endsWith("; go on? [y/N] error: nothing was done%n".formatted());
+    assertThat(loads("asked")).isZero();
+
+    assertThat(
+            CommandLineRun.answering("y", "invalidate", "asked", "1", "--address", address)
+                .exitCode())
+        .isZero();
+    assertThat(loads("asked")).isEqualTo(1);
+  }
+
+  @Test
+  void publish_ofAllSamples_asksFirst() {
+    assertThat(loads("whole")).isEqualTo(4);
+
+    CommandLineRun nobody = run("publish", "whole");
+    assertThat(nobody.exitCode()).isEqualTo(5);
+    assertThat(nobody.err()).contains("would make 4 samples of data set 'whole' stale", "--yes");
+    assertThat(loads("whole")).isZero();
+
+    assertThat(CommandLineRun.answering("YES", "publish", "whole", "--address", address).exitCode())
+        .isZero();
+    assertThat(loads("whole")).isEqualTo(4);
   }
 
   @ParameterizedTest

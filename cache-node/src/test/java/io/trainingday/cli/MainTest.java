@@ -120,7 +120,7 @@ final class MainTest {
 
     CommandLineRun run = CommandLineRun.of("status", "--address", address);
 
-    assertThat(run.exitCode()).isEqualTo(1);
+    assertThat(run.exitCode()).isEqualTo(3);
     assertThat(run.out()).isEmpty();
     assertThat(run.err().lines())
         .singleElement()
@@ -135,7 +135,7 @@ final class MainTest {
         new SettingsException("a.yaml", List.of(new Problem("x", "1", "2", "")));
 
     assertThat(printed(failure, false)).isEqualTo("error: a.yaml: 1 problem\n  x=1, allowed: 2\n");
-    assertThat(ErrorText.exitCode(failure)).isEqualTo(2);
+    assertThat(ErrorText.exit(failure)).isEqualTo(Exit.USAGE);
   }
 
   @Test
@@ -145,7 +145,7 @@ final class MainTest {
     assertThat(printed(failure, false))
         .isEqualTo("error: IllegalStateException: broken here (--debug shows where)\n");
     assertThat(printed(failure, true)).contains("\tat io.trainingday.cli.MainTest");
-    assertThat(ErrorText.exitCode(failure)).isEqualTo(1);
+    assertThat(ErrorText.exit(failure)).isEqualTo(Exit.WRONG);
   }
 
   private static String printed(Throwable failure, boolean debug) {

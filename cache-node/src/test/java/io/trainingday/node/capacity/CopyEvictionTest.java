@@ -8,18 +8,27 @@ import io.trainingday.config.Settings.Policy;
 import io.trainingday.config.Settings.Tier;
 import io.trainingday.grid.SampleKey;
 import io.trainingday.node.fill.Fills.Submitted;
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
-import java.util.concurrent.atomic.AtomicInteger;
 import org.junit.jupiter.api.Test;
 
 /** Records that are kept twice go twice, and both nodes make room for the other's copies. */
 class CopyEvictionTest {
   private static final int RECORD_BYTES = 150_528;
   private static final int SAMPLES = 1_000;
+
+  /** Until it is taken: fills that come faster than room is made are refused at first. */
+  private static void fill(GridNode node, SampleKey key) {
+    await()
+        .pollInSameThread()
+        .pollDelay(Duration.ZERO)
+        .pollInterval(Duration.ofMillis(1))
+        .until(() -> node.submit(1, key, RECORD_BYTES) == Submitted.TAKEN);
+  }
 
   @Test
   void lru_withBackups_fillsGoOnAndCopiesGoWithTheirPrimary() throws Exception {
@@ -38,16 +47,14 @@ class CopyEvictionTest {
       grid.nodes().forEach(node -> node.terms.put(any.dataset(), terms));
       grid.nodes().get(0).capacity.termsChanged(any.dataset());
 
-      AtomicInteger taken = new AtomicInteger();
       List<Future<?>> owners = new ArrayList<>();
       for (GridNode node : grid.nodes()) {
         owners.add(
             threads.submit(
                 () -> {
                   for (long index = 0; index < SAMPLES; index++) {
-                    if (node.isPrimary(1, index)
-                        && node.submit(1, GridNode.key(index), RECORD_BYTES) == Submitted.TAKEN) {
-                      taken.incrementAndGet();
+                    if (node.isPrimary(1, index)) {
+                      fill(node, GridNode.key(index));
                     }
                   }
                   return null;
@@ -60,9 +67,8 @@ class CopyEvictionTest {
         await().until(() -> node.fills.stats().inFlightBytes() == 0);
       }
 
-      // Each node holds all: some 370 records of 1,000.
-      assertThat(taken.get()).isGreaterThan(SAMPLES * 9 / 10);
-      // Some may be on their way out, ahead of fills that do not come.
+      // Each node holds all: some 370 records of 1,000. Some may be on their way out, ahead of
+      // fills that do not come.
       await()
           .untilAsserted(
               () -> {
