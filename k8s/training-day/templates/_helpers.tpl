@@ -176,6 +176,9 @@ metrics:
   enabled: true
   address: 0.0.0.0
   port: {{ .Values.ports.metrics }}
+{{- /* All but the time that stopping itself may take. */}}
+stop:
+  handOver: {{ min 600 (sub .Values.terminationGracePeriodSeconds 30) }}s
 {{- if ne .Values.disk.type "none" }}
 disk:
   path: /var/lib/training-day

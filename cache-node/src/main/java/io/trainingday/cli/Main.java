@@ -34,6 +34,7 @@ import picocli.CommandLine.ScopeType;
       WarmCommand.class,
       PublishCommand.class,
       InvalidateCommand.class,
+      DrainCommand.class,
       ConfigCommand.class,
       VersionCommand.class,
       CompletionCommand.class

@@ -17,6 +17,7 @@ import io.trainingday.node.capacity.NodeMemory;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.time.Duration;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
@@ -196,6 +197,8 @@ class ChartTest {
     assertThat(settings.metrics().enabled()).isTrue();
     assertThat(settings.metrics().port()).isEqualTo(port(ports, "metrics"));
     assertThat(settings.metrics().address()).isEqualTo("0.0.0.0");
+    int grace = manifests.nodes().at("/spec/terminationGracePeriodSeconds").asInt();
+    assertThat(settings.stop().handOver()).isEqualTo(Duration.ofSeconds(grace - 30));
 
     JsonNode headless = headless();
     assertThat(settings.grid().discovery().dnsName())

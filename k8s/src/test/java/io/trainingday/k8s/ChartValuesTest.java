@@ -45,6 +45,7 @@ class ChartValuesTest {
           "grid.igniteXml",
           "disk",
           "lane.socket",
+          "stop",
           "lane.segmentDirectory",
           "lane.tcp",
           "lane.tls",
