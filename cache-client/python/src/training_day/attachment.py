@@ -32,6 +32,9 @@ _LONGEST_FIRST_LOOK_SECONDS = 3.0
 _LISTEN_SECONDS = 1.0
 _ASK_FOR_OTHERS_SECONDS = 5.0
 _MAX_FAILURES_TOLD = 3
+
+# Training draws from the common generator, and processes forked from one would all draw the same.
+_RANDOM = random.SystemRandom()
 _REPEAT_SECONDS = 60.0
 _LEASES_A_MESSAGE = 4_096
 
@@ -371,7 +374,7 @@ class Attachment:
         if is_home:
             self._home_failed = "it is about to stop"
         failures = []
-        for other in random.sample(self._others, len(self._others)):
+        for other in _RANDOM.sample(self._others, len(self._others)):
             if self._closed or (until is not None and time.monotonic() >= until):
                 break
             if current is not None and current.address.text == other:
