@@ -97,12 +97,12 @@ def test_stand_in_takes_over_and_home_gets_its_place_back(
     ds = CachedDataset(raw, name, address=home.address)
     attachment = ds._samples().attachment
     expected = [raw[k] for k in range(8)]
+    state = random.getstate()
     with pytest.warns(CacheWarning, match=f"{home.address} is lost: .*the one at {stand_in.address}") as said:
         assert_same(ds.__getitems__(range(8)), expected)
         until(lambda: said.list)
     assert ds.stats().link.node == stand_in.address
     assert ds.stats().origin_loads == 8
-    state = random.getstate()
     for _ in range(2):
         assert_same(ds.__getitems__(range(8)), expected)
         node.settle()
