@@ -447,7 +447,9 @@ class Attachment:
         except (NodeGoneError, LaneError):
             return
         told_of = [
-            f"tcp://{one.lane_address}" for one in told.members if one.lane_address and not one.local
+            f"tcp://{one.lane_address}"
+            for one in told.members
+            if one.lane_address and not one.local
         ]
         if not current.address.is_local:
             # Workers that begin while it stands in are to find it.
@@ -555,7 +557,8 @@ class Attachment:
             now = time.monotonic()
             with self._lock:
                 current = self._session
-                live = [one for one in (current, *self._replaced) if one is not None and one.is_open]
+                sessions = (current, *self._replaced)
+                live = [one for one in sessions if one is not None and one.is_open]
                 due = self._tasks[0][0] if self._tasks else now + _ASK_FOR_OTHERS_SECONDS
             if live:
                 due = min(due, renew_at, listen_at, ask_at)
