@@ -170,7 +170,7 @@ def test_views_hold_their_slot_as_long_as_anything_over_it(cached: Make) -> None
 
 def test_out_of_slots_batches_are_copied_with_one_warning(cached: Make) -> None:
     raw = Images(64)
-    ds = cached(raw, True, token="a connection of its own")
+    ds = cached(raw, True, token="a-connection-of-its-own")
     loader = BatchLoader(ds, 4, prefetch=1, views=True)
     with pytest.warns(CacheWarning, match="no slot of shared memory was free") as said:
         kept = list(loader)

@@ -282,7 +282,8 @@ class Scripted:
             while head := made.recv(16, socket.MSG_WAITALL):
                 length, kind, _, number = messages.HEADER.unpack(head)
                 body = made.recv(length, socket.MSG_WAITALL) if length else b""
-                if kind == messages.OWNERS:  # Every client asks it beside its work.
+                # Every client asks for the members beside its work.
+                if kind == messages.OWNERS and body == messages.owners(messages.NO_DATASET):
                     answer: Optional[bytes] = frame(kind, number, owners(self.others))
                 else:
                     answer = self._answers(kind, number, body)

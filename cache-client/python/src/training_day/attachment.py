@@ -32,6 +32,9 @@ _LONGEST_FIRST_LOOK_SECONDS = 3.0
 _LISTEN_SECONDS = 1.0
 _ASK_FOR_OTHERS_SECONDS = 5.0
 _MAX_FAILURES_TOLD = 3
+
+# Training draws from the common generator, and processes forked from one would all draw the same.
+_RANDOM = random.SystemRandom()
 _REPEAT_SECONDS = 60.0
 _LEASES_A_MESSAGE = 4_096
 
@@ -236,6 +239,7 @@ class Attachment:
     ) -> None:
         self._where = where if isinstance(where, Where) else Where(where, token)
         self._access: Optional[Access] = None
+        self._known_home: Optional[Address] = None
         self._pid = os.getpid()
         self._lock = threading.RLock()
         self._session: Optional[Session] = None
@@ -297,7 +301,7 @@ class Attachment:
     def link(self) -> Link:
         """How the cache is reached now."""
         current = self._session
-        home = str(self._where.home())
+        home = str(self._home())
         away = self._home_failed or self._lost_because
         if current is None:
             return Link(home=home, why_not_home=away)
@@ -319,7 +323,7 @@ class Attachment:
         with self._lock:
             if self._looking or self._looked or self._closed:
                 return
-            self._where.home()
+            self._home()
             self._access = self._where.access()
             self._looking = True
         try:
@@ -330,19 +334,28 @@ class Attachment:
         if not self._is_home():
             self._look_again(_RETRY_SECONDS)
 
+    def _home(self) -> Address:
+        try:
+            self._known_home = self._where.home()
+        except ValueError:
+            # Later it is the background that looks, and the environment may have been changed.
+            if self._known_home is None:
+                raise
+        return self._known_home
+
     def _is_home(self) -> bool:
         current = self._session
         return (
             current is not None
             and not current.is_going
-            and str(current.address) == str(self._where.home())
+            and str(current.address) == str(self._home())
         )
 
     def _look_around(self, until: Optional[float] = None) -> None:
         """Tries home, and the others if there is no session; the first that greets gets the
         place."""
         current = self._session
-        home = self._where.home()
+        home = self._home()
         is_home = current is not None and str(current.address) == str(home)
         if is_home and current is not None and not current.is_going:
             return
@@ -361,7 +374,7 @@ class Attachment:
         if is_home:
             self._home_failed = "it is about to stop"
         failures = []
-        for other in random.sample(self._others, len(self._others)):
+        for other in _RANDOM.sample(self._others, len(self._others)):
             if self._closed or (until is not None and time.monotonic() >= until):
                 break
             if current is not None and current.address.text == other:
@@ -434,12 +447,14 @@ class Attachment:
         except (NodeGoneError, LaneError):
             return
         told_of = [
-            f"tcp://{one.lane_address}" for one in told.members if one.lane_address and not one.local
+            f"tcp://{one.lane_address}"
+            for one in told.members
+            if one.lane_address and not one.local
         ]
         if not current.address.is_local:
             # Workers that begin while it stands in are to find it.
             told_of.append(current.address.text)
-        home = self._where.home().text
+        home = self._home().text
         self._others = tuple(one for one in dict.fromkeys(told_of) if one != home)
 
     def lost(self, gone: Session, why: NodeGoneError) -> None:
@@ -506,7 +521,13 @@ class Attachment:
             return
         self._said_at[what] = now
         if self.say(what):
-            warnings.warn(text, CacheWarning, stacklevel=2)
+            try:
+                warnings.warn(text, CacheWarning, stacklevel=2)
+            except CacheWarning:
+                # A filter makes an error of it. In a thread of ours nobody would see that, and the
+                # node would never be looked for again.
+                if threading.current_thread() not in (self._finder, self._thread):
+                    raise
 
     # What nobody waits for.
 
@@ -536,7 +557,8 @@ class Attachment:
             now = time.monotonic()
             with self._lock:
                 current = self._session
-                live = [one for one in (current, *self._replaced) if one is not None and one.is_open]
+                sessions = (current, *self._replaced)
+                live = [one for one in sessions if one is not None and one.is_open]
                 due = self._tasks[0][0] if self._tasks else now + _ASK_FOR_OTHERS_SECONDS
             if live:
                 due = min(due, renew_at, listen_at, ask_at)

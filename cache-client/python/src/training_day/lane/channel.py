@@ -73,6 +73,8 @@ class Channel:
 
     def send(self, parts: list[memoryview]) -> None:
         """Sends all of them, one behind the other."""
+        if len(parts) == 1:
+            self._made.sendall(parts.pop())
         while parts:
             sent = self._made.sendmsg(parts)
             while parts and sent >= len(parts[0]):
