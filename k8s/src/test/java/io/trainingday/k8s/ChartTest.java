@@ -380,7 +380,7 @@ class ChartTest {
     JsonNode lane = volume("lane");
     // As a node finds them, so that all else must agree with its settings.
     Settings.Lane settings = settings(work).lane();
-    Path own = settings.resolvedSocket().getParent();
+    Path own = settings.resolvedSocket().resolveSibling("");
     List<String> directories =
         settings.tenantList().stream()
             .map(tenant -> tenant.isDefault() ? own : own.resolve(tenant.name()))
