@@ -542,10 +542,10 @@ class LaneServerTest {
     try (RawClient future = new RawClient(node.socket())) {
       LaneMessage.Failure failure =
           future
-              .call(new LaneMessage.Hello(2, 3, LaneMessage.Role.TRAINER, "", "test"))
+              .call(new LaneMessage.Hello(3, 4, LaneMessage.Role.TRAINER, "", "test"))
               .as(LaneMessage.Failure.class);
       assertThat(failure.code()).isEqualTo(Code.UNSUPPORTED_VERSION);
-      assertThat(failure.message()).contains("2–3").contains("speaks 1");
+      assertThat(failure.message()).contains("3–4").contains("speaks 1–2");
       assertThat(future.isClosedByNode()).isTrue();
     }
     try (RawClient rude = new RawClient(node.socket())) {

@@ -64,7 +64,8 @@ final class RawClient implements AutoCloseable {
   }
 
   static LaneMessage.Hello hello(LaneMessage.Role role, String token) {
-    return new LaneMessage.Hello(1, LaneMessage.VERSION, role, token, "test");
+    return new LaneMessage.Hello(
+        LaneMessage.OLDEST_VERSION, LaneMessage.VERSION, role, token, "test");
   }
 
   int open(String name, long length) throws IOException {

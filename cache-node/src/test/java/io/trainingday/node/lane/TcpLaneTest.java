@@ -125,7 +125,7 @@ class TcpLaneTest {
               .as(LaneMessage.Failure.class);
       assertThat(failure.code()).isEqualTo(Code.UNSUPPORTED_VERSION);
       assertThat(failure.message())
-          .isEqualTo("protocol versions 7–9, this node speaks 1; update the older side");
+          .isEqualTo("protocol versions 7–9, this node speaks 1–2; update the older side");
       assertThat(client.isClosedByNode()).isTrue();
     }
     assertThat(refusals("unsupported_version")).isEqualTo(before + 1);
