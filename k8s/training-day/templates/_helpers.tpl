@@ -58,6 +58,30 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 {{- if ne .Values.lane.mount "none" -}}true{{- end -}}
 {{- end -}}
 
+{{/* All tenants, those of the values and the one that is always there: name, gid, namespaces,
+directory. */}}
+{{- define "training-day.tenants" -}}
+- name: default
+  gid: {{ int64 .Values.lane.gid }}
+  namespaces: {{ .Values.trainerNamespaces | toJson }}
+  directory: ""
+{{- range .Values.lane.tenants }}
+- name: {{ .name }}
+  gid: {{ int64 .gid }}
+  namespaces: {{ .namespaces | default list | toJson }}
+  directory: /{{ .name }}
+{{- end }}
+{{- end -}}
+
+{{/* Namespaces of all tenants. */}}
+{{- define "training-day.trainerNamespaces" -}}
+{{- $all := .Values.trainerNamespaces -}}
+{{- range .Values.lane.tenants -}}
+{{- $all = concat $all (.namespaces | default list) -}}
+{{- end -}}
+{{- toJson $all -}}
+{{- end -}}
+
 {{- define "training-day.needsPreparation" -}}
 {{- if or (ne .Values.lane.mount "none") (eq .Values.disk.type "hostPath") -}}true{{- end -}}
 {{- end -}}
@@ -129,8 +153,30 @@ MiB that the container's memory leaves for samples, by the arithmetic a node doe
 
 {{/* What values contradict each other, in words; the schema has looked at each by itself. */}}
 {{- define "training-day.validate" -}}
-{{- if and (eq .Values.lane.mount "persistentVolume") (not .Values.trainerNamespaces) -}}
+{{- $namespaces := include "training-day.trainerNamespaces" . | fromJsonArray -}}
+{{- if and (eq .Values.lane.mount "persistentVolume") (not $namespaces) -}}
 {{- fail "lane.mount=persistentVolume makes a claim in each of trainerNamespaces, which is empty; name the namespaces that train, or take lane.mount=hostPath or none" -}}
+{{- end -}}
+{{- if and .Values.lane.tenants (not .Values.tokens.secretName) -}}
+{{- fail "lane.tenants need tokens.secretName: without tokens whoever comes by TCP is the tenant default and may do all" -}}
+{{- end -}}
+{{- range $namespace := $namespaces -}}
+{{- if ne (len (without $namespaces $namespace)) (int (sub (len $namespaces) 1)) -}}
+{{- fail (printf "namespace %s is named twice in trainerNamespaces and lane.tenants, a namespace trains for one tenant; leave one out" $namespace) -}}
+{{- end -}}
+{{- end -}}
+{{- $names := dict -}}
+{{- $groups := dict (toString (int64 .Values.podSecurity.runAsGroup)) "podSecurity.runAsGroup" -}}
+{{- range $tenant := include "training-day.tenants" . | fromYamlArray -}}
+{{- $gid := toString (int64 $tenant.gid) -}}
+{{- if hasKey $names $tenant.name -}}
+{{- fail (printf "tenant %s is named twice (default is always there), leave one out of lane.tenants" $tenant.name) -}}
+{{- end -}}
+{{- if hasKey $groups $gid -}}
+{{- fail (printf "gid %s of tenant %s is that of %s, too, who could reach its directory; give each its own" $gid $tenant.name (get $groups $gid)) -}}
+{{- end -}}
+{{- $_ := set $names $tenant.name true -}}
+{{- $_ := set $groups $gid (printf "tenant %s" $tenant.name) -}}
 {{- end -}}
 {{- if and (eq .Values.disk.type "persistentVolumeClaim") (ne .Values.mode "StatefulSet") -}}
 {{- fail (printf "disk.type=persistentVolumeClaim needs mode=StatefulSet, mode=%s; take disk.type=hostPath, or the other mode" .Values.mode) -}}
@@ -158,6 +204,12 @@ grid:
 lane:
   socket: /run/training-day/lane.sock
   segmentDirectory: /run/training-day
+  {{- if include "training-day.mountsHost" . }}
+  tenants:
+    {{- range include "training-day.tenants" . | fromYamlArray }}
+    - {{ printf "%s:%d" .name (int64 .gid) | quote }}
+    {{- end }}
+  {{- end }}
   tcp:
     enabled: true
     port: {{ .Values.ports.lane }}

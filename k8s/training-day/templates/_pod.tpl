@@ -68,7 +68,9 @@ spec:
     fsGroup: {{ .Values.podSecurity.runAsGroup }}
     fsGroupChangePolicy: OnRootMismatch
     supplementalGroups:
-      - {{ .Values.lane.gid }}
+      {{- range include "training-day.tenants" . | fromYamlArray }}
+      - {{ int64 .gid }}
+      {{- end }}
     seccompProfile:
       type: RuntimeDefault
     {{- with .Values.podSecurity.seLinuxLevel }}
@@ -77,8 +79,9 @@ spec:
     {{- end }}
   {{- if include "training-day.needsPreparation" . }}
   initContainers:
-    # The kubelet makes directories of the host as root's. Their owner may give them to a group that
-    # it is in without any capability.
+    # The kubelet makes directories of the host as root's, before or after the node is there. They
+    # become the node's, and its trainers' group may do no more than pass through: who could write
+    # there could put a socket of its own in the place of the node's.
     - name: directories
       image: {{ include "training-day.image" . }}
       imagePullPolicy: {{ .Values.image.pullPolicy }}
@@ -87,16 +90,19 @@ spec:
         - -c
         - |
           prepare() {
-            [ "$(stat -c '%g %a' "$1")" = "$2 $3" ] || { chgrp "$2" "$1" && chmod "$3" "$1"; } || {
-              echo "$1 cannot be given to group $2 with mode $3: do so on the host" >&2
+            mkdir -p "$1"
+            [ "$(stat -c '%u:%g %a' "$1")" = "$2 $3" ] || { chown "$2" "$1" && chmod "$3" "$1"; } || {
+              echo "$1 cannot be given to $2 with mode $3: do so on the host" >&2
               exit 1
             }
           }
           {{- if include "training-day.mountsHost" . }}
-          prepare /run/training-day {{ .Values.lane.gid }} 2770
+          {{- range include "training-day.tenants" . | fromYamlArray }}
+          prepare /run/training-day{{ .directory }} {{ $.Values.podSecurity.runAsUser }}:{{ int64 .gid }} {{ ternary 2711 2710 (and (not .directory) (gt (len $.Values.lane.tenants) 0)) }}
+          {{- end }}
           {{- end }}
           {{- if eq .Values.disk.type "hostPath" }}
-          prepare /var/lib/training-day {{ .Values.podSecurity.runAsGroup }} 770
+          prepare /var/lib/training-day {{ .Values.podSecurity.runAsUser }}:{{ .Values.podSecurity.runAsGroup }} 700
           {{- end }}
       securityContext:
         runAsNonRoot: false
@@ -105,6 +111,8 @@ spec:
         readOnlyRootFilesystem: true
         capabilities:
           drop: [ALL]
+          # To give away, and to look again into what has been given away.
+          add: [CHOWN, DAC_OVERRIDE, FOWNER]
       resources:
         requests:
           memory: 32Mi

@@ -38,14 +38,15 @@ public final class ChildJvm implements AutoCloseable {
   }
 
   /** Starts any command line, as one that ends in {@link #command}. */
-  ChildJvm(List<String> commandLine) throws IOException {
+  public ChildJvm(List<String> commandLine) throws IOException {
     process = new ProcessBuilder(commandLine).redirectErrorStream(true).start();
     Thread reader = new Thread(this::readOutput, "output of " + process.pid());
     reader.setDaemon(true);
     reader.start();
   }
 
-  static List<String> command(List<String> jvmArguments, Class<?> main, Object... arguments) {
+  public static List<String> command(
+      List<String> jvmArguments, Class<?> main, Object... arguments) {
     List<String> command = new ArrayList<>();
     command.add(Path.of(System.getProperty("java.home"), "bin", "java").toString());
     command.addAll(jvmArguments);

@@ -8,14 +8,14 @@ import java.util.List;
 import java.util.stream.Stream;
 
 /** A segment directory of one test, so that it sees no other node's files. */
-final class SharedDirectory implements AutoCloseable {
+public final class SharedDirectory implements AutoCloseable {
   private final Path path;
 
-  SharedDirectory() throws IOException {
+  public SharedDirectory() throws IOException {
     path = Files.createTempDirectory(Path.of("/dev/shm"), "training-day-test-");
   }
 
-  Path path() {
+  public Path path() {
     return path;
   }
 

@@ -9,6 +9,7 @@ import java.nio.file.Path;
 import java.time.Duration;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import org.assertj.core.api.ThrowableAssert.ThrowingCallable;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -62,6 +63,31 @@ class SettingsTest {
         () ->
             Settings.builder().set(SettingKey.GRID_PORT, 48_000).set(SettingKey.GRID_PORT, 48_001),
         "grid.port=48001, allowed: set once, it is set to 48000");
+  }
+
+  @Test
+  void tenants_namedTwiceOrOverTcpWithoutTokens_areRefused() {
+    Settings.Builder tenants =
+        Settings.builder()
+            .set(SettingKey.LANE_TCP_ENABLED, true)
+            .set(SettingKey.LANE_TENANTS, List.of("default:7", "a:8", "a"));
+    assertRefused(
+        tenants::build,
+        "lane.tenants=a, allowed: named once, leave one of them out",
+        "lane.tokensFile=unset, allowed: a path, where lane.tenants are others than default,"
+            + " set it, for without tokens whoever comes by TCP is the tenant default and may do"
+            + " all; or set lane.tcp.enabled to false");
+    Settings alone =
+        Settings.builder()
+            .set(SettingKey.LANE_TCP_ENABLED, true)
+            .set(SettingKey.LANE_TENANTS, List.of("default:7"))
+            .build();
+    assertThat(alone.lane().tenantList())
+        .containsExactly(new Settings.Tenant("default", Optional.of("7")));
+    assertRefused(
+        () -> Settings.defaults().with(SettingKey.LANE_TENANTS, List.of("../a")),
+        "lane.tenants=../a, allowed: a list of at most 256 NAME or NAME:GROUP, a name of 1 to 63"
+            + " letters, digits, '.', '_' or '-'");
   }
 
   @Test

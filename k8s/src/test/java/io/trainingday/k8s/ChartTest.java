@@ -113,12 +113,14 @@ class ChartTest {
     assertThat(claimed.find()).isTrue();
     assertThat(PodSecurity.of(manifests.nodes().path("spec"))).hasToString(claimed.group(1));
     // Directories of the host are the one thing that goes beyond: containers are restricted but for
-    // the user of the one that prepares them.
+    // the one that gives them away.
     assertThat(PodSecurity.violations(PodSecurity.Level.RESTRICTED, manifests.nodes().path("spec")))
         .allMatch(
             why ->
                 why.endsWith("is a hostPath")
                     || why.equals("directories may run as root")
+                    || Set.of("CHOWN", "DAC_OVERRIDE", "FOWNER").stream()
+                        .anyMatch(added -> why.equals("directories adds " + added))
                     || why.equals("directories runs as user 0"));
     assertThat(manifests.of("Pod"))
         .hasSize(1)
@@ -396,12 +398,26 @@ class ChartTest {
   }
 
   @Test
-  void laneDirectory_isTheSameForNodesAndClaims() {
+  void laneDirectory_ofEachTenant_isTheSameForNodesClaimsAndSettings(@TempDir Path work)
+      throws IOException {
     JsonNode lane = volume("lane");
+    // As a node finds them, so that all else must agree with its settings.
+    Settings.Lane settings = settings(work).lane();
+    Path own = settings.resolvedSocket().resolveSibling("");
+    List<String> directories =
+        settings.tenantList().stream()
+            .map(tenant -> tenant.isDefault() ? own : own.resolve(tenant.name()))
+            .map(
+                path ->
+                    lane.at("/hostPath/path").asText() + path.toString().substring(LANE.length()))
+            .toList();
     List<JsonNode> persistent = manifests.of("PersistentVolume");
     assertThat(manifests.of("PersistentVolumeClaim")).hasSameSizeAs(persistent);
+    assertThat(directories)
+        .containsAll(
+            persistent.stream().map(one -> one.at("/spec/hostPath/path").asText()).toList());
     for (JsonNode one : persistent) {
-      assertThat(one.at("/spec/hostPath")).isEqualTo(lane.path("hostPath"));
+      assertThat(one.at("/spec/hostPath/type")).isEqualTo(lane.at("/hostPath/type"));
       JsonNode reference = one.at("/spec/claimRef");
       JsonNode claim =
           manifests.of("PersistentVolumeClaim").stream()
@@ -419,11 +435,25 @@ class ChartTest {
     assertThat(manifests.nodes().at("/spec/initContainers").isEmpty())
         .isEqualTo(!ofHost && !volume("disk").has("hostPath"));
     if (ofHost) {
-      JsonNode prepares = manifests.nodes().at("/spec/initContainers/0");
-      String group = manifests.nodes().at("/spec/securityContext/supplementalGroups/0").asText();
-      assertThat(prepares.at("/command/2").asText())
-          .contains("prepare " + LANE + " " + group + " 2770\n");
+      String prepares = manifests.nodes().at("/spec/initContainers/0/command/2").asText();
+      JsonNode security = manifests.nodes().at("/spec/securityContext");
+      List<String> groups =
+          each(security.path("supplementalGroups")).map(JsonNode::asText).toList();
+      assertThat(settings.tenantList()).extracting(t -> t.group().orElseThrow()).isEqualTo(groups);
+      for (Settings.Tenant tenant : settings.tenantList()) {
+        Path directory = tenant.isDefault() ? own : own.resolve(tenant.name());
+        assertThat(prepares)
+            .contains(
+                "prepare %s %s:%s %d\n"
+                    .formatted(
+                        directory,
+                        security.path("runAsUser").asText(),
+                        tenant.group().orElseThrow(),
+                        // As the node has it: others pass through it to theirs.
+                        directory.equals(own) && groups.size() > 1 ? 2711 : 2710));
+      }
     } else {
+      assertThat(settings.tenants()).isEmpty();
       assertThat(lane.at("/emptyDir/medium").asText()).isEqualTo("Memory");
     }
   }

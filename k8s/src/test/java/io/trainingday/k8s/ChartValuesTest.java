@@ -47,6 +47,7 @@ class ChartValuesTest {
           "lane.socket",
           "stop",
           "lane.segmentDirectory",
+          "lane.tenants",
           "lane.tcp",
           "lane.tls",
           "lane.tokensFile",
@@ -84,6 +85,10 @@ class ChartValuesTest {
           ports.lane=80                                 | at '/ports/lane': minimum: got 80, want 1,024
           ports.lane=9464                               | ports.metrics=9464 <> ports.lane=9464, give each its own port
           lane.mount=persistentVolume                   | lane.mount=persistentVolume makes a claim in each of trainerNamespaces, which is empty
+          lane.tenants[0].name=team-a lane.tenants[0].gid=10003 | lane.tenants need tokens.secretName
+          tokens.secretName=t lane.tenants[0].name=team-a lane.tenants[0].gid=10002 | gid 10002 of tenant team-a is that of tenant default, too
+          tokens.secretName=t lane.tenants[0].name=default lane.tenants[0].gid=10003 | tenant default is named twice
+          tokens.secretName=t trainerNamespaces[0]=x lane.tenants[0].name=a lane.tenants[0].gid=3 lane.tenants[0].namespaces[0]=x | namespace x is named twice
           disk.type=persistentVolumeClaim               | disk.type=persistentVolumeClaim needs mode=StatefulSet, mode=DaemonSet
           resources.memory=2Gi                          | settings.memory.maxSize=auto has at least 64MiB left, but resources.memory=2048MiB - jvm.heap=1024MiB
           settings.memory.maxSize=15GiB                 | settings.memory.maxSize=15GiB > resources.memory=16384MiB - jvm.heap=1024MiB

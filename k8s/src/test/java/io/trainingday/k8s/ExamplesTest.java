@@ -75,10 +75,13 @@ class ExamplesTest {
       assertThat(volume.at("/persistentVolumeClaim/claimName").asText()).isEqualTo(name(claim));
       assertThat(named(trainer.path("volumeMounts"), "training-day").path("mountPath").asText())
           .isEqualTo(lane);
-      assertThat(spec.at("/securityContext/supplementalGroups"))
-          .isEqualTo(nodes.at("/securityContext/supplementalGroups"));
-      assertThat(spec.at("/securityContext/runAsUser"))
-          .isEqualTo(nodes.at("/securityContext/runAsUser"));
+      assertThat(spec.at("/securityContext/supplementalGroups")).hasSize(1);
+      assertThat(spec.at("/securityContext/supplementalGroups/0"))
+          .isEqualTo(nodes.at("/securityContext/supplementalGroups/0"));
+      // They need not be the node's user, and show it.
+      assertThat(spec.at("/securityContext/runAsUser").asInt())
+          .isPositive()
+          .isNotEqualTo(nodes.at("/securityContext/runAsUser").asInt());
       JsonNode shm = named(spec.path("volumes"), "shm");
       assertThat(shm.at("/emptyDir/medium").asText()).isEqualTo("Memory");
       assertThat(shm.at("/emptyDir/sizeLimit").asText()).isNotEmpty();

@@ -41,7 +41,8 @@ final class LocalSocket implements Closeable {
             .findAny()
             .flatMap(Settings.Tenant::group);
     if (group.isPresent()) {
-      return claim(lane, socket, group, Grant.LOCAL, lane.slots().write(), budget);
+      boolean aboveOthers = lane.tenants().size() > 1;
+      return claim(lane, socket, group, aboveOthers, Grant.LOCAL, lane.slots().write(), budget);
     }
     SocketFile file = SocketFile.claim("lane.socket", socket);
     try {
@@ -71,18 +72,19 @@ final class LocalSocket implements Closeable {
             lane.tenantAdmin() ? Set.of(Role.TRAINER, Role.ADMIN) : Set.of(Role.TRAINER));
     SlotWrite write =
         lane.slots().write() == SlotWrite.AUTO ? SlotWrite.COPIED : lane.slots().write();
-    return claim(lane, directory.resolve(FILE), tenant.group(), grant, write, budget);
+    return claim(lane, directory.resolve(FILE), tenant.group(), false, grant, write, budget);
   }
 
   private static LocalSocket claim(
       Settings.Lane lane,
       Path socket,
       Optional<String> group,
+      boolean aboveOthers,
       Grant grant,
       SlotWrite write,
       SlotBudget budget) {
     Path directory = socket.resolveSibling("");
-    boolean shared = TenantDirectory.prepare(directory, group);
+    boolean shared = TenantDirectory.prepare(directory, group, aboveOthers);
     SocketFile file = SocketFile.claim("lane.tenants: socket", socket);
     try {
       Segments.Limits limits = limits(lane, budget, write == SlotWrite.COPIED);

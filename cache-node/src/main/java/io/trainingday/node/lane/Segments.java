@@ -129,8 +129,10 @@ final class Segments implements AutoCloseable {
     try {
       requireTmpfs("lane.tenants: " + tenantDirectory, tenantDirectory);
       Path base = tenantDirectory.resolve(".segments");
-      if (!Files.isDirectory(base, LinkOption.NOFOLLOW_LINKS)) {
-        create(base, shared);
+      if (shared) {
+        TenantDirectory.share(base);
+      } else if (!Files.isDirectory(base, LinkOption.NOFOLLOW_LINKS)) {
+        Files.createDirectory(base, PRIVATE);
       }
       return open(base, shared, limits);
     } catch (IOException e) {
@@ -147,7 +149,12 @@ final class Segments implements AutoCloseable {
       try (FileChannel guard = LockFile.open(base.resolve("lock"))) {
         guard.lock();
         sweep(base);
-        Path own = create(base.resolve("node-" + UUID.randomUUID()), shared);
+        Path own = base.resolve("node-" + UUID.randomUUID());
+        if (shared) {
+          TenantDirectory.share(own);
+        } else {
+          Files.createDirectory(own, PRIVATE);
+        }
         LockFile lockFile = LockFile.tryHold(own.resolve("lock"));
         if (lockFile == null) {
           throw new IllegalStateException(own + " is new, yet somebody has locked it");
@@ -155,12 +162,6 @@ final class Segments implements AutoCloseable {
         return new Segments(own, shared, lockFile, limits);
       }
     }
-  }
-
-  private static Path create(Path directory, boolean shared) throws IOException {
-    return shared
-        ? TenantDirectory.createShared(directory)
-        : Files.createDirectory(directory, PRIVATE);
   }
 
   /**

@@ -22,6 +22,10 @@ import java.util.Set;
 final class TenantDirectory {
   private static final int SETGID = 02000;
   private static final int SHARED = SETGID | 0710;
+
+  /** For the directory that those of other tenants lie in: all pass through, to their own. */
+  private static final int SHARED_ABOVE_OTHERS = SETGID | 0711;
+
   private static final int WRITABLE_BY_OTHERS = 0022;
   private static final int PERMISSIONS = 07777;
   private static final Set<PosixFilePermission> PRIVATE =
@@ -36,10 +40,11 @@ final class TenantDirectory {
    *
    * @param group a name or a number; empty: one that is there is left as it is, a new one is for
    *     this user alone
+   * @param aboveOthers whether directories of other tenants lie in it
    * @return whether trainers of its group reach it
    * @throws LaneStartException when it is not, and cannot be made, one that only this user changes
    */
-  static boolean prepare(Path directory, Optional<String> group) {
+  static boolean prepare(Path directory, Optional<String> group, boolean aboveOthers) {
     try {
       if (!Files.exists(directory, LinkOption.NOFOLLOW_LINKS)) {
         Files.createDirectories(directory, PosixFilePermissions.asFileAttribute(PRIVATE));
@@ -52,7 +57,7 @@ final class TenantDirectory {
                 .formatted(directory, owner, user, user));
       }
       if (group.isPresent()) {
-        give(directory, group.get());
+        give(directory, group.get(), aboveOthers ? SHARED_ABOVE_OTHERS : SHARED);
       }
       int mode = mode(directory);
       if ((mode & WRITABLE_BY_OTHERS) != 0) {
@@ -69,7 +74,7 @@ final class TenantDirectory {
     }
   }
 
-  private static void give(Path directory, String name) throws IOException {
+  private static void give(Path directory, String name, int mode) throws IOException {
     GroupPrincipal group;
     try {
       group =
@@ -89,12 +94,12 @@ final class TenantDirectory {
       if (!view.readAttributes().group().equals(group)) {
         view.setGroup(group);
       }
-      share(directory);
+      share(directory, mode);
     } catch (IOException e) {
       throw notGiven(directory, name, e);
     }
     // The kernel drops the bit, and says nothing, for who is not in the group.
-    if (mode(directory) != SHARED) {
+    if (mode(directory) != mode) {
       throw notGiven(directory, name, new IOException("mode %o".formatted(mode(directory))));
     }
   }
@@ -106,16 +111,22 @@ final class TenantDirectory {
         why);
   }
 
-  /** A directory inside one that is shared: the same for the group. */
-  static Path createShared(Path directory) throws IOException {
-    Files.createDirectory(directory, PosixFilePermissions.asFileAttribute(PRIVATE));
-    share(directory);
+  /** Makes a directory inside one that is shared, for the same group, or makes one there so. */
+  static Path share(Path directory) throws IOException {
+    if (!Files.isDirectory(directory, LinkOption.NOFOLLOW_LINKS)) {
+      Files.createDirectory(directory, PosixFilePermissions.asFileAttribute(PRIVATE));
+    }
+    Object group = Files.getAttribute(directory.resolveSibling(""), "unix:gid");
+    if (!Files.getAttribute(directory, "unix:gid").equals(group)) {
+      Files.setAttribute(directory, "unix:gid", group);
+    }
+    share(directory, SHARED);
     return directory;
   }
 
-  private static void share(Path directory) throws IOException {
-    if (mode(directory) != SHARED) {
-      Files.setAttribute(directory, "unix:mode", SHARED);
+  private static void share(Path directory, int mode) throws IOException {
+    if (mode(directory) != mode) {
+      Files.setAttribute(directory, "unix:mode", mode);
     }
   }
 

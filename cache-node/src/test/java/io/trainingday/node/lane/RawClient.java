@@ -24,6 +24,7 @@ import java.nio.file.StandardOpenOption;
 /** Speaks the lane frame by frame, so that tests see and break every byte. One thread. */
 final class RawClient implements AutoCloseable {
   private final SocketChannel channel;
+  private final Path socket;
   private long lastRequest;
 
   /** A reply and, of an inline batch, its payload. */
@@ -37,12 +38,14 @@ final class RawClient implements AutoCloseable {
   }
 
   RawClient(Path socket) throws IOException {
+    this.socket = socket;
     channel = SocketChannel.open(StandardProtocolFamily.UNIX);
     channel.connect(UnixDomainSocketAddress.of(socket));
   }
 
   /** Over TCP. */
   RawClient(String hostAndPort) throws IOException {
+    socket = Path.of("/no/socket");
     int colon = hostAndPort.lastIndexOf(':');
     channel =
         SocketChannel.open(
@@ -180,13 +183,13 @@ final class RawClient implements AutoCloseable {
   Mapped segment(long slotBytes, int slots) throws IOException {
     LaneMessage.SegmentReply reply =
         call(new LaneMessage.Segment(slotBytes, slots)).as(LaneMessage.SegmentReply.class);
+    Path path = socket.resolveSibling(reply.path());
     try (FileChannel file =
-        FileChannel.open(
-            Path.of(reply.path()), StandardOpenOption.READ, StandardOpenOption.WRITE)) {
+        FileChannel.open(path, StandardOpenOption.READ, StandardOpenOption.WRITE)) {
       MappedByteBuffer memory = file.map(FileChannel.MapMode.READ_WRITE, 0, slotBytes * slots);
       memory.order(ByteOrder.LITTLE_ENDIAN);
       call(new LaneMessage.Mapped(reply.segment())).as(LaneMessage.Done.class);
-      return new Mapped(reply.segment(), Path.of(reply.path()), memory);
+      return new Mapped(reply.segment(), path, memory);
     }
   }
 
