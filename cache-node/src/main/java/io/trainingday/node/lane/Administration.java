@@ -18,7 +18,11 @@ final class Administration {
    *
    * @throws LaneException REFUSED when the request does not fit the data set
    */
-  static LaneMessage answer(AdminApi api, String tenant, AdminMessage request) {
+  static LaneMessage answer(AdminApi api, Grant grant, AdminMessage request) {
+    String tenant = grant.tenant();
+    if (!(request instanceof AdminMessage.Datasets)) {
+      requireGrant(grant, dataset(request).orElse(""));
+    }
     try {
       if (request instanceof AdminMessage.Datasets) {
         return new AdminMessage.DatasetsReply(api.datasetsJson(tenant));
@@ -31,6 +35,31 @@ final class Administration {
     } catch (DatasetRefusedException e) {
       throw new LaneException(Code.REFUSED, String.valueOf(e.getMessage()));
     }
+  }
+
+  private static void requireGrant(Grant grant, String dataset) {
+    if (!grant.datasets().mayAdminister(dataset)) {
+      throw new Denial(
+          RefusalReason.GRANT,
+          "data set \"%s\" is not granted to this token for administration; take one with admin: of it"
+              .formatted(dataset));
+    }
+  }
+
+  /** The one data set a request is about; empty if there is no such one. */
+  static Optional<String> dataset(AdminMessage request) {
+    if (request instanceof AdminMessage.Publish publish) {
+      return Optional.of(publish.name());
+    } else if (request instanceof AdminMessage.PublishChanged changed) {
+      return Optional.of(changed.name());
+    } else if (request instanceof AdminMessage.PublishManifest manifest) {
+      return Optional.of(manifest.name());
+    } else if (request instanceof AdminMessage.Invalidate invalidate) {
+      return Optional.of(invalidate.name());
+    } else if (request instanceof AdminMessage.Configure configure) {
+      return Optional.of(configure.name());
+    }
+    return Optional.empty();
   }
 
   private static long generation(AdminApi api, String tenant, AdminMessage request) {

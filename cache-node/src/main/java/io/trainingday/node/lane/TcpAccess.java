@@ -12,7 +12,7 @@ import javax.net.ssl.SSLEngine;
 import org.jspecify.annotations.Nullable;
 
 /** What the lane over TCP asks of those who connect, and shows to the nodes it connects to. */
-final class TcpAccess {
+final class TcpAccess implements Grants {
   private final @Nullable LaneTls tls;
   private final boolean clientCertificates;
   private final @Nullable Tokens tokens;
@@ -50,9 +50,14 @@ final class TcpAccess {
     return new Pem(key.name(), file.orElseThrow());
   }
 
-  /** What a token grants, null for nothing. */
-  @Nullable Grant grant(String token) {
+  @Override
+  public @Nullable Grant of(String token) {
     return tokens == null ? Grant.ALL : tokens.find(token).orElse(null);
+  }
+
+  @Override
+  public boolean isTenant(String name) {
+    return tokens != null && tokens.isTenant(name);
   }
 
   /** For a connection that came in; null where there is no TLS. */
