@@ -1,44 +1,58 @@
 package io.trainingday.node;
 
-import ch.qos.logback.classic.Level;
-import ch.qos.logback.classic.Logger;
-import ch.qos.logback.classic.spi.ILoggingEvent;
-import ch.qos.logback.core.AppenderBase;
+import java.io.ByteArrayOutputStream;
+import java.io.OutputStream;
+import java.io.PrintStream;
+import java.nio.charset.StandardCharsets;
 import java.util.List;
-import java.util.concurrent.CopyOnWriteArrayList;
-import org.slf4j.LoggerFactory;
 
 /** The warnings and errors that are logged from its making to its closing, in this JVM. */
-public final class LogLines extends AppenderBase<ILoggingEvent> implements AutoCloseable {
-  private final List<String> lines = new CopyOnWriteArrayList<>();
-  private final Logger root = (Logger) LoggerFactory.getLogger(org.slf4j.Logger.ROOT_LOGGER_NAME);
+public final class LogLines implements AutoCloseable {
+  private final ByteArrayOutputStream bytes = new ByteArrayOutputStream();
+  private final PrintStream out = System.out;
+  private final PrintStream err = System.err;
 
   public LogLines() {
-    setContext(root.getLoggerContext());
-    start();
-    root.addAppender(this);
+    System.setOut(both(out));
+    System.setErr(both(err));
   }
 
-  @Override
-  protected void append(ILoggingEvent event) {
-    if (event.getLevel().isGreaterOrEqual(Level.WARN)) {
-      lines.add(event.getLevel() + " " + event.getFormattedMessage());
-    }
+  private PrintStream both(PrintStream other) {
+    return new PrintStream(
+        new OutputStream() {
+          @Override
+          public void write(int one) {
+            other.write(one);
+            bytes.write(one);
+          }
+
+          @Override
+          public void write(byte[] some, int offset, int length) {
+            other.write(some, offset, length);
+            bytes.write(some, offset, length);
+          }
+        },
+        true,
+        StandardCharsets.UTF_8);
   }
 
   /** Those with all of these parts. */
   public List<String> with(String... parts) {
-    return lines.stream().filter(line -> List.of(parts).stream().allMatch(line::contains)).toList();
+    return all().stream().filter(line -> List.of(parts).stream().allMatch(line::contains)).toList();
   }
 
   /** All. */
   public List<String> all() {
-    return List.copyOf(lines);
+    return bytes
+        .toString(StandardCharsets.UTF_8)
+        .lines()
+        .filter(line -> line.matches("[0-9:.]+ (WARN|ERROR) .*"))
+        .toList();
   }
 
   @Override
   public void close() {
-    root.detachAppender(this);
-    stop();
+    System.setOut(out);
+    System.setErr(err);
   }
 }
