@@ -201,6 +201,12 @@ grid:
   communicationPort: {{ .Values.ports.communication }}
   discovery:
     dnsName: {{ include "training-day.nodesHost" . }}
+  {{- if .Values.gridTls.secretName }}
+  tls:
+    certificate: /etc/training-day-grid-tls/tls.crt
+    key: /etc/training-day-grid-tls/tls.key
+    trust: /etc/training-day-grid-tls/ca.crt
+  {{- end }}
 lane:
   socket: /run/training-day/lane.sock
   segmentDirectory: /run/training-day

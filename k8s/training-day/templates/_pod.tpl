@@ -226,6 +226,11 @@ spec:
           mountPath: /etc/training-day-tls
           readOnly: true
         {{- end }}
+        {{- if .Values.gridTls.secretName }}
+        - name: grid-tls
+          mountPath: /etc/training-day-grid-tls
+          readOnly: true
+        {{- end }}
         {{- if .Values.tokens.secretName }}
         - name: tokens
           mountPath: /etc/training-day-tokens
@@ -258,6 +263,12 @@ spec:
     {{- end }}
     {{- with .Values.tls.secretName }}
     - name: tls
+      secret:
+        secretName: {{ . }}
+        defaultMode: 0440
+    {{- end }}
+    {{- with .Values.gridTls.secretName }}
+    - name: grid-tls
       secret:
         secretName: {{ . }}
         defaultMode: 0440

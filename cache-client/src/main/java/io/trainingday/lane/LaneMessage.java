@@ -401,6 +401,12 @@ public sealed interface LaneMessage
           new int[0]);
     }
 
+    /** The same, but that what is missing is not leased to who asks. */
+    public Read withoutLeases() {
+      return new Read(
+          handle, shape, false, variant, segment, slot, waitMillis, indices, stamps, variants);
+    }
+
     /** The variant of the sample at a place of {@code indices}. */
     public int variantOf(int i) {
       return variants.length == 0 ? variant : variants[i];

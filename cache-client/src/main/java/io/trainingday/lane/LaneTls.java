@@ -78,7 +78,7 @@ public final class LaneTls {
           TrustManagerFactory.getInstance(TrustManagerFactory.getDefaultAlgorithm());
       trusts.init(store);
       SSLContext context = SSLContext.getInstance("TLS");
-      context.init(keys, trusts.getTrustManagers(), null);
+      context.init(keys, InTime.all(trusts.getTrustManagers()), null);
       return new LaneTls(context);
     } catch (IOException | GeneralSecurityException e) {
       throw new LaneTlsException("%s cannot be used: %s".formatted(trust, e), e);
@@ -89,6 +89,14 @@ public final class LaneTls {
     KeyStore store = KeyStore.getInstance("PKCS12");
     store.load(null, null);
     return store;
+  }
+
+  /**
+   * Keys and trust for who makes its own connections, such as Ignite. Which protocols are spoken
+   * and whether certificates are asked for is theirs to say.
+   */
+  public SSLContext context() {
+    return context;
   }
 
   /** For one connection to a node; its certificate must be one for {@code host}. */

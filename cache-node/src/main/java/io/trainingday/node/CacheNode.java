@@ -14,10 +14,13 @@ import io.trainingday.node.disk.DiskStats;
 import io.trainingday.node.fill.Elsewhere;
 import io.trainingday.node.fill.FillLimits;
 import io.trainingday.node.fill.Fills;
+import io.trainingday.node.lane.GridTls;
 import io.trainingday.node.lane.LaneEndpoint;
 import io.trainingday.node.lane.LaneServer;
 import io.trainingday.node.lane.LaneServices;
 import io.trainingday.node.lane.LaneStats;
+import io.trainingday.node.lane.RefusalReason;
+import io.trainingday.node.lane.Refusals;
 import io.trainingday.node.membership.GridMembership;
 import io.trainingday.node.membership.Keeper;
 import io.trainingday.node.membership.ServingLease;
@@ -64,6 +67,7 @@ import java.util.function.Consumer;
 import java.util.function.LongSupplier;
 import java.util.function.Supplier;
 import java.util.stream.Collectors;
+import javax.net.ssl.SSLContext;
 import org.apache.ignite.Ignite;
 import org.apache.ignite.IgniteException;
 import org.apache.ignite.IgniteSystemProperties;
@@ -98,6 +102,7 @@ public final class CacheNode implements AutoCloseable {
   private final LaneEndpoint endpoint;
   private final Optional<DiskTier> disk;
   private final @Nullable KeptFiles kept;
+  private final Refusals gridRefusals;
   private final Ignite ignite;
   private final RecordStores stores;
   private final Ownership ownership;
@@ -137,11 +142,12 @@ public final class CacheNode implements AutoCloseable {
   public static CacheNode launch(Settings stated) {
     stated.validate();
     Settings settings = MemoryPlan.resolve(stated);
+    Optional<SSLContext> gridTls = GridTls.read(settings.grid().tls());
     LaneEndpoint endpoint = LaneEndpoint.claim(settings);
     Optional<DiskTier> disk = Optional.empty();
     try {
       disk = openDisk(settings);
-      return new CacheNode(stated, settings, endpoint, disk);
+      return new CacheNode(stated, settings, endpoint, gridTls, disk);
     } catch (RuntimeException | Error e) {
       disk.ifPresent(DiskTier::close);
       endpoint.close();
@@ -162,15 +168,20 @@ public final class CacheNode implements AutoCloseable {
   }
 
   private CacheNode(
-      Settings stated, Settings settings, LaneEndpoint endpoint, Optional<DiskTier> disk) {
+      Settings stated,
+      Settings settings,
+      LaneEndpoint endpoint,
+      Optional<SSLContext> gridTls,
+      Optional<DiskTier> disk) {
     this.settings = settings;
     this.disk = disk;
     this.endpoint = endpoint;
     Stopper stopper = new Stopper();
+    gridRefusals = stopper.refusals;
     kept = settings.disk().path().map(path -> openKept(path.resolve(KEPT))).orElse(null);
     Optional<Kept> before = kept == null ? Optional.empty() : kept.kept();
     try {
-      ignite = startIgnite(settings, stopper, endpoint.tcpAddress(), attribute(before));
+      ignite = startIgnite(settings, stopper, endpoint.tcpAddress(), attribute(before), gridTls);
     } catch (RuntimeException | Error e) {
       closeKept();
       throw e;
@@ -359,9 +370,11 @@ public final class CacheNode implements AutoCloseable {
       Settings settings,
       GridListener listener,
       Optional<String> laneAddress,
-      Optional<byte[]> kept) {
+      Optional<byte[]> kept,
+      Optional<SSLContext> tls) {
     try {
-      return Ignition.start(IgniteConfigurations.create(settings, listener, laneAddress, kept));
+      return Ignition.start(
+          IgniteConfigurations.create(settings, listener, laneAddress, kept, tls));
     } catch (IgniteException e) {
       Throwable root = e;
       while (root.getCause() != null && root.getCause() != root) {
@@ -521,7 +534,8 @@ public final class CacheNode implements AutoCloseable {
         moved.arrivedBytes(),
         moved.dropped(),
         moved.reclaimed(),
-        moved.reclaimedBytes());
+        moved.reclaimedBytes(),
+        gridRefusals.counts());
   }
 
   private NodeStats.Memory memoryStats() {
@@ -653,6 +667,15 @@ public final class CacheNode implements AutoCloseable {
   private static final class Stopper implements GridListener {
     private volatile @Nullable CacheNode node;
     private volatile @Nullable String failure;
+    private final Refusals refusals = new Refusals(RefusalReason.GRID, System::nanoTime, LOG::warn);
+
+    @Override
+    public void refused(String from, Throwable why) {
+      refusals.count(
+          RefusalReason.ofTls(why),
+          "a node at " + from,
+          "TLS: " + String.valueOf(why.getMessage()));
+    }
 
     @Override
     public void memoryFull(String cause) {

@@ -19,7 +19,7 @@ final class StatusTextTest {
             3_720_000,
             "",
             ReloadStats.none(),
-            new NodeStats.Grid(77, List.of("a", "b"), 1_024, 512, 3, 0, 0, 0, 0, 0),
+            new NodeStats.Grid(77, List.of("a", "b"), 1_024, 512, 3, 0, 0, 0, 0, 0, Map.of()),
             new NodeStats.Memory(1 << 30, 2L << 30, 64 << 20, 0, ""),
             new NodeStats.Disk(
                 3L << 30,
@@ -118,7 +118,7 @@ final class StatusTextTest {
                 new ReloadStats.Source(0, 0, "", 0),
                 List.of("memory.maxSize", "grid.port"),
                 List.of("datasets.pets.backups=1 <> backups=0")),
-            new NodeStats.Grid(1, List.of("a"), 64, 64, 0, 0, 0, 0, 0, 0),
+            new NodeStats.Grid(1, List.of("a"), 64, 64, 0, 0, 0, 0, 0, 0, Map.of()),
             new NodeStats.Memory(0, 0, 0, 0, "out of memory"),
             NodeStats.Disk.NONE,
             new NodeStats.Lane(0, 0, 0, 0, 0, 0, 0, Map.of()),

@@ -46,6 +46,15 @@ public final class TestCertificates {
     return identity(directory, name, store);
   }
 
+  /** Was valid once. */
+  public static Identity expired(Path directory, String name, String names)
+      throws IOException, GeneralSecurityException {
+    Path store =
+        generate(
+            directory, name, "EC", "-ext", "SAN=" + names, "-startdate", "-10d", "-validity", "5");
+    return identity(directory, name, store);
+  }
+
   private static Path generate(Path directory, String name, String keys, String... more)
       throws IOException {
     Path store = directory.resolve(name + ".p12");

@@ -8,6 +8,9 @@ import static io.trainingday.config.SettingKey.GRID_DISCOVERY_ADDRESSES;
 import static io.trainingday.config.SettingKey.GRID_DISCOVERY_DNS_NAME;
 import static io.trainingday.config.SettingKey.GRID_PARTITIONS;
 import static io.trainingday.config.SettingKey.GRID_PORT;
+import static io.trainingday.config.SettingKey.GRID_TLS_CERTIFICATE;
+import static io.trainingday.config.SettingKey.GRID_TLS_KEY;
+import static io.trainingday.config.SettingKey.GRID_TLS_TRUST;
 import static io.trainingday.config.SettingKey.LANE_ANSWER_TIMEOUT;
 import static io.trainingday.config.SettingKey.LANE_MAX_FRAME_SIZE;
 import static io.trainingday.config.SettingKey.LANE_MAX_RECORD_SIZE;
@@ -172,6 +175,12 @@ final class Rules {
                   + " and "
                   + GRID_DISCOVERY_DNS_NAME));
     }
+    Settings.GridTls tls = grid.tls();
+    if (tls.certificate().isPresent() || tls.key().isPresent() || tls.trust().isPresent()) {
+      together(GRID_TLS_CERTIFICATE, tls.certificate());
+      together(GRID_TLS_KEY, tls.key());
+      together(GRID_TLS_TRUST, tls.trust());
+    }
     if (lane.tls().enabled()) {
       required(LANE_TLS_CERTIFICATE, lane.tls().certificate());
       required(LANE_TLS_KEY, lane.tls().key());
@@ -198,6 +207,17 @@ final class Rules {
                   + " all; or set "
                   + LANE_TCP_ENABLED
                   + " to false"));
+    }
+  }
+
+  private void together(SettingKey<Settings, ?> key, Optional<?> value) {
+    if (value.isEmpty() && !wrong.contains(key)) {
+      problems.add(
+          new Problem(
+              key.name(),
+              "unset",
+              key.allowed(),
+              "set it, or none of grid.tls.certificate, grid.tls.key and grid.tls.trust"));
     }
   }
 

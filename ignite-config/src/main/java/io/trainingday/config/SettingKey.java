@@ -142,6 +142,33 @@ public final class SettingKey<O, T> {
           "A node silent for so long is taken for dead. Longer than any pause of the JVM.",
           s -> s.grid().failureDetectionTimeout());
 
+  public static final SettingKey<Settings, Path> GRID_TLS_CERTIFICATE =
+      key(
+          "grid.tls.certificate",
+          ValueType.path(),
+          null,
+          "This node's certificate and the ones it was signed with, PEM. With grid.tls.key and"
+              + " grid.tls.trust: the nodes' Ignite ports speak TLS 1.3 and nothing else, and nodes"
+              + " show each other their certificates. Unset, all three: no TLS there.",
+          s -> s.grid().tls().certificate().orElse(null));
+
+  public static final SettingKey<Settings, Path> GRID_TLS_KEY =
+      key(
+          "grid.tls.key",
+          ValueType.path(),
+          null,
+          "The key of that certificate, PEM, PKCS #8.",
+          s -> s.grid().tls().key().orElse(null));
+
+  public static final SettingKey<Settings, Path> GRID_TLS_TRUST =
+      key(
+          "grid.tls.trust",
+          ValueType.path(),
+          null,
+          "The certificates that sign those of nodes, PEM. Whoever has one that they signed may join"
+              + " the grid: take a signer that signs nodes alone, not trainers.",
+          s -> s.grid().tls().trust().orElse(null));
+
   public static final SettingKey<Settings, Path> GRID_IGNITE_XML =
       key(
           "grid.igniteXml",
@@ -383,9 +410,10 @@ public final class SettingKey<O, T> {
           "lane.tokensFile",
           ValueType.path(),
           null,
-          "A file of tokens that TCP connections must show, one a line: TOKEN TENANT ROLE[,ROLE],"
-              + " roles are trainer, peer and admin. Nodes of one grid share a peer token. What changes"
-              + " in the file counts at once. Unset: whoever reaches the port may do all.",
+          "A file of tokens that TCP connections must show, one a line: TOKEN TENANT ROLE[,ROLE]"
+              + " [GRANT:PATTERN[,PATTERN]], roles are trainer, peer and admin, grants read, fill and"
+              + " admin of data sets by name. Nodes of one grid share a peer token. What changes in the"
+              + " file counts at once. Unset: whoever reaches the port may do all.",
           s -> s.lane().tokensFile().orElse(null));
 
   public static final SettingKey<Settings, DataSize> FILL_MAX_IN_FLIGHT =

@@ -95,6 +95,7 @@ public record Settings(
       Discovery discovery,
       int partitions,
       Duration failureDetectionTimeout,
+      GridTls tls,
       Optional<Path> igniteXml) {
 
     /**
@@ -109,6 +110,14 @@ public record Settings(
                   SettingKey.GRID_HOST_ID,
                   "the host name",
                   () -> Files.readString(Path.of("/proc/sys/kernel/hostname")).strip()));
+    }
+  }
+
+  /** How Ignite's ports are encrypted; all three are set, or none. */
+  public record GridTls(Optional<Path> certificate, Optional<Path> key, Optional<Path> trust) {
+    /** Whether they are. */
+    public boolean isEnabled() {
+      return certificate.isPresent();
     }
   }
 

@@ -86,6 +86,10 @@ final class Values {
                 get(SettingKey.GRID_DISCOVERY_SETTLE_TIME)),
             get(SettingKey.GRID_PARTITIONS),
             get(SettingKey.GRID_FAILURE_DETECTION_TIMEOUT),
+            new Settings.GridTls(
+                find(map, SettingKey.GRID_TLS_CERTIFICATE),
+                find(map, SettingKey.GRID_TLS_KEY),
+                find(map, SettingKey.GRID_TLS_TRUST)),
             find(map, SettingKey.GRID_IGNITE_XML)),
         new Settings.Memory(
             get(SettingKey.MEMORY_MAX_SIZE),

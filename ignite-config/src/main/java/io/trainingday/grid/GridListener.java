@@ -13,6 +13,9 @@ public interface GridListener {
 
         @Override
         public void stopping() {}
+
+        @Override
+        public void refused(String from, Throwable why) {}
       };
 
   /**
@@ -37,4 +40,13 @@ public interface GridListener {
    * more.
    */
   void stopping();
+
+  /**
+   * A connection to one of Ignite's ports was refused, for its certificate or because it speaks no
+   * TLS. Called on a thread of Ignite's, possibly often: it must return at once.
+   *
+   * @param from who connected, as far as it is known
+   * @param why what TLS said
+   */
+  void refused(String from, Throwable why);
 }

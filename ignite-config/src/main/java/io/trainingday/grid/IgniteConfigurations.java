@@ -1,7 +1,10 @@
 package io.trainingday.grid;
 
+import io.trainingday.config.SettingKey;
 import io.trainingday.config.Settings;
+import io.trainingday.config.SettingsException;
 import io.trainingday.grid.discovery.GridDiscovery;
+import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.HashMap;
@@ -12,6 +15,7 @@ import java.util.Set;
 import java.util.function.Consumer;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
+import javax.net.ssl.SSLContext;
 import org.apache.ignite.IgniteSystemProperties;
 import org.apache.ignite.configuration.CacheConfiguration;
 import org.apache.ignite.configuration.DataPageEvictionMode;
@@ -41,14 +45,18 @@ public final class IgniteConfigurations {
   // The default is no limit: messages for a slow node would fill the heap.
   private static final int MESSAGE_QUEUE_LIMIT = 1024;
 
+  /** On the class path. Ignite adds its own list of classes to it. */
+  private static final String MARSHALLER_CLASSES = "io/trainingday/grid/marshaller-classes.txt";
+
   private IgniteConfigurations() {}
 
   /**
    * The configuration of one node, to be started once. Caches, data regions, the failure handler
    * and the page size are always ours; everything else that an own Ignite XML ({@code
    * grid.igniteXml}) sets is kept. No client, REST or JDBC port is opened unless that XML or the
-   * caller sets a connector. Switches off Ignite's update notifier in this JVM unless its system
-   * property is set.
+   * caller sets a connector. Unless their system properties are set, switches off Ignite's update
+   * notifier in this JVM, and lets Java objects of no other classes be read in it than Ignite's own
+   * list and {@code marshaller-classes.txt} have.
    *
    * @param laneAddress {@code HOST:PORT} of the node's lane over TCP, for the other nodes; empty
    *     without one
@@ -56,22 +64,23 @@ public final class IgniteConfigurations {
    */
   public static IgniteConfiguration create(
       Settings settings, GridListener listener, Optional<String> laneAddress) {
-    return create(settings, listener, laneAddress, Optional.empty());
+    return create(settings, listener, laneAddress, Optional.empty(), Optional.empty());
   }
 
   /**
-   * As above, of a node with a disk tier.
+   * As above, of a node with a disk tier or TLS.
    *
    * @param kept what the node tells the others of what it kept, see {@link NodeAttributes#KEPT}
+   * @param tls this node's certificate and what it trusts, of {@code grid.tls}; empty: no TLS
    */
   public static IgniteConfiguration create(
       Settings settings,
       GridListener listener,
       Optional<String> laneAddress,
-      Optional<byte[]> kept) {
-    if (System.getProperty(IgniteSystemProperties.IGNITE_UPDATE_NOTIFIER) == null) {
-      System.setProperty(IgniteSystemProperties.IGNITE_UPDATE_NOTIFIER, "false");
-    }
+      Optional<byte[]> kept,
+      Optional<SSLContext> tls) {
+    setUnlessSet(IgniteSystemProperties.IGNITE_UPDATE_NOTIFIER, "false");
+    setUnlessSet(IgniteSystemProperties.IGNITE_MARSHALLER_WHITELIST, MARSHALLER_CLASSES);
     BaseConfiguration base =
         settings
             .grid()
@@ -89,7 +98,8 @@ public final class IgniteConfigurations {
     ignite.setDataStorageConfiguration(
         storage(ignite.getDataStorageConfiguration(), settings.memory()));
     ignite.setCacheConfiguration(caches(ignite, settings.grid().partitions()));
-    setUnlessGiven(ignite, base.given(), settings.grid());
+    setUnlessGiven(ignite, base.given(), settings.grid(), listener);
+    tls.ifPresent(context -> encrypt(ignite, base, settings, context));
     unlessGiven(
         base.given(),
         "discoverySpi",
@@ -97,6 +107,7 @@ public final class IgniteConfigurations {
             ignite.setDiscoverySpi(
                 discovery(
                     settings.grid(),
+                    listener,
                     cause -> failures.stop(ignite.getIgniteInstanceName(), cause))));
     if (!base.given().contains("workDirectory")) {
       ignite.setWorkDirectory(lifecycle.temporaryWorkDirectory().toString());
@@ -104,13 +115,37 @@ public final class IgniteConfigurations {
     return ignite;
   }
 
+  private static void setUnlessSet(String property, String value) {
+    if (System.getProperty(property) == null) {
+      System.setProperty(property, value);
+    }
+  }
+
+  private static void encrypt(
+      IgniteConfiguration ignite, BaseConfiguration base, Settings settings, SSLContext context) {
+    if (base.given().contains("sslContextFactory")) {
+      throw new SettingsException(
+          "settings",
+          List.of(
+              new SettingsException.Problem(
+                  SettingKey.GRID_TLS_CERTIFICATE.name(),
+                  settings.grid().tls().certificate().map(Path::toString).orElse("set"),
+                  "unset beside an sslContextFactory in "
+                      + SettingKey.GRID_IGNITE_XML
+                      + settings.grid().igniteXml().map(xml -> "=" + xml).orElse(""),
+                  "take one of both out")));
+    }
+    SSLContext only = Tls13.only(context);
+    ignite.setSslContextFactory(() -> only);
+  }
+
   private static void setUnlessGiven(
-      IgniteConfiguration ignite, Set<String> given, Settings.Grid grid) {
+      IgniteConfiguration ignite, Set<String> given, Settings.Grid grid, GridListener listener) {
     String node = grid.resolvedHostId() + "-" + grid.port();
     unlessGiven(
         given, "igniteInstanceName", () -> ignite.setIgniteInstanceName(grid.name() + "-" + node));
     unlessGiven(given, "consistentId", () -> ignite.setConsistentId(node));
-    unlessGiven(given, "gridLogger", () -> ignite.setGridLogger(new Slf4jIgniteLogger()));
+    unlessGiven(given, "gridLogger", () -> ignite.setGridLogger(new Slf4jIgniteLogger(listener)));
     unlessGiven(given, "metricsLogFrequency", () -> ignite.setMetricsLogFrequency(0));
     unlessGiven(given, "connectorConfiguration", () -> ignite.setConnectorConfiguration(null));
     unlessGiven(
@@ -203,7 +238,8 @@ public final class IgniteConfigurations {
         .setPersistenceEnabled(false);
   }
 
-  private static TcpDiscoverySpi discovery(Settings.Grid grid, Consumer<String> onMustGo) {
+  private static TcpDiscoverySpi discovery(
+      Settings.Grid grid, GridListener listener, Consumer<String> onMustGo) {
     Settings.Discovery discovery = grid.discovery();
     List<String> addresses =
         discovery
@@ -215,7 +251,8 @@ public final class IgniteConfigurations {
       addresses = List.of(address(grid.localAddress(), grid.port()));
     }
     TcpDiscoverySpi spi =
-        new GridDiscovery(discovery.dnsName().isPresent(), discovery.settleTime(), onMustGo);
+        new GridDiscovery(
+            discovery.dnsName().isPresent(), discovery.settleTime(), onMustGo, listener::refused);
     spi.setLocalPort(grid.port());
     spi.setLocalPortRange(0);
     spi.setIpFinder(new TcpDiscoveryVmIpFinder().setAddresses(addresses));

@@ -2,6 +2,7 @@ package io.trainingday.config;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatExceptionOfType;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import io.trainingday.config.SettingsException.Problem;
 import java.nio.file.Files;
@@ -229,5 +230,19 @@ class SettingsTest {
                 assertThat(refused.problems())
                     .extracting(Problem::toString)
                     .containsExactly(problems));
+  }
+
+  @Test
+  void gridTls_notAllThree_isRefusedNamingThoseThatLack() {
+    assertThatThrownBy(
+            () -> Settings.builder().set(SettingKey.GRID_TLS_KEY, Path.of("/etc/grid.key")).build())
+        .isInstanceOf(SettingsException.class)
+        .hasMessageContaining(
+            "grid.tls.certificate=unset, allowed: "
+                + SettingKey.GRID_TLS_CERTIFICATE.allowed()
+                + ", set it, or none of grid.tls.certificate, grid.tls.key and grid.tls.trust")
+        .hasMessageContaining("grid.tls.trust=unset")
+        .message()
+        .doesNotContain("grid.tls.key=");
   }
 }

@@ -399,6 +399,11 @@ class IgniteConfigurationsTest {
     }
 
     @Override
+    public void refused(String from, Throwable why) {
+      events.add("refused " + from);
+    }
+
+    @Override
     public void stopping() {
       events.add("stopping");
     }

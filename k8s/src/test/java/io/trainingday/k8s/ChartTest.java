@@ -244,6 +244,20 @@ class ChartTest {
                       .containsEntry(
                           "TRAINING_DAY_CONFIG_LANE_TCP_ADDRESS", "demo-training-day-0." + domain));
     }
+    Settings.GridTls grid = settings(work).grid().tls();
+    assertThat(grid.isEnabled()).isEqualTo(hasVolume("grid-tls"));
+    if (grid.isEnabled()) {
+      String directory = mount("grid-tls").path("mountPath").asText();
+      assertThat(grid.certificate()).contains(Path.of(directory, "tls.crt"));
+      assertThat(grid.key()).contains(Path.of(directory, "tls.key"));
+      assertThat(grid.trust()).contains(Path.of(directory, "ca.crt"));
+    }
+    for (String secret : List.of("tls", "grid-tls", "tokens")) {
+      if (hasVolume(secret)) {
+        assertThat(mount(secret).path("readOnly").asBoolean()).isTrue();
+        assertThat(volume(secret).at("/secret/defaultMode").asInt()).isEqualTo(0440);
+      }
+    }
     assertThat(lane.tokensFile().isPresent()).isEqualTo(hasVolume("tokens"));
     if (hasVolume("tokens")) {
       JsonNode item = volume("tokens").at("/secret/items/0");

@@ -42,6 +42,7 @@ class ChartValuesTest {
           "grid.communicationPort",
           "grid.discovery.addresses",
           "grid.discovery.dnsName",
+          "grid.tls",
           "grid.igniteXml",
           "disk",
           "lane.socket",

@@ -1,5 +1,6 @@
 package io.trainingday.node.lane;
 
+import io.trainingday.config.Settings;
 import io.trainingday.lane.AdminMessage;
 import io.trainingday.lane.LaneException;
 import io.trainingday.lane.LaneException.Code;
@@ -19,8 +20,15 @@ final class Administration {
    * @throws LaneException REFUSED when the request does not fit the data set
    */
   static LaneMessage answer(
-      LaneServices services, LaneLatencies latencies, String tenant, AdminMessage request) {
+      LaneServices services, LaneLatencies latencies, Grant grant, AdminMessage request) {
     AdminApi api = services.admin();
+    String tenant = grant.tenant();
+    if (!(request instanceof AdminMessage.Datasets)) {
+      requireGrant(grant, dataset(request).orElse(""));
+    }
+    if (request instanceof AdminMessage.Drain) {
+      requireNode(grant);
+    }
     try {
       if (request instanceof AdminMessage.Datasets) {
         return new AdminMessage.DatasetsReply(api.datasetsJson(tenant));
@@ -39,6 +47,41 @@ final class Administration {
     } catch (DatasetRefusedException e) {
       throw new LaneException(Code.REFUSED, String.valueOf(e.getMessage()));
     }
+  }
+
+  private static void requireGrant(Grant grant, String dataset) {
+    if (!grant.datasets().mayAdminister(dataset)) {
+      throw new Denial(
+          RefusalReason.GRANT,
+          "data set \"%s\" is not granted to this token for administration; take one with admin: of it"
+              .formatted(dataset));
+    }
+  }
+
+  /** A node serves all tenants: those of whom there may be several do not decide about it. */
+  private static void requireNode(Grant grant) {
+    if (!grant.tenant().equals(Settings.Tenant.DEFAULT)) {
+      throw new Denial(
+          RefusalReason.TENANT,
+          "the whole node is not the tenant %s's to administer; take a token or socket of the tenant %s"
+              .formatted(grant.tenant(), Settings.Tenant.DEFAULT));
+    }
+  }
+
+  /** The one data set a request is about; empty if there is no such one. */
+  static Optional<String> dataset(AdminMessage request) {
+    if (request instanceof AdminMessage.Publish publish) {
+      return Optional.of(publish.name());
+    } else if (request instanceof AdminMessage.PublishChanged changed) {
+      return Optional.of(changed.name());
+    } else if (request instanceof AdminMessage.PublishManifest manifest) {
+      return Optional.of(manifest.name());
+    } else if (request instanceof AdminMessage.Invalidate invalidate) {
+      return Optional.of(invalidate.name());
+    } else if (request instanceof AdminMessage.Configure configure) {
+      return Optional.of(configure.name());
+    }
+    return Optional.empty();
   }
 
   private static long generation(AdminApi api, String tenant, AdminMessage request) {

@@ -28,6 +28,7 @@ import java.nio.ByteBuffer;
 import java.util.HashMap;
 import java.util.Locale;
 import java.util.Map;
+import java.util.Optional;
 import java.util.concurrent.Callable;
 import java.util.concurrent.Executor;
 import java.util.concurrent.RejectedExecutionException;
@@ -155,10 +156,12 @@ final class Connection extends ChannelInboundHandlerAdapter {
   }
 
   private void tlsFailed(Throwable cause) {
+    RefusalReason reason = RefusalReason.ofTls(cause);
     refuse(
         0,
-        RefusalReason.TLS,
-        new LaneException(Code.DENIED, "TLS: " + String.valueOf(cause.getMessage())));
+        reason,
+        new LaneException(
+            Code.DENIED, reason.words() + ": TLS: " + String.valueOf(cause.getMessage())));
   }
 
   @Override
@@ -204,7 +207,7 @@ final class Connection extends ChannelInboundHandlerAdapter {
         receive(requestId, LaneMessage.decode(type, body.nioBuffer()));
       }
     } catch (RuntimeException e) {
-      refuse(requestId, asRefusal(e));
+      refuse(requestId, e);
     } finally {
       body.release();
     }
@@ -414,11 +417,18 @@ final class Connection extends ChannelInboundHandlerAdapter {
           "data sets open on this connection=%d, allowed: %d"
               .formatted(MAX_DATASETS + 1, MAX_DATASETS));
     }
+    Grant granted = granted();
+    requireOwn(granted, open.name());
+    if (!granted.datasets().mayRead(open.name())) {
+      throw new Denial(
+          RefusalReason.GRANT,
+          "data set \"%s\" is granted to this token neither for reading nor for filling; take one with read: or fill: of it"
+              .formatted(open.name()));
+    }
     int handle = ++lastHandle;
-    String tenant = tenant();
     offload(
         requestId,
-        () -> server.open(tenant, open),
+        () -> server.open(granted, open),
         dataset -> {
           datasets.put(handle, dataset);
           return new LaneMessage.OpenReply(handle, dataset.incarnation(), dataset.generation());
@@ -445,20 +455,39 @@ final class Connection extends ChannelInboundHandlerAdapter {
         () -> {});
   }
 
+  /**
+   * A name that begins with another tenant's is no way to that tenant's data sets, and whoever says
+   * it takes it for one.
+   */
+  private void requireOwn(Grant granted, String dataset) {
+    int slash = dataset.indexOf('/');
+    String first = slash < 0 ? "" : dataset.substring(0, slash);
+    if (!first.equals(granted.tenant()) && grants.isTenant(first)) {
+      throw new Denial(
+          RefusalReason.TENANT,
+          "data set \"%s\" is of the tenant %s, and this token of the tenant %s; take a token of that one, or another name"
+              .formatted(dataset, first, granted.tenant()));
+    }
+  }
+
   /** Whose data sets this connection names. */
   String tenant() {
+    return granted().tenant();
+  }
+
+  private Grant granted() {
     Grant current = grant;
     if (current == null) {
       throw new IllegalStateException("not greeted yet");
     }
-    return current.tenant();
+    return current;
   }
 
   /** Elsewhere, body and all: there may be millions of indices in it. */
   private void administer(long requestId, int type, ByteBuf body) {
     checkRequestsInFlight();
     requireRole(Role.ADMIN, type);
-    String tenant = tenant();
+    Grant granted = granted();
     body.retain();
     boolean taken = false;
     try {
@@ -468,7 +497,11 @@ final class Connection extends ChannelInboundHandlerAdapter {
           () -> {
             try {
               AdminMessage request = (AdminMessage) LaneMessage.decode(type, body.nioBuffer());
-              return Administration.answer(server.services(), server.latencies(), tenant, request);
+              Optional<String> dataset = Administration.dataset(request);
+              if (dataset.isPresent()) {
+                requireOwn(granted, dataset.get());
+              }
+              return Administration.answer(server.services(), server.latencies(), granted, request);
             } finally {
               body.release();
             }
@@ -641,7 +674,7 @@ final class Connection extends ChannelInboundHandlerAdapter {
                 () -> {
                   requestsInFlight--;
                   failed.run();
-                  refuse(requestId, asRefusal(e));
+                  refuse(requestId, e);
                 },
                 () -> {});
             return;
@@ -684,6 +717,14 @@ final class Connection extends ChannelInboundHandlerAdapter {
     LOG.warn("A lane request failed", e);
     return new LaneException(
         Code.FAILED, "%s: %s".formatted(e.getClass().getSimpleName(), e.getMessage()));
+  }
+
+  private void refuse(long requestId, Exception e) {
+    if (e instanceof Denial denial) {
+      refuse(requestId, denial.reason(), denial.refusal());
+    } else {
+      refuse(requestId, asRefusal(e));
+    }
   }
 
   void refuse(long requestId, LaneException e) {

@@ -5,7 +5,7 @@ import io.trainingday.lane.LaneMessage.Role;
 import java.util.Set;
 
 /** What a connection may do, by the way it came. */
-record Grant(String tenant, Set<Role> roles) {
+record Grant(String tenant, Set<Role> roles, DatasetGrants datasets) {
   private static final String DEFAULT_TENANT = Settings.Tenant.DEFAULT;
 
   /** Who can open the socket may use the node and administer it. */
@@ -16,5 +16,10 @@ record Grant(String tenant, Set<Role> roles) {
 
   Grant {
     roles = Set.copyOf(roles);
+  }
+
+  /** For all data sets of the tenant. */
+  Grant(String tenant, Set<Role> roles) {
+    this(tenant, roles, DatasetGrants.ALL);
   }
 }

@@ -97,7 +97,7 @@ public final class LaneServer implements AutoCloseable {
   private final LongAdder slotBatches = new LongAdder();
   private final LongAdder inlineBatches = new LongAdder();
   private final LongAdder batchNanos = new LongAdder();
-  private final Refusals refusals = new Refusals(System::nanoTime, LOG::warn);
+  private final Refusals refusals = new Refusals(RefusalReason.LANE, System::nanoTime, LOG::warn);
   private final LongAdder peerSamples = new LongAdder();
   private final LongAdder peerDamaged = new LongAdder();
   private final LongAdder peerStale = new LongAdder();
@@ -220,7 +220,7 @@ public final class LaneServer implements AutoCloseable {
 
   private void acceptTcp(Channel channel) {
     TcpAccess access = endpoint.access();
-    accept(channel, null, access::grant, access.engine());
+    accept(channel, null, access, access.engine());
   }
 
   private void accept(
@@ -446,9 +446,10 @@ public final class LaneServer implements AutoCloseable {
   }
 
   /** Opens a data set for one connection; blocks. */
-  ServedDataset open(String tenant, LaneMessage.Open request) {
+  ServedDataset open(Grant grant, LaneMessage.Open request) {
+    String tenant = grant.tenant();
     return ServedDataset.open(
-        tenant,
+        grant,
         request,
         datasets.get(request.name()),
         services,
@@ -486,9 +487,10 @@ public final class LaneServer implements AutoCloseable {
     refusals.count(reason, from(channel), String.valueOf(refusal.getMessage()));
   }
 
+  /** Without the port: another connection of the same host is no other one in the log. */
   private String from(Channel channel) {
     return channel.remoteAddress() instanceof InetSocketAddress address
-        ? "tcp://%s:%d".formatted(address.getHostString(), address.getPort())
+        ? "tcp://" + address.getHostString()
         : "unix:" + channel.parent().localAddress();
   }
 

@@ -34,6 +34,7 @@ final class ServedDataset {
   private final boolean stamped;
   private final long maxAgeMillis;
   private final long sourceLength;
+  private final boolean fillable;
   private volatile @Nullable RecordLayout expectedLayout;
   private volatile @Nullable KnownSchema knownSchema;
 
@@ -45,7 +46,12 @@ final class ServedDataset {
   }
 
   private ServedDataset(
-      OpenDataset dataset, RecordStore store, ReadCounters counters, long sourceLength) {
+      OpenDataset dataset,
+      RecordStore store,
+      ReadCounters counters,
+      long sourceLength,
+      boolean fillable) {
+    this.fillable = fillable;
     this.sourceLength = sourceLength;
     this.dataset = dataset;
     this.store = store;
@@ -65,7 +71,7 @@ final class ServedDataset {
    * @throws LaneException REFUSED when source, settings or pipeline do not fit what is kept
    */
   static ServedDataset open(
-      String tenant,
+      Grant grant,
       LaneMessage.Open request,
       Settings.@Nullable Dataset own,
       LaneServices services,
@@ -77,7 +83,7 @@ final class ServedDataset {
           services
               .versions()
               .open(
-                  tenant,
+                  grant.tenant(),
                   request.name(),
                   new SourceIdentity(request.sourceLength(), request.sourceDigest()),
                   request.pipeline(),
@@ -87,7 +93,12 @@ final class ServedDataset {
       requireDisk(request.name(), tier, services);
       RecordStore store = services.stores().of(Integer.parseInt(backups), tier);
       services.reads().opened(dataset.datasetHash());
-      return new ServedDataset(dataset, store, counters.get(), request.sourceLength());
+      return new ServedDataset(
+          dataset,
+          store,
+          counters.get(),
+          request.sourceLength(),
+          grant.datasets().mayFill(request.name()));
     } catch (DatasetRefusedException e) {
       throw refusal(e);
     }
@@ -166,6 +177,11 @@ final class ServedDataset {
     }
     long oldest = maxAgeMillis < 0 ? PeerRead.ANY_AGE : System.currentTimeMillis() - maxAgeMillis;
     return new Freshness(oldest, stamps);
+  }
+
+  /** Whether this connection may put records in. */
+  boolean fillable() {
+    return fillable;
   }
 
   /** On how many nodes beside the first its records are kept. */

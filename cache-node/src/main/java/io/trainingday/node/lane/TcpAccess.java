@@ -12,7 +12,7 @@ import javax.net.ssl.SSLEngine;
 import org.jspecify.annotations.Nullable;
 
 /** What the lane over TCP asks of those who connect, and shows to the nodes it connects to. */
-final class TcpAccess {
+final class TcpAccess implements Grants {
   private final @Nullable LaneTls tls;
   private final boolean clientCertificates;
   private final Optional<Path> tokensFile;
@@ -73,10 +73,16 @@ final class TcpAccess {
     return tokens != null;
   }
 
-  /** What a token grants, null for nothing. */
-  @Nullable Grant grant(String token) {
+  @Override
+  public @Nullable Grant of(String token) {
     Tokens current = tokens;
     return current == null ? Grant.ALL : current.find(token).orElse(null);
+  }
+
+  @Override
+  public boolean isTenant(String name) {
+    Tokens current = tokens;
+    return current != null && current.isTenant(name);
   }
 
   /** For a connection that came in; null where there is no TLS. */

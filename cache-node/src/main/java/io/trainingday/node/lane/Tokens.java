@@ -9,20 +9,27 @@ import java.nio.file.Path;
 import java.security.MessageDigest;
 import java.security.NoSuchAlgorithmException;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.EnumSet;
+import java.util.HashMap;
 import java.util.List;
 import java.util.Locale;
+import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
 import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Who may do what over TCP: the lines {@code TOKEN TENANT ROLE[,ROLE]} of a file, {@code #} begins
- * a comment. Tokens stand in no message. Immutable.
+ * Who may do what over TCP: the lines {@code TOKEN TENANT ROLE[,ROLE] [GRANT:PATTERN[,PATTERN]…]}
+ * of a file, {@code #} begins a comment. Tokens stand in no message. Immutable.
  */
 final class Tokens {
   private static final Pattern TOKEN = Pattern.compile("[!-~]{1,4096}");
+  private static final String LINE = "TOKEN TENANT ROLE[,ROLE] [GRANT:PATTERN[,PATTERN]]";
+  private static final String READ = "read";
+  private static final String FILL = "fill";
+  private static final String ADMIN = "admin";
   private static final Pattern TENANT = Pattern.compile("[A-Za-z0-9._-]{1,63}");
 
   private final List<Entry> entries;
@@ -70,10 +77,8 @@ final class Tokens {
 
   private static void parse(int number, String line, List<Entry> entries, List<String> problems) {
     String[] parts = line.split("\\s+", -1);
-    if (parts.length != 3) {
-      problems.add(
-          "line %d has %d words, expected TOKEN TENANT ROLE[,ROLE]"
-              .formatted(number, parts.length));
+    if (parts.length < 3) {
+      problems.add("line %d has %d words, expected %s".formatted(number, parts.length, LINE));
       return;
     }
     String token = parts[0];
@@ -100,7 +105,42 @@ final class Tokens {
         roles.add(role);
       }
     }
-    entries.add(new Entry(number, token, new Grant(parts[1], roles)));
+    DatasetGrants datasets =
+        grants(number, roles, Arrays.asList(parts).subList(3, parts.length), problems);
+    entries.add(new Entry(number, token, new Grant(parts[1], roles, datasets)));
+  }
+
+  private static DatasetGrants grants(
+      int number, Set<Role> roles, List<String> words, List<String> problems) {
+    if (words.isEmpty()) {
+      return DatasetGrants.ALL;
+    }
+    Map<String, List<String>> byKind = new HashMap<>();
+    for (String word : words) {
+      int colon = word.indexOf(':');
+      String kind = colon < 0 ? word : word.substring(0, colon);
+      List<String> patterns =
+          colon < 0 ? List.of() : Arrays.asList(word.substring(colon + 1).split(",", -1));
+      if (!List.of(READ, FILL, ADMIN).contains(kind)
+          || patterns.isEmpty()
+          || patterns.contains("")) {
+        problems.add(
+            "line %d: grant=\"%s\", take read:, fill: or admin: and patterns of data-set names with commas"
+                .formatted(number, word));
+        continue;
+      }
+      Role needed = kind.equals(ADMIN) ? Role.ADMIN : Role.TRAINER;
+      if (!roles.contains(needed)) {
+        problems.add(
+            "line %d: grant=\"%s\" is for the role %s, add it or take the grant out"
+                .formatted(number, word, needed.name().toLowerCase(Locale.ROOT)));
+      }
+      byKind.computeIfAbsent(kind, absent -> new ArrayList<>()).addAll(patterns);
+    }
+    return new DatasetGrants(
+        byKind.getOrDefault(READ, List.of()),
+        byKind.getOrDefault(FILL, List.of()),
+        byKind.getOrDefault(ADMIN, List.of()));
   }
 
   private static @Nullable Role role(String name) {
@@ -127,6 +167,11 @@ final class Tokens {
       }
     }
     return Optional.ofNullable(found).map(Entry::grant);
+  }
+
+  /** Whether one of them is of this tenant. */
+  boolean isTenant(String name) {
+    return entries.stream().anyMatch(entry -> entry.grant.tenant().equals(name));
   }
 
   /** The token by which this node speaks to its peers: the first one with that role. */

@@ -45,6 +45,11 @@ final class TrainerSession {
 
   void fill(long requestId, Fill fill) {
     ServedDataset dataset = connection.dataset(fill.handle());
+    if (!dataset.fillable()) {
+      throw new Denial(
+          RefusalReason.GRANT,
+          "this token grants reading and no filling of the data set; take one with fill: of it");
+    }
     loadTimes.filled(fill.lease(), System.nanoTime());
     FillIntake.Loaded loaded = fills.take(fill);
     if (dataset.knowsSchema(loaded.layout())) {
@@ -118,10 +123,11 @@ final class TrainerSession {
     private final Target target;
     private final BatchFlow flow;
 
-    Reading(long requestId, Read request) {
+    Reading(long requestId, Read asked) {
       this.requestId = requestId;
-      this.request = request;
-      ServedDataset dataset = connection.dataset(request.handle());
+      ServedDataset dataset = connection.dataset(asked.handle());
+      // Who may not fill holds up nobody by a lease.
+      request = dataset.fillable() ? asked : asked.withoutLeases();
       segment =
           request.segment() == LaneMessage.NO_SLOT ? null : connection.segment(request.segment());
       if (segment != null && !segment.take(request.slot())) {

@@ -146,6 +146,12 @@ final class NodeCollector extends Collector {
             "training_day_reclaimed_bytes_total",
             "Bytes of records dropped because nobody could reach them any more.",
             grid.reclaimedBytes()));
+    families.add(
+        counters(
+            "training_day_grid_refusals_total",
+            "Connections to Ignite's ports that TLS refused, by reason.",
+            "reason",
+            grid.refusals()));
   }
 
   private static void memory(NodeStats.Memory memory, List<MetricFamilySamples> families) {

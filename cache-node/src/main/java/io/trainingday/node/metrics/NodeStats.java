@@ -66,6 +66,7 @@ public record NodeStats(
    * @param droppedRecords that were to be taken over and did not fit
    * @param reclaimedRecords dropped because nobody could reach them any more
    * @param reclaimedBytes of them
+   * @param refusals connections to Ignite's ports that TLS refused, by reason in lower case
    */
   public record Grid(
       long topologyVersion,
@@ -77,8 +78,10 @@ public record NodeStats(
       long arrivedBytes,
       long droppedRecords,
       long reclaimedRecords,
-      long reclaimedBytes) {
+      long reclaimedBytes,
+      Map<String, Long> refusals) {
     public Grid {
+      refusals = Map.copyOf(refusals);
       nodes = List.copyOf(nodes);
     }
   }

@@ -183,6 +183,9 @@ final class GridNode implements AutoCloseable {
     }
 
     @Override
+    public void refused(String from, Throwable why) {}
+
+    @Override
     public void stopping() {
       if (node != null) {
         drain();

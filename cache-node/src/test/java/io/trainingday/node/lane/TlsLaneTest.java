@@ -119,24 +119,24 @@ class TlsLaneTest {
 
   @Test
   void hello_withoutCertificate_isRefusedInWordsAndCounted() throws Exception {
-    long before = refusals("tls");
+    long before = refusals("certificate_missing");
 
     assertThatThrownBy(() -> connect(LaneTls.of(trust(own))))
         .isInstanceOf(LaneTlsException.class)
         .hasMessageContaining("it does not accept this side's certificate (");
-    await().until(() -> refusals("tls") == before + 1);
+    await().until(() -> refusals("certificate_missing") == before + 1);
   }
 
   @Test
   void hello_wrongCertificate_isRefusedInWordsAndCounted() throws Exception {
-    long before = refusals("tls");
+    long before = refusals("certificate_unknown");
     LaneTls tls =
         LaneTls.of(trust(own), new Pem("c", stranger.certificate()), new Pem("k", stranger.key()));
 
     assertThatThrownBy(() -> connect(tls))
         .isInstanceOf(LaneTlsException.class)
         .hasMessageContaining("it does not accept this side's certificate (");
-    await().until(() -> refusals("tls") == before + 1);
+    await().until(() -> refusals("certificate_unknown") == before + 1);
   }
 
   @Test

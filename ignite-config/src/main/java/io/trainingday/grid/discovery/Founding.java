@@ -110,6 +110,11 @@ final class Founding {
     return new Step.Wait("node %s is about to found the grid".formatted(rivals.get(0).node()));
   }
 
+  /** Claims nothing any more, until the next round. */
+  void stepBack() {
+    stage = Stage.LOOKING;
+  }
+
   private boolean goesFirst(Status rival) {
     return rival.stage() == Stage.FOUNDING || rival.node().compareTo(self) < 0;
   }

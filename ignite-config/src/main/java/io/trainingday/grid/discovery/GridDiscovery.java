@@ -6,6 +6,7 @@ import java.io.IOException;
 import java.net.ConnectException;
 import java.net.InetSocketAddress;
 import java.net.Socket;
+import java.net.SocketTimeoutException;
 import java.time.Duration;
 import java.util.Collection;
 import java.util.Comparator;
@@ -15,6 +16,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
+import java.util.TreeMap;
 import java.util.UUID;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.ExecutionException;
@@ -23,8 +25,12 @@ import java.util.concurrent.LinkedBlockingQueue;
 import java.util.concurrent.ThreadFactory;
 import java.util.concurrent.ThreadPoolExecutor;
 import java.util.concurrent.TimeUnit;
+import java.util.function.BiConsumer;
 import java.util.function.Consumer;
+import java.util.stream.Collectors;
 import java.util.stream.Stream;
+import javax.net.ssl.SSLException;
+import javax.net.ssl.SSLSocket;
 import org.apache.ignite.IgniteCheckedException;
 import org.apache.ignite.cluster.ClusterNode;
 import org.apache.ignite.spi.IgniteSpiContext;
@@ -60,6 +66,10 @@ public final class GridDiscovery extends TcpDiscoverySpi {
   private static final Duration ROUND_PAUSE = Duration.ofMillis(200);
   private static final Duration LOOK_PERIOD = Duration.ofSeconds(5);
   private static final Duration REPORT_PERIOD = Duration.ofSeconds(30);
+
+  /** A node that restarts, or whose certificate is just being renewed, gets a second look. */
+  private static final int ROUNDS_OF_DISTRUST = 10;
+
   private static final int MAX_QUESTIONS_AT_ONCE = 32;
 
   /** As many as a list of addresses may have: whoever reaches the port may ask. */
@@ -71,6 +81,7 @@ public final class GridDiscovery extends TcpDiscoverySpi {
   private final boolean listMayGrow;
   private final Duration settleTime;
   private final Consumer<String> onMustGo;
+  private final BiConsumer<String, Throwable> onRefused;
   private final Set<InetSocketAddress> askers = ConcurrentHashMap.newKeySet();
   private final ThreadPoolExecutor questions =
       new ThreadPoolExecutor(
@@ -81,6 +92,10 @@ public final class GridDiscovery extends TcpDiscoverySpi {
           new LinkedBlockingQueue<>(),
           daemons("training-day-ring-question"));
   private final Thread watch = daemons("training-day-ring-watch").newThread(this::watch);
+
+  /** Why TLS with those failed that were asked last. */
+  private final Map<InetSocketAddress, String> distrust = new ConcurrentHashMap<>();
+
   private final OtherRings otherRings = new OtherRings();
   private volatile @Nullable Founding founding;
   private volatile boolean stopped;
@@ -93,12 +108,43 @@ public final class GridDiscovery extends TcpDiscoverySpi {
    *     that neither answers nor refuses, before it founds one
    * @param onMustGo hears, once and on a thread of its own, why this node has to stop and start
    *     again: a better ring was found
+   * @param onRefused hears, with TLS, who was refused and why, on that connection's thread
    */
-  public GridDiscovery(boolean listMayGrow, Duration settleTime, Consumer<String> onMustGo) {
+  public GridDiscovery(
+      boolean listMayGrow,
+      Duration settleTime,
+      Consumer<String> onMustGo,
+      BiConsumer<String, Throwable> onRefused) {
     this.listMayGrow = listMayGrow;
     this.settleTime = settleTime;
     this.onMustGo = onMustGo;
+    this.onRefused = onRefused;
+    // Ignite keeps the reason of a failed handshake to itself, and has no other hook before it.
+    addIncomeConnectionListener(this::shakeHands);
     questions.allowCoreThreadTimeOut(true);
+  }
+
+  /** The TLS handshake of one who connects, which has Ignite's network timeout. */
+  private void shakeHands(Socket socket) {
+    if (!(socket instanceof SSLSocket secured)) {
+      return;
+    }
+    try {
+      secured.startHandshake();
+    } catch (IOException failure) {
+      String from = String.valueOf(socket.getInetAddress()).replaceFirst("^[^/]*/", "");
+      try {
+        // Ignite reads next, finds it closed and says nothing.
+        socket.close();
+      } catch (IOException closing) {
+        failure.addSuppressed(closing);
+      }
+      if (failure instanceof SSLException) {
+        onRefused.accept(from, failure);
+      } else {
+        log.debug("{} was gone within the TLS handshake: {}", from, failure.toString());
+      }
+    }
   }
 
   private static ThreadFactory daemons(String name) {
@@ -147,6 +193,7 @@ public final class GridDiscovery extends TcpDiscoverySpi {
   private Collection<InetSocketAddress> decide(Founding current) {
     long start = System.nanoTime();
     long reported = start - REPORT_PERIOD.toNanos();
+    int rounds = 0;
     while (true) {
       Set<InetSocketAddress> listed = new HashSet<>(ipFinder.getRegisteredAddresses());
       Step step =
@@ -155,8 +202,15 @@ public final class GridDiscovery extends TcpDiscoverySpi {
               listed,
               listed.stream().anyMatch(locNodeAddrs::contains),
               ask(withAskers(listed), locNodeAddrs));
+      rounds = distrust.isEmpty() ? 0 : rounds + 1;
       if (step instanceof Step.Join join) {
         return join.members();
+      } else if (rounds > ROUNDS_OF_DISTRUST) {
+        throw new IgniteSpiException(distrustText());
+      } else if (!distrust.isEmpty()) {
+        // Whom it does not trust may be the grid it is to join: no other one is founded beside it.
+        current.stepBack();
+        pause();
       } else if (step instanceof Step.Found) {
         return List.of();
       } else if (step instanceof Step.Wait wait) {
@@ -173,6 +227,15 @@ public final class GridDiscovery extends TcpDiscoverySpi {
         pause();
       }
     }
+  }
+
+  private String distrustText() {
+    return new TreeMap<>(
+            distrust.entrySet().stream()
+                .collect(Collectors.toMap(one -> Founding.text(one.getKey()), Map.Entry::getValue)))
+        .entrySet().stream()
+            .map(one -> "the node at %s: %s".formatted(one.getKey(), one.getValue()))
+            .collect(Collectors.joining("; "));
   }
 
   /**
@@ -220,7 +283,11 @@ public final class GridDiscovery extends TcpDiscoverySpi {
           if (sighting.kind() == Sighting.Kind.ABSENT) {
             askers.remove(address);
           }
+          if (sighting.kind() != Sighting.Kind.SILENT) {
+            distrust.remove(address);
+          }
         });
+    distrust.keySet().retainAll(seen.keySet());
     return seen;
   }
 
@@ -254,7 +321,16 @@ public final class GridDiscovery extends TcpDiscoverySpi {
       return String.valueOf(failure.getMessage()).contains("refused")
           ? Sighting.ABSENT
           : silent(address, failure);
+    } catch (SocketTimeoutException slow) {
+      return silent(address, slow);
     } catch (IOException | IgniteCheckedException failure) {
+      Optional<SSLException> refused = TlsTrouble.in(failure);
+      if (refused.isPresent()) {
+        distrust.put(address, TlsTrouble.of(refused.get()));
+      } else if (sslEnable && failure instanceof IOException) {
+        // The reset of a connection may overtake the alert that says why, so it replaces none.
+        distrust.putIfAbsent(address, TlsTrouble.ENDED);
+      }
       return silent(address, failure);
     }
   }

@@ -8,6 +8,7 @@ import java.io.InputStream;
 import java.io.StreamCorruptedException;
 import java.io.UncheckedIOException;
 import java.util.UUID;
+import javax.net.ssl.SSLException;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -47,6 +48,9 @@ record Status(UUID node, Stage stage, @Nullable Ring ring, boolean knowsAsker) {
 
   /** {@code TDR1}; another layout takes another one. */
   private static final int MAGIC = 0x54445231;
+
+  /** The kind and major version of a record by which TLS refuses what is none. */
+  private static final int TLS_ALERT = 0x1503;
 
   Status {
     if ((stage == Stage.MEMBER) != (ring != null)) {
@@ -94,6 +98,9 @@ record Status(UUID node, Stage stage, @Nullable Ring ring, boolean knowsAsker) {
   static Status read(InputStream bytes) throws IOException {
     DataInputStream in = new DataInputStream(bytes);
     int magic = in.readInt();
+    if (magic >>> 16 == TLS_ALERT) {
+      throw new SSLException("a TLS alert to one who speaks no TLS");
+    }
     if (magic != MAGIC) {
       throw new StreamCorruptedException(
           "no answer of a cache node: it starts with 0x%08x, not 0x%08x".formatted(magic, MAGIC));

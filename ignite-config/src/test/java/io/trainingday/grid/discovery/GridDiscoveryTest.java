@@ -137,7 +137,11 @@ class GridDiscoveryTest {
       id = ++number;
     }
     GridDiscovery discovery =
-        new GridDiscovery(false, Duration.ofSeconds(10), cause -> mustGo.add(own + ": " + cause));
+        new GridDiscovery(
+            false,
+            Duration.ofSeconds(10),
+            cause -> mustGo.add(own + ": " + cause),
+            (from, why) -> {});
     discovery.setIpFinder(finder).setLocalPort(own.getPort()).setLocalPortRange(0);
     IgniteConfiguration configuration =
         new IgniteConfiguration()
