@@ -5,7 +5,7 @@ import java.util.Collections;
 import java.util.SortedMap;
 import java.util.TreeMap;
 
-/** What an administrator asks of a node; types 16–31. */
+/** What an administrator asks of a node; types 16–31, 40 and 41. */
 // Arrays as in LaneMessage.
 @SuppressWarnings("ArrayRecordComponent")
 public sealed interface AdminMessage extends LaneMessage {
@@ -226,9 +226,92 @@ public sealed interface AdminMessage extends LaneMessage {
     }
   }
 
+  /** Asks where a sample is, and why it was missed last. */
+  record Explain(String name, long index) implements AdminMessage {
+    @Override
+    public int type() {
+      return 40;
+    }
+
+    @Override
+    public ByteBuffer frame(long requestId) {
+      return new BodyWriter(128).utf8(name).i64(index).frame(type(), requestId, 0);
+    }
+
+    static Explain read(Body body) {
+      return new Explain(readName(body), body.u63("index"));
+    }
+  }
+
+  /**
+   * Has all records of all nodes read, begins that, or ends it.
+   *
+   * @param action what to do
+   * @param bytesPerSecond that each node reads at most; 0: no limit. Of a start alone
+   */
+  record Verify(Action action, long bytesPerSecond) implements AdminMessage {
+    /** What to do. */
+    public enum Action {
+      /** Begin anew. */
+      START,
+      /** Tell how far it is. */
+      LOOK,
+      /** End it. */
+      STOP
+    }
+
+    @Override
+    public int type() {
+      return 41;
+    }
+
+    @Override
+    public ByteBuffer frame(long requestId) {
+      int code = action == Action.START ? 0 : action == Action.LOOK ? 1 : 2;
+      return new BodyWriter(16)
+          .u8(code)
+          .u8(0)
+          .u16(0)
+          .u32(0)
+          .i64(bytesPerSecond)
+          .frame(type(), requestId, 0);
+    }
+
+    static Verify read(Body body) {
+      int code = body.u8();
+      Action action =
+          switch (code) {
+            case 0 -> Action.START;
+            case 1 -> Action.LOOK;
+            case 2 -> Action.STOP;
+            default -> throw body.malformed("action=%d, allowed: 0–2".formatted(code));
+          };
+      body.zeros(7);
+      return new Verify(action, body.u63("bytesPerSecond"));
+    }
+  }
+
+  /** The answer to the two requests above, whose type it has with the reply bit. */
+  record Told(int type, String json) implements AdminMessage {
+    /** The answer to that request. */
+    public static Told to(AdminMessage request, String json) {
+      return new Told(request.type() | REPLY_BIT, json);
+    }
+
+    @Override
+    public ByteBuffer frame(long requestId) {
+      return new BodyWriter(json.length() + 4).utf8(json).frame(type, requestId, 0);
+    }
+  }
+
   /** Whether a frame's type is one of these requests, whose bodies may be long. */
   static boolean isRequest(int type) {
-    return type >= FIRST_TYPE && type <= LAST_TYPE;
+    return (type >= FIRST_TYPE && type <= LAST_TYPE) || isInquiry(type);
+  }
+
+  /** Whether a type, its reply bit aside, is one of those beyond the first range. */
+  static boolean isInquiry(int type) {
+    return type == 40 || type == 41;
   }
 
   /** Reads the body of a message whose type is in this range, the reply bit aside. */
@@ -240,6 +323,9 @@ public sealed interface AdminMessage extends LaneMessage {
       case 19 -> Invalidate.read(body);
       case 20 -> new Datasets();
       case 21 -> Configure.read(body);
+      case 40 -> Explain.read(body);
+      case 41 -> Verify.read(body);
+      case 0xA8, 0xA9 -> new Told(type, body.utf8("json", 0, body.remaining()));
       case 0x90, 0x91, 0x92, 0x93 -> new Published(type, body.i64());
       case 0x94 -> new DatasetsReply(body.utf8("json", 0, body.remaining()));
       case 0x95 -> new Configured(readSettings(body, 0));

@@ -837,7 +837,7 @@ public sealed interface LaneMessage
       message = Failure.read(body);
     } else if (request < AdminMessage.FIRST_TYPE) {
       message = read(type, body);
-    } else if (request <= AdminMessage.LAST_TYPE) {
+    } else if (request <= AdminMessage.LAST_TYPE || AdminMessage.isInquiry(request)) {
       message = AdminMessage.read(type, body);
     } else if (request <= PeerMessage.LAST_TYPE) {
       message = PeerMessage.read(type, body);

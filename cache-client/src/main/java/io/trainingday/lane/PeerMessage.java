@@ -525,6 +525,46 @@ public sealed interface PeerMessage extends LaneMessage {
     }
   }
 
+  /**
+   * A question that an administrator asked of another node, for this one's part of the answer.
+   *
+   * @param json at most {@value #MAX_QUESTION_BYTES} bytes
+   */
+  record PeerAsk(String json) implements PeerMessage {
+    public static final int MAX_QUESTION_BYTES = 1 << 16;
+
+    @Override
+    public int type() {
+      return 42;
+    }
+
+    @Override
+    public ByteBuffer frame(long requestId) {
+      return new BodyWriter(json.length() + 4).utf8(json).frame(type(), requestId, 0);
+    }
+
+    static PeerAsk read(Body body) {
+      return new PeerAsk(body.utf8("json", 1, MAX_QUESTION_BYTES));
+    }
+  }
+
+  /** The answer to {@link PeerAsk}. */
+  record PeerAnswer(String json) implements PeerMessage {
+    @Override
+    public int type() {
+      return 0xAA;
+    }
+
+    @Override
+    public ByteBuffer frame(long requestId) {
+      return new BodyWriter(json.length() + 4).utf8(json).frame(type(), requestId, 0);
+    }
+
+    static PeerAnswer read(Body body) {
+      return new PeerAnswer(body.utf8("json", 0, body.remaining()));
+    }
+  }
+
   /** Decodes a body of a type from 32 to 63 or of its reply. */
   static LaneMessage read(int type, Body body) {
     return switch (type) {
@@ -538,6 +578,8 @@ public sealed interface PeerMessage extends LaneMessage {
       case 38 -> PeerCloseHolder.read(body);
       case 39 -> PeerPing.read(body);
       case 0xA7 -> PeerPong.read(body);
+      case 42 -> PeerAsk.read(body);
+      case 0xAA -> PeerAnswer.read(body);
       case 0xA0 -> new Done(type);
       default -> throw body.unknown();
     };

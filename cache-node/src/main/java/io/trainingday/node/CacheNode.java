@@ -14,6 +14,7 @@ import io.trainingday.node.disk.DiskStats;
 import io.trainingday.node.fill.Elsewhere;
 import io.trainingday.node.fill.FillLimits;
 import io.trainingday.node.fill.Fills;
+import io.trainingday.node.inquiry.Inquiries;
 import io.trainingday.node.lane.LaneEndpoint;
 import io.trainingday.node.lane.LaneServer;
 import io.trainingday.node.lane.LaneServices;
@@ -37,6 +38,8 @@ import io.trainingday.node.recovery.KeptFilesException;
 import io.trainingday.node.store.RecordStores;
 import io.trainingday.node.tier.DiskTier;
 import io.trainingday.node.tier.TieredStores;
+import io.trainingday.node.traces.Fate;
+import io.trainingday.node.traces.Traces;
 import io.trainingday.node.versions.Agreements;
 import io.trainingday.node.versions.DatasetAdmin;
 import io.trainingday.node.versions.DatasetSettings;
@@ -101,6 +104,7 @@ public final class CacheNode implements AutoCloseable {
   private final VersionKeys versions;
   private final Peers peers;
   private final FillForwarder forwarder;
+  private final Inquiries inquiries;
   private final LaneServer lane;
   private final @Nullable MetricsServer metrics;
   private volatile @Nullable String failure;
@@ -214,6 +218,10 @@ public final class CacheNode implements AutoCloseable {
             capacity.versionsChanged();
             disk.ifPresent(DiskTier::versionsChanged);
           });
+      Traces traces = new Traces(ownership, GridCaches.MAX_BACKUPS);
+      capacity.onEviction(key -> traces.note(key, Fate.EVICTED));
+      disk.ifPresent(tier -> tier.onEviction(key -> traces.note(key, Fate.EVICTED)));
+      inquiries = new Inquiries(stores, disk, ownership, peers, versions, traces);
       fills =
           new Fills(
               FillLimits.of(
@@ -221,8 +229,10 @@ public final class CacheNode implements AutoCloseable {
                   settings.fill().maxInFlight().bytes(),
                   settings.fill().writers()),
               capacity.room(),
-              disk.map(DiskTier::formerOwners).orElse(Elsewhere.nowhere()));
-      forwarder = new FillForwarder(ownership, peers, fills, settings.fill().leaseTimeout());
+              disk.map(DiskTier::formerOwners).orElse(Elsewhere.nowhere()),
+              traces);
+      forwarder =
+          new FillForwarder(ownership, peers, fills, settings.fill().leaseTimeout(), traces);
       awaitLease();
       lane =
           LaneServer.open(
@@ -243,6 +253,8 @@ public final class CacheNode implements AutoCloseable {
                       settings.lane().answerTimeout().dividedBy(2)),
                   new DatasetAdmin(versions, this::held, capacity::termsChanged),
                   capacity.reads(),
+                  traces,
+                  inquiries,
                   () -> stats().toJson()));
       stopper.node = this;
       String early = stopper.failure;
@@ -560,6 +572,7 @@ public final class CacheNode implements AutoCloseable {
     if (recovery != null) {
       recovery.close();
     }
+    inquiries.close();
     lane.close();
     forwarder.close();
     peers.close();

@@ -111,7 +111,8 @@ class WarmCommandTest {
   /** Nodes count now and then, and when versions change. */
   private static void countAgain() {
     assertThat(
-            CommandLineRun.of("publish", "other", "--yes", "--address", "unix:" + node.socket()).exitCode())
+            CommandLineRun.of("publish", "other", "--yes", "--address", "unix:" + node.socket())
+                .exitCode())
         .isZero();
   }
 

@@ -4,6 +4,7 @@ import io.trainingday.lane.AdminMessage;
 import io.trainingday.lane.LaneException;
 import io.trainingday.lane.LaneException.Code;
 import io.trainingday.lane.LaneMessage;
+import io.trainingday.node.inquiry.Inquiries;
 import io.trainingday.node.versions.AdminApi;
 import io.trainingday.node.versions.DatasetRefusedException;
 import io.trainingday.node.versions.SourceIdentity;
@@ -18,8 +19,22 @@ final class Administration {
    *
    * @throws LaneException REFUSED when the request does not fit the data set
    */
-  static LaneMessage answer(AdminApi api, String tenant, AdminMessage request) {
+  static LaneMessage answer(
+      AdminApi api, Inquiries inquiries, String tenant, AdminMessage request) {
     try {
+      if (request instanceof AdminMessage.Explain explain) {
+        return AdminMessage.Told.to(
+            request, inquiries.explain(tenant, explain.name(), explain.index()));
+      }
+      if (request instanceof AdminMessage.Verify verify) {
+        return AdminMessage.Told.to(
+            request,
+            switch (verify.action()) {
+              case START -> inquiries.verify(verify.bytesPerSecond());
+              case LOOK -> inquiries.verified();
+              case STOP -> inquiries.endVerify();
+            });
+      }
       if (request instanceof AdminMessage.Datasets) {
         return new AdminMessage.DatasetsReply(api.datasetsJson(tenant));
       }

@@ -414,7 +414,8 @@ final class Connection extends ChannelInboundHandlerAdapter {
           () -> {
             try {
               AdminMessage request = (AdminMessage) LaneMessage.decode(type, body.nioBuffer());
-              return Administration.answer(server.services().admin(), tenant, request);
+              return Administration.answer(
+                  server.services().admin(), server.services().inquiries(), tenant, request);
             } finally {
               body.release();
             }

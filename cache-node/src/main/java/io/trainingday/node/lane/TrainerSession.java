@@ -8,7 +8,10 @@ import io.trainingday.lane.LaneMessage.Batch;
 import io.trainingday.lane.LaneMessage.Fill;
 import io.trainingday.lane.LaneMessage.Read;
 import io.trainingday.lane.LaneMessage.Renew;
+import io.trainingday.lane.LaneMessage.Status;
 import io.trainingday.node.capacity.ReadRecorder;
+import io.trainingday.node.traces.Fate;
+import io.trainingday.node.traces.Traces;
 import java.util.ArrayList;
 import java.util.LinkedHashSet;
 import java.util.List;
@@ -45,7 +48,7 @@ final class TrainerSession {
   void fill(long requestId, Fill fill) {
     ServedDataset dataset = connection.dataset(fill.handle());
     loadTimes.filled(fill.lease(), System.nanoTime());
-    FillIntake.Loaded loaded = fills.take(fill);
+    FillIntake.Loaded loaded = fills.take(dataset, fill);
     if (dataset.knowsSchema(loaded.layout())) {
       connection.send(requestId, fills.submit(dataset, fill, loaded.bytes()));
       return;
@@ -175,10 +178,28 @@ final class TrainerSession {
       server.countNanos(flow.busyNanos());
       server.countBatch(segment == null);
       ServedDataset dataset = flow.batch().dataset;
+      trace(reply);
       dataset.counters().count(request, reply, flow);
       ReadRecorder reads = server.services().reads();
       if (!reply.tooSmall() && reads.wants(dataset.hash())) {
         reads.read(dataset.hash(), flow.readHere());
+      }
+    }
+
+    /** What others are loading is asked for again, and is no miss of its own. */
+    private void trace(Batch reply) {
+      Traces traces = server.services().traces();
+      for (int i = 0; i < reply.statuses().length; i++) {
+        Status status = reply.statuses()[i];
+        if (!flow.batch().isServable()) {
+          traces.notServed(flow.batch().key(i));
+        } else if (status == Status.LEASED_TO_YOU || (status == Status.MISS && !reply.tooSmall())) {
+          Fate unfit = flow.batch().unfit(i);
+          if (unfit != null) {
+            traces.note(flow.batch().key(i), unfit);
+          }
+          traces.missed(flow.batch().key(i));
+        }
       }
     }
 

@@ -158,6 +158,15 @@ public final class Peer {
             });
   }
 
+  CompletableFuture<String> ask(String question) {
+    Pending.Call call =
+        new Pending.Call(lastRequest.incrementAndGet(), new PeerMessage.PeerAsk(question));
+    submit(call);
+    return call.reply()
+        .orTimeout(shared.answerTimeoutMillis(), TimeUnit.MILLISECONDS)
+        .thenApply(reply -> expect(PeerMessage.PeerAnswer.class, reply).json());
+  }
+
   void cancel(PeerCall call) {
     onLoop(
         null,
