@@ -6,7 +6,6 @@ import io.trainingday.lane.AdminMessage.Configured;
 import io.trainingday.lane.AdminMessage.Datasets;
 import io.trainingday.lane.AdminMessage.DatasetsReply;
 import io.trainingday.lane.AdminMessage.Drain;
-import io.trainingday.lane.AdminMessage.DrainReply;
 import io.trainingday.lane.AdminMessage.Invalidate;
 import io.trainingday.lane.AdminMessage.Publish;
 import io.trainingday.lane.AdminMessage.PublishChanged;
@@ -195,7 +194,49 @@ public final class CacheAdmin implements AutoCloseable {
    *     that does not know this
    */
   public synchronized String drain(boolean stop) {
-    return ((DrainReply) call(new Drain(stop), LONGEST_DRAIN)).json();
+    return ((AdminMessage.Told) call(new Drain(stop), LONGEST_DRAIN)).json();
+  }
+
+  /**
+   * Where a sample is, in which versions and variants, and why it was missed last, as one JSON
+   * object.
+   *
+   * @param index from 0
+   * @throws CacheException if the node refuses, naming why, or cannot be reached
+   */
+  public String explain(String name, long index) {
+    return ((AdminMessage.Told) call(new AdminMessage.Explain(name, index))).json();
+  }
+
+  /**
+   * Has every node read all of its records and hold them against their checksums and placement;
+   * returns at once, {@link #verified} tells how far it is. Ends what was begun before.
+   *
+   * @param bytesPerSecond that each node reads at most; 0: no limit
+   * @throws CacheException if the node refuses, or cannot be reached
+   */
+  public void verify(long bytesPerSecond) {
+    call(new AdminMessage.Verify(AdminMessage.Verify.Action.START, bytesPerSecond));
+  }
+
+  /**
+   * What the nodes have found so far of what {@link #verify} began, as one JSON object. Ask at
+   * least once a minute, or they end it.
+   *
+   * @throws CacheException if the node cannot be reached
+   */
+  public String verified() {
+    return ((AdminMessage.Told) call(new AdminMessage.Verify(AdminMessage.Verify.Action.LOOK, 0)))
+        .json();
+  }
+
+  /**
+   * Ends what {@link #verify} began.
+   *
+   * @throws CacheException if the node cannot be reached
+   */
+  public void endVerify() {
+    call(new AdminMessage.Verify(AdminMessage.Verify.Action.STOP, 0));
   }
 
   private long generation(AdminMessage request) {

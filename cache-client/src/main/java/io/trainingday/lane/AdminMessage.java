@@ -226,6 +226,71 @@ public sealed interface AdminMessage extends LaneMessage {
     }
   }
 
+  /** Asks where a sample is, and why it was missed last. */
+  record Explain(String name, long index) implements AdminMessage {
+    @Override
+    public int type() {
+      return 40;
+    }
+
+    @Override
+    public ByteBuffer frame(long requestId) {
+      return new BodyWriter(128).utf8(name).i64(index).frame(type(), requestId, 0);
+    }
+
+    static Explain read(Body body) {
+      return new Explain(readName(body), body.u63("index"));
+    }
+  }
+
+  /**
+   * Has all records of all nodes read, begins that, or ends it.
+   *
+   * @param action what to do
+   * @param bytesPerSecond that each node reads at most; 0: no limit. Of a start alone
+   */
+  record Verify(Action action, long bytesPerSecond) implements AdminMessage {
+    /** What to do. */
+    public enum Action {
+      /** Begin anew. */
+      START,
+      /** Tell how far it is. */
+      LOOK,
+      /** End it. */
+      STOP
+    }
+
+    @Override
+    public int type() {
+      return 41;
+    }
+
+    @Override
+    public ByteBuffer frame(long requestId) {
+      int code = action == Action.START ? 0 : action == Action.LOOK ? 1 : 2;
+      return new BodyWriter(16)
+          .u8(code)
+          .u8(0)
+          .u16(0)
+          .u32(0)
+          .i64(bytesPerSecond)
+          .frame(type(), requestId, 0);
+    }
+
+    static Verify read(Body body) {
+      int code = body.u8();
+      Action action =
+          switch (code) {
+            case 0 -> Action.START;
+            case 1 -> Action.LOOK;
+            case 2 -> Action.STOP;
+            default -> throw body.malformed("action=%d, allowed: 0–2".formatted(code));
+          };
+      body.zeros(7);
+      return new Verify(action, body.u63("bytesPerSecond"));
+    }
+  }
+
   /**
    * The node is to hand over what it can.
    *
@@ -252,20 +317,16 @@ public sealed interface AdminMessage extends LaneMessage {
     }
   }
 
-  /** What was handed over and what not, as one JSON object. */
-  record DrainReply(String json) implements AdminMessage {
-    @Override
-    public int type() {
-      return 56 | REPLY_BIT;
+  /** The answer to the requests above, whose type it has with the reply bit. */
+  record Told(int type, String json) implements AdminMessage {
+    /** The answer to that request. */
+    public static Told to(AdminMessage request, String json) {
+      return new Told(request.type() | REPLY_BIT, json);
     }
 
     @Override
     public ByteBuffer frame(long requestId) {
-      return new BodyWriter(json.length() + 4).utf8(json).frame(type(), requestId, 0);
-    }
-
-    static DrainReply read(Body body) {
-      return new DrainReply(body.utf8("json", 0, body.remaining()));
+      return new BodyWriter(json.length() + 4).utf8(json).frame(type, requestId, 0);
     }
   }
 
@@ -274,21 +335,24 @@ public sealed interface AdminMessage extends LaneMessage {
     return (type >= FIRST_TYPE && type <= LAST_TYPE)
         || (type >= FIRST_OF_VERSION_2
             && type <= LAST_OF_VERSION_2
-            && type != Going.TYPE
-            && type != ReportMessage.TYPE);
+            && type != PeerMessage.PeerAsk.TYPE
+            && type != ReportMessage.TYPE
+            && type != Going.TYPE);
   }
 
   /** Reads the body of a message whose type is in this range, the reply bit aside. */
   static AdminMessage read(int type, Body body) {
     return switch (type) {
-      case 56 -> Drain.read(body);
-      case 56 | REPLY_BIT -> DrainReply.read(body);
       case 16 -> Publish.read(body);
       case 17 -> PublishChanged.read(body);
       case 18 -> PublishManifest.read(body);
       case 19 -> Invalidate.read(body);
       case 20 -> new Datasets();
       case 21 -> Configure.read(body);
+      case 40 -> Explain.read(body);
+      case 41 -> Verify.read(body);
+      case 56 -> Drain.read(body);
+      case 0xA8, 0xA9, 0xB8 -> new Told(type, body.utf8("json", 0, body.remaining()));
       case 0x90, 0x91, 0x92, 0x93 -> new Published(type, body.i64());
       case 0x94 -> new DatasetsReply(body.utf8("json", 0, body.remaining()));
       case 0x95 -> new Configured(readSettings(body, 0));

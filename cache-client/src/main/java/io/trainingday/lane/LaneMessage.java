@@ -892,12 +892,10 @@ public sealed interface LaneMessage
       message = type == request ? ReportMessage.read(body) : new Done(type);
     } else if (request < AdminMessage.FIRST_TYPE) {
       message = read(type, body);
-    } else if (request <= AdminMessage.LAST_TYPE) {
+    } else if (AdminMessage.isRequest(request)) {
       message = AdminMessage.read(type, body);
-    } else if (request <= PeerMessage.LAST_TYPE) {
-      message = PeerMessage.read(type, body);
     } else if (request <= LAST_OF_VERSION_2) {
-      message = AdminMessage.read(type, body);
+      message = PeerMessage.read(type, body);
     } else {
       throw body.unknown();
     }

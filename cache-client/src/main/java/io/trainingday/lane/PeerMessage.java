@@ -5,15 +5,12 @@ import java.nio.ByteOrder;
 import java.util.UUID;
 
 /**
- * What cache nodes ask of each other; types 32–63. Nodes speak of samples by their full keys: only
- * the node a trainer asked decides which version is current, so a peer never has to.
+ * What cache nodes ask of each other; types 32–39 and 42. Nodes speak of samples by their full
+ * keys: only the node a trainer asked decides which version is current, so a peer never has to.
  */
 // Arrays and the enums' order as in LaneMessage.
 @SuppressWarnings({"ArrayRecordComponent", "EnumOrdinal"})
 public sealed interface PeerMessage extends LaneMessage {
-  int FIRST_TYPE = 32;
-  int LAST_TYPE = 63;
-
   /** The type of the frames that answer a {@link PeerRead}: {@link BatchHead} and entries. */
   int BATCH_TYPE = 0xA1;
 
@@ -525,7 +522,48 @@ public sealed interface PeerMessage extends LaneMessage {
     }
   }
 
-  /** Decodes a body of a type from 32 to 63 or of its reply. */
+  /**
+   * A question that an administrator asked of another node, for this one's part of the answer.
+   *
+   * @param json at most {@value #MAX_QUESTION_BYTES} bytes
+   */
+  record PeerAsk(String json) implements PeerMessage {
+    static final int TYPE = 42;
+    public static final int MAX_QUESTION_BYTES = 1 << 16;
+
+    @Override
+    public int type() {
+      return TYPE;
+    }
+
+    @Override
+    public ByteBuffer frame(long requestId) {
+      return new BodyWriter(json.length() + 4).utf8(json).frame(type(), requestId, 0);
+    }
+
+    static PeerAsk read(Body body) {
+      return new PeerAsk(body.utf8("json", 1, MAX_QUESTION_BYTES));
+    }
+  }
+
+  /** The answer to {@link PeerAsk}. */
+  record PeerAnswer(String json) implements PeerMessage {
+    @Override
+    public int type() {
+      return 0xAA;
+    }
+
+    @Override
+    public ByteBuffer frame(long requestId) {
+      return new BodyWriter(json.length() + 4).utf8(json).frame(type(), requestId, 0);
+    }
+
+    static PeerAnswer read(Body body) {
+      return new PeerAnswer(body.utf8("json", 0, body.remaining()));
+    }
+  }
+
+  /** Decodes a body of one of these types or of its reply. */
   static LaneMessage read(int type, Body body) {
     return switch (type) {
       case 32 -> Introduce.read(body);
@@ -538,6 +576,8 @@ public sealed interface PeerMessage extends LaneMessage {
       case 38 -> PeerCloseHolder.read(body);
       case 39 -> PeerPing.read(body);
       case 0xA7 -> PeerPong.read(body);
+      case PeerAsk.TYPE -> PeerAsk.read(body);
+      case 0xAA -> PeerAnswer.read(body);
       case 0xA0 -> new Done(type);
       default -> throw body.unknown();
     };

@@ -34,6 +34,8 @@ import picocli.CommandLine.ScopeType;
       WarmCommand.class,
       PublishCommand.class,
       InvalidateCommand.class,
+      ExplainCommand.class,
+      VerifyCommand.class,
       DrainCommand.class,
       ConfigCommand.class,
       VersionCommand.class,

@@ -14,6 +14,7 @@ import io.trainingday.node.disk.DiskStats;
 import io.trainingday.node.fill.Elsewhere;
 import io.trainingday.node.fill.FillLimits;
 import io.trainingday.node.fill.Fills;
+import io.trainingday.node.inquiry.Inquiries;
 import io.trainingday.node.lane.GridTls;
 import io.trainingday.node.lane.LaneEndpoint;
 import io.trainingday.node.lane.LaneServer;
@@ -44,6 +45,8 @@ import io.trainingday.node.reload.SettingsWatch;
 import io.trainingday.node.store.RecordStores;
 import io.trainingday.node.tier.DiskTier;
 import io.trainingday.node.tier.TieredStores;
+import io.trainingday.node.traces.Fate;
+import io.trainingday.node.traces.Traces;
 import io.trainingday.node.versions.Agreements;
 import io.trainingday.node.versions.DatasetAdmin;
 import io.trainingday.node.versions.DatasetRefusedException;
@@ -114,6 +117,7 @@ public final class CacheNode implements AutoCloseable {
   private final VersionKeys versions;
   private final Peers peers;
   private final FillForwarder forwarder;
+  private final Inquiries inquiries;
   private final LaneServer lane;
   private final SettingsWatch watch;
   private final @Nullable MetricsServer metrics;
@@ -247,6 +251,10 @@ public final class CacheNode implements AutoCloseable {
             capacity.versionsChanged();
             disk.ifPresent(DiskTier::versionsChanged);
           });
+      Traces traces = new Traces(ownership, GridCaches.MAX_BACKUPS);
+      capacity.onEviction(key -> traces.note(key, Fate.EVICTED));
+      disk.ifPresent(tier -> tier.onEviction(key -> traces.note(key, Fate.EVICTED)));
+      inquiries = new Inquiries(stores, disk, ownership, peers, versions, traces);
       fills =
           new Fills(
               FillLimits.of(
@@ -254,8 +262,10 @@ public final class CacheNode implements AutoCloseable {
                   settings.fill().maxInFlight().bytes(),
                   settings.fill().writers()),
               capacity.room(),
-              disk.map(DiskTier::formerOwners).orElse(Elsewhere.nowhere()));
-      forwarder = new FillForwarder(ownership, peers, fills, settings.fill().leaseTimeout());
+              disk.map(DiskTier::formerOwners).orElse(Elsewhere.nowhere()),
+              traces);
+      forwarder =
+          new FillForwarder(ownership, peers, fills, settings.fill().leaseTimeout(), traces);
       awaitLease();
       DatasetAdmin admin = new DatasetAdmin(versions, this::held, capacity::termsChanged);
       watch = new SettingsWatch(stated, new Reloading(admin));
@@ -279,6 +289,8 @@ public final class CacheNode implements AutoCloseable {
                   admin,
                   capacity.reads(),
                   this::drainAsAsked,
+                  traces,
+                  inquiries,
                   () -> stats().toJson()));
       stopper.node = this;
       String early = stopper.failure;
@@ -651,6 +663,7 @@ public final class CacheNode implements AutoCloseable {
     if (recovery != null) {
       recovery.close();
     }
+    inquiries.close();
     lane.close();
     forwarder.close();
     peers.close();

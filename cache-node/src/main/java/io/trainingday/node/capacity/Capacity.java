@@ -17,6 +17,7 @@ import java.util.UUID;
 import java.util.concurrent.Executors;
 import java.util.concurrent.ScheduledExecutorService;
 import java.util.concurrent.TimeUnit;
+import java.util.function.Consumer;
 import java.util.function.Function;
 import java.util.function.LongFunction;
 import java.util.function.Predicate;
@@ -123,6 +124,10 @@ public final class Capacity implements AutoCloseable {
   private final ReadNews readNews;
   private final Shares shares;
   private final Evictor evictor;
+
+  /** Told of every record that is given up for room. */
+  private volatile Consumer<SampleKey> evicted = unused -> {};
+
   private final SharedRoom room;
   private final Sweeper sweeper;
   private final Arrivals arrivals;
@@ -169,7 +174,7 @@ public final class Capacity implements AutoCloseable {
             MemoryPlan.hostBytes(),
             admission.pageBytes(),
             this::usedPages);
-    evictor = new Evictor(stores, admission, shares);
+    evictor = new Evictor(stores, admission, shares, key -> evicted.accept(key));
     admission.onEvictionWanted(evictor::wantedByOther);
     admission.guaranteedPages(() -> admission.pagesOf(shares.unmetBytes(null)));
     room = new SharedRoom(admission, shares, evictor);
@@ -332,6 +337,11 @@ public final class Capacity implements AutoCloseable {
   /** Says that versions have changed, so that there may be records nobody can reach any more. */
   public void versionsChanged() {
     sweeper.wake();
+  }
+
+  /** Has {@code listener} told of every record that is given up for room; it must be quick. */
+  public void onEviction(Consumer<SampleKey> listener) {
+    evicted = listener;
   }
 
   /**

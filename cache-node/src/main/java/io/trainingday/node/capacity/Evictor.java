@@ -11,6 +11,7 @@ import java.util.concurrent.atomic.AtomicLong;
 import java.util.concurrent.locks.Condition;
 import java.util.concurrent.locks.LockSupport;
 import java.util.concurrent.locks.ReentrantLock;
+import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -61,6 +62,7 @@ final class Evictor implements AutoCloseable {
   private final RecordStores stores;
   private final Admission admission;
   private final Shares shares;
+  private final Consumer<SampleKey> evicted;
   private final long cushionPages;
   private final AtomicLong wantedByOthers = new AtomicLong();
   private final Thread thread = new Thread(this::run, "training-day-evictor");
@@ -70,7 +72,8 @@ final class Evictor implements AutoCloseable {
   private volatile boolean waiting;
   private volatile boolean closed;
 
-  Evictor(RecordStores stores, Admission admission, Shares shares) {
+  Evictor(RecordStores stores, Admission admission, Shares shares, Consumer<SampleKey> evicted) {
+    this.evicted = evicted;
     this.stores = stores;
     this.admission = admission;
     this.shares = shares;
@@ -326,6 +329,7 @@ final class Evictor implements AutoCloseable {
     }
     long bytes = 0;
     for (Victim victim : victims) {
+      evicted.accept(victim.key());
       share.evicted(shares.partition(victim.key()), victim.recordBytes());
       bytes += victim.recordBytes();
     }

@@ -6,6 +6,8 @@ import io.trainingday.node.capacity.Room;
 import io.trainingday.node.fill.LeaseTable.Delivery;
 import io.trainingday.node.latency.Latency;
 import io.trainingday.node.store.RecordStore;
+import io.trainingday.node.traces.Fate;
+import io.trainingday.node.traces.Traces;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
@@ -108,6 +110,7 @@ public final class Fills implements AutoCloseable {
   private final FillLimits limits;
   private final Room room;
   private final Elsewhere elsewhere;
+  private final Traces traces;
   private final LongSupplier nanoTime;
   private final Counters counters = new Counters();
   private final LeaseTable[] stripes = new LeaseTable[STRIPES];
@@ -138,7 +141,16 @@ public final class Fills implements AutoCloseable {
    * @param elsewhere is asked for what is missing here before a lease is given
    */
   public Fills(FillLimits limits, Room room, Elsewhere elsewhere) {
-    this(limits, room, elsewhere, System::nanoTime, true);
+    this(limits, room, elsewhere, Traces.none());
+  }
+
+  /**
+   * As the other.
+   *
+   * @param traces told of what is refused
+   */
+  public Fills(FillLimits limits, Room room, Elsewhere elsewhere, Traces traces) {
+    this(limits, room, elsewhere, traces, System::nanoTime, true);
     startWriters();
   }
 
@@ -152,7 +164,18 @@ public final class Fills implements AutoCloseable {
 
   Fills(
       FillLimits limits, Room room, Elsewhere elsewhere, LongSupplier nanoTime, boolean withTimer) {
+    this(limits, room, elsewhere, Traces.none(), nanoTime, withTimer);
+  }
+
+  private Fills(
+      FillLimits limits,
+      Room room,
+      Elsewhere elsewhere,
+      Traces traces,
+      LongSupplier nanoTime,
+      boolean withTimer) {
     this.limits = limits;
+    this.traces = traces;
     this.room = room;
     this.elsewhere = elsewhere;
     this.nanoTime = nanoTime;
@@ -164,7 +187,8 @@ public final class Fills implements AutoCloseable {
         new RefusedRecords(
             limits.maxInFlightBytes() / SHARE_OF_REFUSED, limits.leaseTimeoutNanos());
     inFlight = new InFlightBytes(limits.maxInFlightBytes());
-    writeBehind = new WriteBehind(room, inFlight, limits.writers(), counters, this::removePending);
+    writeBehind =
+        new WriteBehind(room, inFlight, limits.writers(), counters, traces, this::removePending);
     copies = new CopyWriter(Math.max(1, limits.maxInFlightBytes() / COPIES_SHARE), counters);
     searcher = new Holder(limits.maxLeasesPerHolder(), limits.maxLeases(), liveLeases);
     timer = withTimer ? startTimer(limits.leaseTimeoutNanos()) : null;
@@ -375,6 +399,13 @@ public final class Fills implements AutoCloseable {
       return Submitted.REPEATED;
     }
     Submitted result = offer(store, key, record);
+    if (result == Submitted.TOO_LARGE) {
+      traces.note(key, Fate.REFUSED_TOO_LARGE);
+    } else if (result == Submitted.CLOSED) {
+      traces.note(key, Fate.REFUSED_CLOSED);
+    } else if (result == Submitted.BUSY) {
+      traces.note(key, Fate.REFUSED_BUSY);
+    }
     switch (result) {
       case TAKEN -> {
         // A writer may be faster than this line, but it removes the pending record under our lock.
@@ -432,11 +463,24 @@ public final class Fills implements AutoCloseable {
       return writeBehind.offer(store, key, record, null);
     }
     counters.refused(refusal);
+    traces.note(key, fate(refusal));
     return switch (refusal) {
       case BUDGET, QUOTA, COPY_BUDGET, EVICTING, COPY_PENDING, DISK_BUDGET, DISK_FULL ->
           Submitted.NO_ROOM;
       case RECORD_TOO_LARGE -> Submitted.TOO_LARGE;
       case CLOSED -> Submitted.CLOSED;
+    };
+  }
+
+  static Fate fate(Refusal refusal) {
+    return switch (refusal) {
+      case BUDGET -> Fate.REFUSED_BUDGET;
+      case QUOTA -> Fate.REFUSED_QUOTA;
+      case COPY_BUDGET -> Fate.REFUSED_COPY_BUDGET;
+      case DISK_BUDGET, DISK_FULL -> Fate.REFUSED_DISK;
+      case RECORD_TOO_LARGE -> Fate.REFUSED_TOO_LARGE;
+      case CLOSED -> Fate.REFUSED_CLOSED;
+      case EVICTING, COPY_PENDING -> Fate.REFUSED_BUSY;
     };
   }
 

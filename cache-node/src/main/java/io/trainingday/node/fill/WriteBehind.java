@@ -6,6 +6,8 @@ import io.trainingday.node.capacity.Room;
 import io.trainingday.node.fill.Fills.Submitted;
 import io.trainingday.node.store.RecordStore;
 import io.trainingday.node.store.RecordStore.Kept;
+import io.trainingday.node.traces.Fate;
+import io.trainingday.node.traces.Traces;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.Deque;
@@ -56,6 +58,7 @@ final class WriteBehind {
   private final Room room;
   private final InFlightBytes inFlight;
   private final Counters counters;
+  private final Traces traces;
   private final Consumer<SampleKey> whenDone;
   private final List<Thread> writers = new ArrayList<>();
   private final Set<Class<?>> loggedFailures = ConcurrentHashMap.newKeySet();
@@ -79,10 +82,12 @@ final class WriteBehind {
       InFlightBytes inFlight,
       int writers,
       Counters counters,
+      Traces traces,
       Consumer<SampleKey> whenDone) {
     this.room = room;
     this.inFlight = inFlight;
     this.counters = counters;
+    this.traces = traces;
     this.whenDone = whenDone;
     for (int i = 0; i < writers; i++) {
       Thread writer = new Thread(this::writeAll, "fill-writer-" + i);
@@ -211,9 +216,11 @@ final class WriteBehind {
       counters.writing.count(System.nanoTime() - fill.takenNanos);
     } else if (refusal != null) {
       counters.refused(refusal);
+      traces.note(fill.key, Fills.fate(refusal));
       room.refused(fill.key, fill.record.length, refusal);
     } else {
       counters.recordsDropped.increment();
+      traces.note(fill.key, Fate.REFUSED_BUDGET);
     }
   }
 

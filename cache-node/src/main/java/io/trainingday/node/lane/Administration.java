@@ -5,6 +5,7 @@ import io.trainingday.lane.AdminMessage;
 import io.trainingday.lane.LaneException;
 import io.trainingday.lane.LaneException.Code;
 import io.trainingday.lane.LaneMessage;
+import io.trainingday.node.inquiry.Inquiries;
 import io.trainingday.node.versions.AdminApi;
 import io.trainingday.node.versions.DatasetRefusedException;
 import io.trainingday.node.versions.SourceIdentity;
@@ -20,16 +21,31 @@ final class Administration {
    * @throws LaneException REFUSED when the request does not fit the data set
    */
   static LaneMessage answer(
+  static LaneMessage answer(
       LaneServices services, LaneLatencies latencies, Grant grant, AdminMessage request) {
     AdminApi api = services.admin();
+    Inquiries inquiries = services.inquiries();
     String tenant = grant.tenant();
     if (!(request instanceof AdminMessage.Datasets)) {
       requireGrant(grant, dataset(request).orElse(""));
     }
-    if (request instanceof AdminMessage.Drain) {
+    if (request instanceof AdminMessage.Drain || request instanceof AdminMessage.Verify) {
       requireNode(grant);
     }
     try {
+      if (request instanceof AdminMessage.Explain explain) {
+        return AdminMessage.Told.to(
+            request, inquiries.explain(tenant, explain.name(), explain.index()));
+      }
+      if (request instanceof AdminMessage.Verify verify) {
+        return AdminMessage.Told.to(
+            request,
+            switch (verify.action()) {
+              case START -> inquiries.verify(verify.bytesPerSecond());
+              case LOOK -> inquiries.verified();
+              case STOP -> inquiries.endVerify();
+            });
+      }
       if (request instanceof AdminMessage.Datasets) {
         return new AdminMessage.DatasetsReply(api.datasetsJson(tenant));
       }
@@ -38,7 +54,7 @@ final class Administration {
             api.configure(tenant, configure.name(), configure.settings()));
       }
       if (request instanceof AdminMessage.Drain drain) {
-        return new AdminMessage.DrainReply(services.drain().drain(drain.stop()));
+        return AdminMessage.Told.to(request, services.drain().drain(drain.stop()));
       }
       long started = System.nanoTime();
       long generation = generation(api, tenant, request);
@@ -80,6 +96,8 @@ final class Administration {
       return Optional.of(invalidate.name());
     } else if (request instanceof AdminMessage.Configure configure) {
       return Optional.of(configure.name());
+    } else if (request instanceof AdminMessage.Explain explain) {
+      return Optional.of(explain.name());
     }
     return Optional.empty();
   }

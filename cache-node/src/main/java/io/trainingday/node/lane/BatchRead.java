@@ -10,10 +10,12 @@ import io.trainingday.node.fill.MissAnswer;
 import io.trainingday.node.lane.Sinks.Scratch;
 import io.trainingday.node.store.RecordSink;
 import io.trainingday.node.store.RecordStore;
+import io.trainingday.node.traces.Fate;
 import io.trainingday.record.RecordChecksum;
 import io.trainingday.record.RecordLayout;
 import java.util.Arrays;
 import java.util.Collection;
+import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -63,6 +65,7 @@ abstract class BatchRead {
   private final IntArrayList damaged = new IntArrayList();
   private final IntArrayList later = new IntArrayList();
   private final int[] removals;
+  private final Map<Integer, Fate> unfit = new HashMap<>();
   private final ServedDataset.Resolved resolved;
   private long neededBytes;
 
@@ -284,10 +287,12 @@ abstract class BatchRead {
       case ABSENT, NO_ROOM -> statuses[i] = Status.MISS;
       case DAMAGED -> {
         dataset.counters().damaged.increment();
+        unfit.put(i, Fate.DAMAGED);
         remove(i);
       }
       case STALE -> {
         dataset.counters().stale.increment();
+        unfit.put(i, freshness.fate(i));
         remove(i);
       }
       case LATER -> {
@@ -302,6 +307,11 @@ abstract class BatchRead {
     if (removals[i]++ < MOST_REMOVALS) {
       damaged.addInt(i);
     }
+  }
+
+  /** What was wrong with the record of sample {@code i} that was found here last; null: nothing. */
+  final @Nullable Fate unfit(int i) {
+    return unfit.get(i);
   }
 
   /** The samples whose record here is to be removed, found since the last call. */

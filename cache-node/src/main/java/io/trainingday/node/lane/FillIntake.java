@@ -10,6 +10,7 @@ import io.trainingday.node.fill.Fills.Submitted;
 import io.trainingday.node.ownership.Member;
 import io.trainingday.node.ownership.OwnershipTable;
 import io.trainingday.node.peer.Peer;
+import io.trainingday.node.traces.Fate;
 import io.trainingday.node.versions.SampleVersion;
 import io.trainingday.record.MalformedRecordException;
 import io.trainingday.record.RecordChecksum;
@@ -41,9 +42,13 @@ final class FillIntake {
    *
    * @throws LaneException REFUSED when it is too large, malformed or damaged
    */
-  Loaded take(Fill fill) {
+  Loaded take(ServedDataset dataset, Fill fill) {
     int length = fill.record().remaining();
     if (length > server.limits().maxRecordBytes()) {
+      server
+          .services()
+          .traces()
+          .note(dataset.key(fill.index(), fill.variant()), Fate.REFUSED_TOO_LARGE);
       throw new LaneException(
           Code.REFUSED,
           "record of sample %d has %d bytes > lane.maxRecordSize=%d, store smaller samples or raise it"
@@ -93,10 +98,14 @@ final class FillIntake {
     boolean grantedHere = fill.lease() != 0 && granter == LeaseIds.LOCAL;
     // Who waits here is served here, even when the partition has moved meanwhile: the grid stores
     // the record where it belongs.
+    server.services().traces().kept(key, dataset.store().backups());
     Submitted submitted =
         primary.local() || grantedHere
             ? server.fills().submit(dataset.store(), key, record)
             : server.forwarder().submit(dataset.store(), key, dataset.verify(), record);
+    if (submitted == Submitted.BUSY) {
+      server.services().traces().note(key, Fate.REFUSED_BUSY);
+    }
     if (submitted != Submitted.BUSY && granter != LeaseIds.LOCAL && !isPeer(primary, granter)) {
       release(dataset, key, fill.lease()); // The record does not come by the node that granted it.
     }

@@ -1,16 +1,19 @@
 package io.trainingday.node.lane;
 
 import io.trainingday.lane.PeerMessage.PeerRead;
+import io.trainingday.node.traces.Fate;
 import io.trainingday.record.RecordLayout;
 import java.nio.ByteBuffer;
+import java.util.BitSet;
 
 /**
  * Whether records are still what their source is: not too old, and made of it as it looks now. What
- * is asked of every sample of one request. Immutable.
+ * is asked of every sample of one request. For one thread at a time.
  */
 final class Freshness {
   private final long oldestMillis;
   private final long[] stamps;
+  private final BitSet restamped = new BitSet();
 
   /**
    * @param oldestMillis records made before, in milliseconds since 1970, are stale; {@link
@@ -32,9 +35,17 @@ final class Freshness {
 
   /** Whether the record of sample {@code i}, whose header lies at {@code at}, is no more right. */
   boolean isStale(ByteBuffer header, int at, int i) {
-    return (oldestMillis != PeerRead.ANY_AGE
-            && RecordLayout.createdMillis(header, at) < oldestMillis)
-        || (stamps.length > 0 && RecordLayout.sourceStamp(header, at) != stamps[i]);
+    if (stamps.length > 0 && RecordLayout.sourceStamp(header, at) != stamps[i]) {
+      restamped.set(i);
+      return true;
+    }
+    return oldestMillis != PeerRead.ANY_AGE
+        && RecordLayout.createdMillis(header, at) < oldestMillis;
+  }
+
+  /** What a stale record of sample {@code i} is. */
+  Fate fate(int i) {
+    return restamped.get(i) ? Fate.RESTAMPED : Fate.EXPIRED;
   }
 
   /** The same for the samples at some positions. */

@@ -2,11 +2,13 @@ package io.trainingday.node.lane;
 
 import io.trainingday.node.capacity.ReadRecorder;
 import io.trainingday.node.fill.Fills;
+import io.trainingday.node.inquiry.Inquiries;
 import io.trainingday.node.ownership.Ownership;
 import io.trainingday.node.peer.FillForwarder;
 import io.trainingday.node.peer.Peers;
 import io.trainingday.node.peer.PingListener;
 import io.trainingday.node.tier.TieredStores;
+import io.trainingday.node.traces.Traces;
 import io.trainingday.node.versions.AdminApi;
 import io.trainingday.node.versions.Agreements;
 import io.trainingday.node.versions.VersionKeys;
@@ -21,6 +23,8 @@ import java.util.function.Supplier;
  * @param admin does what administrators ask for
  * @param reads is told what is read here
  * @param drain hands over and stops; blocks
+ * @param traces is told of every miss, and what became of records
+ * @param inquiries answers what is asked about the whole grid
  * @param statusJson what STATUS answers; may block
  */
 public record LaneServices(
@@ -35,4 +39,6 @@ public record LaneServices(
     AdminApi admin,
     ReadRecorder reads,
     DrainApi drain,
+    Traces traces,
+    Inquiries inquiries,
     Supplier<String> statusJson) {}

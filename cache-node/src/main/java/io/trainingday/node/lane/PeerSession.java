@@ -78,6 +78,8 @@ final class PeerSession {
       if (holder != null) {
         server.fills().closeHolder(holder);
       }
+    } else if (message instanceof PeerMessage.PeerAsk ask) {
+      answer(requestId, ask.json());
     } else if (message instanceof PeerMessage.PeerPing ping) {
       Pong pong = server.pings().pinged(new Ping(ping.from(), ping.freeBytes()));
       send(requestId, new PeerPong(pong.refused(), pong.freeBytes()));
@@ -85,6 +87,22 @@ final class PeerSession {
       throw new LaneException(
           Code.MALFORMED, "message type %d is no request".formatted(message.type()));
     }
+  }
+
+  /** Elsewhere: it may look through a partition. */
+  private void answer(long requestId, String question) {
+    server
+        .administering()
+        .execute(
+            () -> {
+              LaneMessage answer;
+              try {
+                answer = new PeerMessage.PeerAnswer(server.services().inquiries().answer(question));
+              } catch (RuntimeException e) {
+                answer = LaneMessage.Failure.of(Connection.asRefusal(e));
+              }
+              send(requestId, answer);
+            });
   }
 
   private void meet(long requestId, PeerMessage.Introduce introduce) {
@@ -199,6 +217,9 @@ final class PeerSession {
       return new PeerFillReply(PeerFillResult.DAMAGED, "");
     }
     RecordStore store = server.store(fill.keys());
+    if (!fill.copy()) {
+      server.services().traces().kept(key, store.backups());
+    }
     Fills.Submitted submitted =
         fill.copy()
             ? server.fills().submitCopy(store, key, record)

@@ -9,6 +9,7 @@ import io.trainingday.node.ownership.OwnershipTable;
 import io.trainingday.node.peer.KeySpaces;
 import io.trainingday.node.store.RecordSink;
 import io.trainingday.node.store.RecordStore;
+import io.trainingday.node.traces.Fate;
 import io.trainingday.record.RecordChecksum;
 import io.trainingday.record.RecordLayout;
 import java.nio.ByteBuffer;
@@ -279,10 +280,14 @@ final class PeerStream implements LeaseWait.Reader {
       case IN_STORE -> know(i, PeerStatus.HIT, 0, null);
       case GRANTED -> {
         granted = true;
+        server.services().traces().missed(key(i));
         know(i, PeerStatus.LEASED_TO_YOU, answer.lease(), null);
       }
       case HELD_BY_YOU, LEASED_TO_OTHER -> leasedToOthers.add(i);
-      case REFUSED -> know(i, PeerStatus.MISS, 0, null);
+      case REFUSED -> {
+        server.services().traces().missed(key(i));
+        know(i, PeerStatus.MISS, 0, null);
+      }
     }
   }
 
@@ -345,6 +350,7 @@ final class PeerStream implements LeaseWait.Reader {
     } else {
       server.countStaleForPeer();
     }
+    server.services().traces().note(key(i), why == DAMAGED ? Fate.DAMAGED : freshness.fate(i));
     if (removals.merge(i, 1, Integer::sum) <= MOST_REMOVALS) {
       repair(i);
     } else {

@@ -9,7 +9,10 @@ import io.trainingday.lane.LaneMessage.Fill;
 import io.trainingday.lane.LaneMessage.Read;
 import io.trainingday.lane.LaneMessage.Renew;
 import io.trainingday.lane.ReportMessage;
+import io.trainingday.lane.LaneMessage.Status;
 import io.trainingday.node.capacity.ReadRecorder;
+import io.trainingday.node.traces.Fate;
+import io.trainingday.node.traces.Traces;
 import java.util.ArrayList;
 import java.util.LinkedHashSet;
 import java.util.List;
@@ -51,7 +54,7 @@ final class TrainerSession {
           "this token grants reading and no filling of the data set; take one with fill: of it");
     }
     loadTimes.filled(fill.lease(), System.nanoTime());
-    FillIntake.Loaded loaded = fills.take(fill);
+    FillIntake.Loaded loaded = fills.take(dataset, fill);
     if (dataset.knowsSchema(loaded.layout())) {
       connection.send(requestId, fills.submit(dataset, fill, loaded.bytes()));
       return;
@@ -196,11 +199,29 @@ final class TrainerSession {
       server.countNanos(busyNanos);
       server.countBatch(segment == null);
       ServedDataset dataset = flow.batch().dataset;
+        trace(reply);
       ReadSource slowest = dataset.counters().count(request, reply, flow);
       server.latencies().batch(slowest, busyNanos);
       ReadRecorder reads = server.services().reads();
       if (!reply.tooSmall() && reads.wants(dataset.hash())) {
         reads.read(dataset.hash(), flow.readHere());
+      }
+    }
+
+    /** What others are loading is asked for again, and is no miss of its own. */
+    private void trace(Batch reply) {
+      Traces traces = server.services().traces();
+      for (int i = 0; i < reply.statuses().length; i++) {
+        Status status = reply.statuses()[i];
+        if (!flow.batch().isServable()) {
+          traces.notServed(flow.batch().key(i));
+        } else if (status == Status.LEASED_TO_YOU || (status == Status.MISS && !reply.tooSmall())) {
+          Fate unfit = flow.batch().unfit(i);
+          if (unfit != null) {
+            traces.note(flow.batch().key(i), unfit);
+          }
+          traces.missed(flow.batch().key(i));
+        }
       }
     }
 

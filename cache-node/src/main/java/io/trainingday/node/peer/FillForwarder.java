@@ -10,6 +10,8 @@ import io.trainingday.node.ownership.Member;
 import io.trainingday.node.ownership.Ownership;
 import io.trainingday.node.ownership.OwnershipTable;
 import io.trainingday.node.store.RecordStore;
+import io.trainingday.node.traces.Fate;
+import io.trainingday.node.traces.Traces;
 import java.nio.ByteBuffer;
 import java.time.Duration;
 import java.util.Map;
@@ -41,6 +43,7 @@ public final class FillForwarder implements AutoCloseable {
   private final Ownership ownership;
   private final Peers peers;
   private final Fills fills;
+  private final Traces traces;
   private final InFlightBytes inFlight;
   private final long leaseNanos;
   private final Map<SampleKey, Forward> forwards = new ConcurrentHashMap<>();
@@ -81,8 +84,11 @@ public final class FillForwarder implements AutoCloseable {
    * @param fills takes the records whose primary this node has become, and has the budget of all
    *     bytes in flight
    * @param leaseTimeout how long a record is tried to be passed on
+   * @param traces told of what was refused
    */
-  public FillForwarder(Ownership ownership, Peers peers, Fills fills, Duration leaseTimeout) {
+  public FillForwarder(
+      Ownership ownership, Peers peers, Fills fills, Duration leaseTimeout, Traces traces) {
+    this.traces = traces;
     this.ownership = ownership;
     this.peers = peers;
     this.fills = fills;
@@ -167,7 +173,17 @@ public final class FillForwarder implements AutoCloseable {
       return;
     }
     switch (reply.result()) {
-      case TAKEN, DROPPED -> end(forward, passed);
+      case TAKEN -> end(forward, passed);
+      case DROPPED -> {
+        traces.note(
+            forward.key,
+            switch (reply.reason()) {
+              case "too-large" -> Fate.REFUSED_TOO_LARGE;
+              case "stopping" -> Fate.REFUSED_CLOSED;
+              default -> Fate.REFUSED_BUDGET;
+            });
+        end(forward, passed);
+      }
       case BUSY, NOT_OWNER, DAMAGED -> retry(forward);
     }
   }
@@ -195,6 +211,7 @@ public final class FillForwarder implements AutoCloseable {
   }
 
   private void drop(Forward forward) {
+    traces.note(forward.key, Fate.REFUSED_BUSY);
     LOG.debug("{} is given up: it did not reach its owner in time", forward.key);
     end(forward, dropped);
   }

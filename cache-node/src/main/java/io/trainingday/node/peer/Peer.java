@@ -79,6 +79,7 @@ public final class Peer {
   private final AtomicLong lastRequest = new AtomicLong();
 
   private State state = State.IDLE;
+  private int version = LaneMessage.OLDEST_VERSION;
   private @Nullable Channel channel;
   private @Nullable Future<?> greetingTimeout;
   private @Nullable Future<?> watch;
@@ -158,6 +159,15 @@ public final class Peer {
             });
   }
 
+  CompletableFuture<String> ask(String question) {
+    Pending.Call call =
+        new Pending.Call(lastRequest.incrementAndGet(), new PeerMessage.PeerAsk(question));
+    submit(call);
+    return call.reply()
+        .orTimeout(shared.answerTimeoutMillis(), TimeUnit.MILLISECONDS)
+        .thenApply(reply -> expect(PeerMessage.PeerAnswer.class, reply).json());
+  }
+
   void cancel(PeerCall call) {
     onLoop(
         null,
@@ -221,6 +231,10 @@ public final class Peer {
   }
 
   private void send(Pending request) {
+    if (request.sinceVersion() > version) {
+      request.fail(trouble("is of a release that does not know such a request", null));
+      return;
+    }
     if (pending.size() >= MAX_PENDING) {
       request.fail(trouble("has not answered %d requests".formatted(MAX_PENDING), null));
       return;
@@ -452,7 +466,8 @@ public final class Peer {
     public void received(long requestId, LaneMessage message) {
       if (message instanceof LaneMessage.Failure failure) {
         failed(requestId, failure);
-      } else if (requestId == HELLO && message instanceof LaneMessage.HelloReply) {
+      } else if (requestId == HELLO && message instanceof LaneMessage.HelloReply hello) {
+        version = hello.version();
         greet(INTRODUCE, new PeerMessage.Introduce(shared.localId(), member.id()));
       } else if (requestId == INTRODUCE && state == State.CONNECTING) {
         up();

@@ -110,6 +110,14 @@ public final class Peers implements AutoCloseable {
     return CompletableFuture.failedFuture(new PeerException("node " + member + " is no member"));
   }
 
+  /**
+   * Asks another node for its part of the answer to an administrator's question. Completes
+   * exceptionally when there is no answer in time.
+   */
+  public CompletableFuture<String> ask(Member member, String question) {
+    return of(member).ask(question);
+  }
+
   /** What the peer lane has done on this node's side. */
   public PeerStats stats() {
     return new PeerStats(shared.broken.sum(), shared.lateLeases.sum());

@@ -30,6 +30,11 @@ abstract class Pending {
   /** The request as bytes, to be released by whoever sends them. */
   abstract ByteBuf frame();
 
+  /** The version of the protocol that the request came with. */
+  int sinceVersion() {
+    return LaneMessage.OLDEST_VERSION;
+  }
+
   /** There will be no answer. */
   abstract void fail(PeerException why);
 
@@ -52,6 +57,11 @@ abstract class Pending {
       return request instanceof PeerFill fill
           ? Unpooled.wrappedBuffer(fill.head(id()), fill.record())
           : Unpooled.wrappedBuffer(request.frame(id()));
+    }
+
+    @Override
+    int sinceVersion() {
+      return LaneMessage.sinceVersion(request.type());
     }
 
     @Override

@@ -18,7 +18,7 @@ import org.jspecify.annotations.Nullable;
  * straight to where they belong; only small things are gathered: headers, entries, short messages.
  */
 final class ReplyDecoder extends ChannelInboundHandlerAdapter {
-  private static final int MAX_MESSAGE_BYTES = 64 << 10;
+  private static final int MAX_MESSAGE_BYTES = 1 << 20;
 
   /** Whom the decoded replies are for. */
   interface Receiver {

@@ -19,6 +19,7 @@ import java.util.concurrent.atomic.LongAdder;
 import java.util.concurrent.locks.Condition;
 import java.util.concurrent.locks.LockSupport;
 import java.util.concurrent.locks.ReentrantLock;
+import java.util.function.Consumer;
 import java.util.function.Function;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -50,6 +51,7 @@ final class DiskSweeper implements AutoCloseable {
   private final ReentrantLock lock = new ReentrantLock();
   private final Condition changed = lock.newCondition();
   private boolean woken;
+  private volatile Consumer<SampleKey> evicted = unused -> {};
   private volatile boolean moved = true;
   private volatile boolean closed;
   private volatile long searchedForRoomNanos;
@@ -211,6 +213,10 @@ final class DiskSweeper implements AutoCloseable {
     }
   }
 
+  void onEviction(Consumer<SampleKey> listener) {
+    evicted = listener;
+  }
+
   private boolean reclaim(SampleKey key) {
     boolean removed = store.remove(key);
     if (removed) {
@@ -233,6 +239,7 @@ final class DiskSweeper implements AutoCloseable {
     store.forEachKey(
         (key, recordBytes) -> {
           if (usefulness.isOfLittleUse(key) && reclaim(key)) {
+            evicted.accept(key);
             freed[0] += recordBytes;
           }
           return !closed && freed[0] < bytes;

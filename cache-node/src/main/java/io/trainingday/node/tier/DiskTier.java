@@ -20,6 +20,7 @@ import java.util.List;
 import java.util.Optional;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.LongAdder;
+import java.util.function.Consumer;
 import org.apache.ignite.Ignite;
 import org.jspecify.annotations.Nullable;
 
@@ -178,6 +179,30 @@ public final class DiskTier implements AutoCloseable {
     if (now != null) {
       now.sweeper.wake();
     }
+  }
+
+  /** Has {@code listener} told of every record that is given up for room; it must be quick. */
+  public void onEviction(Consumer<SampleKey> listener) {
+    started().sweeper.onEviction(listener);
+  }
+
+  /**
+   * Shows the records on this disk of one partition, without reading them.
+   *
+   * @return whether the visitor wanted to see all
+   */
+  public boolean forEachKey(int partition, RecordStores.KeyVisitor visitor) {
+    return store.forEachKey(partition, visitor::visit);
+  }
+
+  /** As {@link RecordStore#read}, from this disk alone. */
+  public int readRecord(SampleKey key, RecordSink sink) {
+    return store.read(key, sink);
+  }
+
+  /** Whether a record is on this disk. */
+  public boolean holds(SampleKey key) {
+    return store.contains(key);
   }
 
   int read(SampleKey key, RecordSink sink) {

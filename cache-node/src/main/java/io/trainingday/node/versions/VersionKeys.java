@@ -341,6 +341,61 @@ public final class VersionKeys implements AutoCloseable {
   }
 
   /**
+   * What is current of one sample.
+   *
+   * @param backups on how many nodes beside the first its records are kept
+   * @param fingerprints of the data set's pipelines, by hash in hexadecimal
+   */
+  public record Current(
+      long dataset,
+      long incarnation,
+      long generation,
+      long sampleVersion,
+      int backups,
+      Map<String, String> fingerprints) {}
+
+  /**
+   * What is current of one sample, as this node has it. Decodes the whole version key.
+   *
+   * @throws DatasetRefusedException when there is no such data set, or it has no such sample
+   */
+  public Current current(String tenant, String name, long index) throws DatasetRefusedException {
+    Checks.tenant(tenant);
+    long dataset = datasetHash(tenant, name);
+    VersionKey key = replica.key(dataset);
+    if (key == null || !key.scopedName().equals(scopedName(tenant, name))) {
+      throw new DatasetRefusedException(
+          DatasetRefusedException.Reason.UNKNOWN_DATASET,
+          "data set \"%s\" is unknown, it is there once a trainer has opened it"
+              .formatted(scopedName(tenant, name)));
+    }
+    if (index < 0 || index >= key.source().length()) {
+      throw new DatasetRefusedException(
+          DatasetRefusedException.Reason.INDEX_OUT_OF_RANGE,
+          "index=%d, allowed: 0–%d, the samples of data set \"%s\""
+              .formatted(index, key.source().length() - 1, key.scopedName()));
+    }
+    Map<String, String> fingerprints = new TreeMap<>();
+    String prefix = MetaStore.pipelineKey(dataset, 0);
+    String ofDataset = prefix.substring(0, prefix.indexOf('/') + 1);
+    store()
+        .allPipelines()
+        .forEach(
+            (pipeline, kept) -> {
+              if (pipeline.startsWith(ofDataset)) {
+                fingerprints.put(pipeline.substring(ofDataset.length()), kept.fingerprint());
+              }
+            });
+    return new Current(
+        dataset,
+        key.incarnation(),
+        key.generation(),
+        key.sampleVersion(index),
+        Integer.parseInt(withDefaults(key.settings()).getOrDefault("backups", "0")),
+        fingerprints);
+  }
+
+  /**
    * Changes settings of a data set, of those that may change ({@link DatasetSettings}). When it
    * returns, every node that serves has the change, and keeps it on its disk where it has one.
    *
