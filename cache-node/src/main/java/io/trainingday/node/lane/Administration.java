@@ -21,7 +21,6 @@ final class Administration {
    * @throws LaneException REFUSED when the request does not fit the data set
    */
   static LaneMessage answer(
-  static LaneMessage answer(
       LaneServices services, LaneLatencies latencies, Grant grant, AdminMessage request) {
     AdminApi api = services.admin();
     Inquiries inquiries = services.inquiries();

@@ -8,8 +8,8 @@ import io.trainingday.lane.LaneMessage.Batch;
 import io.trainingday.lane.LaneMessage.Fill;
 import io.trainingday.lane.LaneMessage.Read;
 import io.trainingday.lane.LaneMessage.Renew;
-import io.trainingday.lane.ReportMessage;
 import io.trainingday.lane.LaneMessage.Status;
+import io.trainingday.lane.ReportMessage;
 import io.trainingday.node.capacity.ReadRecorder;
 import io.trainingday.node.traces.Fate;
 import io.trainingday.node.traces.Traces;
@@ -199,7 +199,7 @@ final class TrainerSession {
       server.countNanos(busyNanos);
       server.countBatch(segment == null);
       ServedDataset dataset = flow.batch().dataset;
-        trace(reply);
+      trace(reply);
       ReadSource slowest = dataset.counters().count(request, reply, flow);
       server.latencies().batch(slowest, busyNanos);
       ReadRecorder reads = server.services().reads();

@@ -6,6 +6,7 @@ import static org.assertj.core.api.Assertions.tuple;
 import io.prometheus.client.Collector.MetricFamilySamples;
 import io.trainingday.node.latency.Latency;
 import io.trainingday.node.metrics.NodeStats.Dataset;
+import io.trainingday.node.reload.ReloadStats;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
@@ -132,7 +133,8 @@ final class BoundedNamesTest {
           "host",
           1,
           "",
-          new NodeStats.Grid(1, List.of("a"), 1, 1, 0, 0, 0, 0, 0, 0),
+          ReloadStats.none(),
+          new NodeStats.Grid(1, List.of("a"), 1, 1, 0, 0, 0, 0, 0, 0, Map.of()),
           new NodeStats.Memory(0, 0, 0, 0, ""),
           NodeStats.Disk.NONE,
           new NodeStats.Lane(0, 0, 0, 0, 0, 0, 0, Map.of()),
