@@ -50,7 +50,7 @@ class ProtocolBeforeTest {
 
   /** OPEN of "tiny", 3 samples of source "d", pipeline "p": request 2. */
   private static final String OPEN =
-      "20000000 0200 0000 0200000000000000"
+      "1f000000 0200 0000 0200000000000000"
           + "0300000000000000 01000000 64 04000000 74696e79 01000000 70 00000000 ff";
 
   /** READ of sample 0, whole records, with a lease, inline: request 3. Its handle is at byte 16. */
