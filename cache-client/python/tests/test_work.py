@@ -45,6 +45,7 @@ def test_workers_are_told_of_apart(node: LocalNode, name: str) -> None:
     loader = DataLoader(ds, batch_size=8, num_workers=1, persistent_workers=True)
     assert len(list(loader)) == 5
     assert comes(lambda: told(node, name)["loads"] == 40)
+    assert comes(lambda: told(node, name)["workerWaitedSeconds"] > 0)
     trainers = told(node, name)
     assert 0 < trainers["workerWaitedSeconds"] <= trainers["workerSeconds"]
     assert trainers["seconds"] == 0

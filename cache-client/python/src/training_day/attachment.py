@@ -80,6 +80,7 @@ class Session:
         self._lock = threading.Lock()
         self._users = 0
         self._unwanted = False
+        self._ended = False
         self.going_is_told = False
 
     @property
@@ -110,7 +111,7 @@ class Session:
         """Begins a batch, for which the session stays, whatever takes its place; False if that has
         happened already."""
         with self._lock:
-            if self._unwanted and not self.is_open:
+            if self._ended or (self._unwanted and not self.is_open):
                 return False
             self._users += 1
             return True
@@ -130,6 +131,7 @@ class Session:
     def _close_if_unused(self) -> None:
         with self._lock:
             over = self._unwanted and not self._users and not self._leases
+            self._ended = self._ended or over
         if over:
             self.close()
 
@@ -331,8 +333,8 @@ class Attachment:
         finally:
             self._looked = True
             self._looking = False
-        if not self._is_home():
-            self._look_again(_RETRY_SECONDS)
+            if not self._is_home():
+                self._look_again(_RETRY_SECONDS)
 
     def _home(self) -> Address:
         try:
@@ -379,11 +381,11 @@ class Attachment:
                 break
             if current is not None and current.address.text == other:
                 continue
-            where = Address(other, f"the grid of {home}")
             try:
+                where = Address(other, f"the grid of {home}")
                 fresh = self._connect(where, _QUICK_GREETING_SECONDS)
-            except (NodeGoneError, LaneError) as e:
-                failures.append(f"{where}: {e}")
+            except (NodeGoneError, LaneError, ValueError) as e:  # ValueError: no host name.
+                failures.append(f"{other}: {e}")
                 continue
             self._take(fresh)
             self._warn(
@@ -470,12 +472,12 @@ class Attachment:
         if not current:
             return
         if not self._others:
+            self._look_again(_RETRY_SECONDS)
             self._warn(
                 "lost",
                 f"the connection to the cache node is lost: {why}. Samples come from the origin"
                 " until it is back",
             )
-            self._look_again(_RETRY_SECONDS)
         else:
             # At once, but not again and again when nodes greet and then break.
             lasted = time.monotonic() - gone.since > _RETRY_SECONDS

@@ -69,13 +69,15 @@ class Spec:
     validation: str = ""
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False)
 class Opened:
     """The data set on one connection."""
 
     session: Session
     handle: int
     generation: int
+    # Whether the node has said that this trainer may not put samples in.
+    is_read_only: bool = False
 
 
 @dataclass
@@ -198,7 +200,8 @@ class Samples:
             except NodeGoneError:
                 return None
             except LaneError as e:
-                if not e.retryable:
+                # Training that has begun goes on: another node may know the data set otherwise.
+                if not e.retryable and known is None:
                     raise self._refusal(e) from None
                 self._open_at = time.monotonic() + _OPEN_AGAIN_SECONDS
                 self._say(shared.SAID_FAILED, f"{spec.name} cannot be opened now: {e}")
@@ -628,6 +631,8 @@ class _Read:
 
     def _fill(self, opened: Opened, want: _Want, content: bytearray, load: Loader) -> None:
         lease, want.lease = want.lease, None
+        if opened.is_read_only:
+            return
         most = opened.session.limits.max_record_bytes
         if len(content) > most:
             self._samples._say(
@@ -647,7 +652,9 @@ class _Read:
             self._node = None
             self._samples.dropped(want.index, len(content), LOST)
         except LaneError as e:
-            if e.code == messages.REFUSED and not self._samples.is_packed:
+            if e.code == messages.DENIED:  # The token may read alone: not each sample again.
+                opened.is_read_only = True
+            elif e.code == messages.REFUSED and not self._samples.is_packed:
                 self._fill_packed(want.index, load, e)
 
     def _fill_packed(self, index: int, load: Loader, why: LaneError) -> None:

@@ -7,7 +7,7 @@ import socket
 import ssl
 import struct
 import time
-from typing import Optional
+from typing import Any, Optional
 
 from training_day.lane.address import Address
 
@@ -32,13 +32,32 @@ def connect(address: Address, tls: Optional[ssl.SSLContext], deadline: float) ->
             made.close()
             raise
         return Channel(made)
-    made = socket.create_connection(address.target, _left(deadline))  # type: ignore[arg-type]
+    made = _connect_tcp(address.target, deadline)
     try:
         made.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         return Channel(made) if tls is None else _TlsChannel(made, tls, address, deadline)
     except BaseException:
         made.close()
         raise
+
+
+def _connect_tcp(target: Any, deadline: float) -> socket.socket:
+    """To the first of a name's addresses that answers; those that do not share the time."""
+    found = socket.getaddrinfo(*target, type=socket.SOCK_STREAM)
+    last: Optional[OSError] = None
+    for k, (family, kind, protocol, _, at) in enumerate(found):
+        made = socket.socket(family, kind, protocol)
+        try:
+            made.settimeout(_left(deadline) / (len(found) - k))
+            made.connect(at)
+            return made
+        except OSError as e:
+            made.close()
+            last = e
+        except BaseException:
+            made.close()
+            raise
+    raise last or OSError(f"no address of {target[0]}")
 
 
 def _left(deadline: float) -> float:

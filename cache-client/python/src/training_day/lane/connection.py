@@ -181,7 +181,8 @@ class Connection:
             raise ProtocolError(f"a reply of {length} bytes, at most {self._max_frame} were agreed")
         expected = kind | messages.REPLY
         # A node that speaks TLS alone has not read the request that it refuses.
-        unread = not self._greeted and kind_back == messages.ERROR and answered == 0
+        # And one whose tokens have changed ends the connection so, whatever was asked.
+        unread = kind_back == messages.ERROR and answered == 0
         mine = answered == number or unread
         if not mine or flags or kind_back not in (expected, messages.ERROR):
             raise ProtocolError(

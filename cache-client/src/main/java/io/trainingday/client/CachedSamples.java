@@ -278,7 +278,8 @@ public final class CachedSamples implements AutoCloseable {
       } catch (IOException e) {
         return null; // The session has said so.
       } catch (LaneException e) {
-        if (!e.code().retryable()) {
+        // Training that has begun goes on: another node may know the data set otherwise.
+        if (!e.code().retryable() && known == null) {
           throw new CacheException("%s: %s".formatted(spec, e.getMessage()), e);
         }
         openFailed = true;

@@ -16,6 +16,9 @@ public sealed interface PeerMessage extends LaneMessage {
 
   int MAX_BACKUPS = 2;
 
+  /** Of the body of a {@link PeerAnswer}; what reads it takes no more than 1 MiB. */
+  int MAX_ANSWER_BYTES = (1 << 20) - 64;
+
   int MAX_TIER = 2;
 
   /** What became of one sample of a {@link PeerRead}. */

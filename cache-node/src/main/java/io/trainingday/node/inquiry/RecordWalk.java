@@ -20,12 +20,14 @@ import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.LongAdder;
 import java.util.concurrent.locks.LockSupport;
 import java.util.function.Function;
+import java.util.function.LongSupplier;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
  * Reads all records of this node once, in memory and on disk: checksum, placement, and whether the
- * other nodes that are to have a copy have it. Changes nothing. On a thread of its own.
+ * other nodes that are to have a copy have it. Changes nothing, but that a disk drops an entry
+ * whose head is damaged. On a thread of its own.
  */
 final class RecordWalk implements Runnable {
   private static final Logger LOG = LoggerFactory.getLogger(RecordWalk.class);
@@ -119,7 +121,7 @@ final class RecordWalk implements Runnable {
                 partition,
                 (key, recordBytes) -> {
                   memoryRecords.increment();
-                  look(key, "memory", k -> store.read(k, check), store::contains);
+                  look(key, "memory", k -> store.read(k, check), store::contains, () -> 0);
                   if (primary && isReachable(key)) {
                     copies.add(key);
                   }
@@ -135,7 +137,12 @@ final class RecordWalk implements Runnable {
             partition,
             (key, recordBytes) -> {
               diskRecords.increment();
-              look(key, "disk", k -> disk.readRecord(k, check), disk::holds);
+              look(
+                  key,
+                  "disk",
+                  k -> disk.readRecord(k, check),
+                  disk::holds,
+                  () -> disk.stats().store().damaged());
               int backups = backupsOf.computeIfAbsent(key.dataset(), grid::backupsOf);
               OwnershipTable table = grid.ownership().table(backups);
               boolean reachable = isReachable(key);
@@ -161,16 +168,20 @@ final class RecordWalk implements Runnable {
       SampleKey key,
       String tier,
       Function<SampleKey, Integer> read,
-      Function<SampleKey, Boolean> contains) {
+      Function<SampleKey, Boolean> contains,
+      LongSupplier dropped) {
     if (!isReachable(key)) {
       unreachable.increment();
     }
+    long droppedBefore = dropped.getAsLong();
     int length = read.apply(key);
     if (length == RecordStore.MISS && contains.apply(key)) {
       length = read.apply(key); // It may have moved while it was read.
     }
     boolean sound = length != RecordStore.MISS && check.isSound();
-    if (!sound && contains.apply(key)) {
+    // A disk drops an entry whose head is damaged when it is read, by us or a trainer.
+    boolean gone = length == RecordStore.MISS && dropped.getAsLong() > droppedBefore;
+    if (!sound && (gone || contains.apply(key))) {
       damaged.increment();
       problem(key, tier, "damaged");
     }

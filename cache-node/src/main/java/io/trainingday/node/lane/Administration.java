@@ -25,12 +25,10 @@ final class Administration {
     AdminApi api = services.admin();
     Inquiries inquiries = services.inquiries();
     String tenant = grant.tenant();
-    if (!(request instanceof AdminMessage.Datasets)) {
-      requireGrant(grant, dataset(request).orElse(""));
-    }
     if (request instanceof AdminMessage.Drain || request instanceof AdminMessage.Verify) {
       requireNode(grant);
     }
+    dataset(request).ifPresent(name -> requireGrant(grant, name));
     try {
       if (request instanceof AdminMessage.Explain explain) {
         return AdminMessage.Told.to(
@@ -75,6 +73,11 @@ final class Administration {
 
   /** A node serves all tenants: those of whom there may be several do not decide about it. */
   private static void requireNode(Grant grant) {
+    if (!grant.datasets().admin().contains("*")) {
+      throw new Denial(
+          RefusalReason.GRANT,
+          "the whole node is not granted to this token for administration; take one with admin:* or without grants");
+    }
     if (!grant.tenant().equals(Settings.Tenant.DEFAULT)) {
       throw new Denial(
           RefusalReason.TENANT,

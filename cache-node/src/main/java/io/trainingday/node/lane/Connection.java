@@ -475,6 +475,11 @@ final class Connection extends ChannelInboundHandlerAdapter {
     return granted().tenant();
   }
 
+  /** What its token grants now: the tokens may have been read again since a data set was opened. */
+  DatasetGrants grants() {
+    return granted().datasets();
+  }
+
   private Grant granted() {
     Grant current = grant;
     if (current == null) {

@@ -85,6 +85,7 @@ public final class LaneServer implements AutoCloseable {
   private final EventLoopGroup threads;
   private final ThreadPoolExecutor blocking;
   private final ThreadPoolExecutor administering;
+  private final ThreadPoolExecutor answering;
   private final ThreadPoolExecutor agreeing;
   private final Copiers copiers = new Copiers(Runtime.getRuntime().availableProcessors());
   private final List<Channel> listening = new ArrayList<>();
@@ -126,6 +127,7 @@ public final class LaneServer implements AutoCloseable {
     this.endpoint = endpoint;
     blocking = executor("lane-blocking", BLOCKING_THREADS, BLOCKING_QUEUE);
     administering = executor("lane-admin", ADMIN_THREADS, ADMIN_QUEUE);
+    answering = executor("lane-answer", ADMIN_THREADS, ADMIN_QUEUE);
     agreeing = executor("lane-agree", AGREE_THREADS, BLOCKING_QUEUE);
     // Copying a batch keeps one core busy at memory speed; more threads than that gain nothing.
     int loops = Math.max(2, Math.min(8, Runtime.getRuntime().availableProcessors() / 2));
@@ -231,12 +233,13 @@ public final class LaneServer implements AutoCloseable {
       return;
     }
     Connection connection = new Connection(this, socket, grants, tls != null);
-    connections.add(connection);
-    channels.add(channel);
     if (tls != null) {
       channel.pipeline().addLast(new TlsGate(tls, connection::speaksNoTls));
     }
     channel.pipeline().addLast(connection.decoder(), connection);
+    // Not before it can be written to: whoever tells all connections something finds it here.
+    connections.add(connection);
+    channels.add(channel);
   }
 
   private void turnAway(Channel channel, boolean plain) {
@@ -339,6 +342,7 @@ public final class LaneServer implements AutoCloseable {
     channels.close().awaitUninterruptibly(CLOSE_TIMEOUT.toMillis());
     blocking.shutdown();
     administering.shutdown();
+    answering.shutdown();
     agreeing.shutdown();
     var unused = threads.shutdownGracefully(0, CLOSE_TIMEOUT.toMillis(), TimeUnit.MILLISECONDS);
     threads.terminationFuture().awaitUninterruptibly(2 * CLOSE_TIMEOUT.toMillis());
@@ -443,6 +447,11 @@ public final class LaneServer implements AutoCloseable {
   /** For what may wait for the grid a second or more. */
   Executor administering() {
     return administering;
+  }
+
+  /** For what other nodes ask: those that wait for an answer of theirs must not hold it up. */
+  Executor answering() {
+    return answering;
   }
 
   /** Opens a data set for one connection; blocks. */

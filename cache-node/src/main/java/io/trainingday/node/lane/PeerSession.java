@@ -22,12 +22,14 @@ import io.trainingday.node.peer.Ping;
 import io.trainingday.node.peer.Pong;
 import io.trainingday.node.store.RecordStore;
 import java.nio.ByteBuffer;
+import java.nio.charset.StandardCharsets;
 import java.util.HashMap;
 import java.util.Iterator;
 import java.util.LinkedHashSet;
 import java.util.Map;
 import java.util.Set;
 import java.util.UUID;
+import java.util.concurrent.RejectedExecutionException;
 import org.jspecify.annotations.Nullable;
 
 /** What another node asks of this one over its connection. On the connection's thread. */
@@ -91,18 +93,26 @@ final class PeerSession {
 
   /** Elsewhere: it may look through a partition. */
   private void answer(long requestId, String question) {
-    server
-        .administering()
-        .execute(
-            () -> {
-              LaneMessage answer;
-              try {
-                answer = new PeerMessage.PeerAnswer(server.services().inquiries().answer(question));
-              } catch (RuntimeException e) {
-                answer = LaneMessage.Failure.of(Connection.asRefusal(e));
-              }
-              send(requestId, answer);
-            });
+    try {
+      server.answering().execute(() -> send(requestId, answerTo(question)));
+    } catch (RejectedExecutionException full) {
+      throw new LaneException(Code.TOO_MANY, "too many questions wait on this node; ask again");
+    }
+  }
+
+  private LaneMessage answerTo(String question) {
+    try {
+      String json = server.services().inquiries().answer(question);
+      int bytes = json.getBytes(StandardCharsets.UTF_8).length;
+      if (bytes > PeerMessage.MAX_ANSWER_BYTES) {
+        throw new LaneException(
+            Code.TOO_LARGE,
+            "the answer has %d bytes, allowed: %d".formatted(bytes, PeerMessage.MAX_ANSWER_BYTES));
+      }
+      return new PeerMessage.PeerAnswer(json);
+    } catch (RuntimeException e) {
+      return LaneMessage.Failure.of(Connection.asRefusal(e));
+    }
   }
 
   private void meet(long requestId, PeerMessage.Introduce introduce) {

@@ -110,7 +110,7 @@ final class Segments implements AutoCloseable {
                 .formatted(segmentDirectory, base));
       }
       return open(base, false, limits);
-    } catch (IOException e) {
+    } catch (IOException | UncheckedIOException e) {
       throw new LaneStartException(
           "lane.segmentDirectory=%s cannot be used: %s %s; give a tmpfs this user may write"
               .formatted(segmentDirectory, e.getClass().getSimpleName(), e.getMessage()),
@@ -135,7 +135,7 @@ final class Segments implements AutoCloseable {
         Files.createDirectory(base, PRIVATE);
       }
       return open(base, shared, limits);
-    } catch (IOException e) {
+    } catch (IOException | UncheckedIOException e) {
       throw new LaneStartException(
           "lane.tenants: %s cannot be used: %s %s; give a lane.socket on a tmpfs this user may write"
               .formatted(tenantDirectory, e.getClass().getSimpleName(), e.getMessage()),

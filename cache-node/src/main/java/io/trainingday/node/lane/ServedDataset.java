@@ -34,7 +34,7 @@ final class ServedDataset {
   private final boolean stamped;
   private final long maxAgeMillis;
   private final long sourceLength;
-  private final boolean fillable;
+  private final String name;
   private volatile @Nullable RecordLayout expectedLayout;
   private volatile @Nullable KnownSchema knownSchema;
 
@@ -50,8 +50,8 @@ final class ServedDataset {
       RecordStore store,
       ReadCounters counters,
       long sourceLength,
-      boolean fillable) {
-    this.fillable = fillable;
+      String name) {
+    this.name = name;
     this.sourceLength = sourceLength;
     this.dataset = dataset;
     this.store = store;
@@ -94,11 +94,7 @@ final class ServedDataset {
       RecordStore store = services.stores().of(Integer.parseInt(backups), tier);
       services.reads().opened(dataset.datasetHash());
       return new ServedDataset(
-          dataset,
-          store,
-          counters.get(),
-          request.sourceLength(),
-          grant.datasets().mayFill(request.name()));
+          dataset, store, counters.get(), request.sourceLength(), request.name());
     } catch (DatasetRefusedException e) {
       throw refusal(e);
     }
@@ -179,9 +175,9 @@ final class ServedDataset {
     return new Freshness(oldest, stamps);
   }
 
-  /** Whether this connection may put records in. */
-  boolean fillable() {
-    return fillable;
+  /** As its opener named it, without the tenant. */
+  String name() {
+    return name;
   }
 
   /** On how many nodes beside the first its records are kept. */

@@ -48,7 +48,7 @@ final class TrainerSession {
 
   void fill(long requestId, Fill fill) {
     ServedDataset dataset = connection.dataset(fill.handle());
-    if (!dataset.fillable()) {
+    if (!connection.grants().mayFill(dataset.name())) {
       throw new Denial(
           RefusalReason.GRANT,
           "this token grants reading and no filling of the data set; take one with fill: of it");
@@ -129,8 +129,15 @@ final class TrainerSession {
     Reading(long requestId, Read asked) {
       this.requestId = requestId;
       ServedDataset dataset = connection.dataset(asked.handle());
+      DatasetGrants granted = connection.grants();
+      if (!granted.mayRead(dataset.name())) {
+        throw new Denial(
+            RefusalReason.GRANT,
+            "data set \"%s\" is no longer granted to this token; take one with read: or fill: of it"
+                .formatted(dataset.name()));
+      }
       // Who may not fill holds up nobody by a lease.
-      request = dataset.fillable() ? asked : asked.withoutLeases();
+      request = granted.mayFill(dataset.name()) ? asked : asked.withoutLeases();
       segment =
           request.segment() == LaneMessage.NO_SLOT ? null : connection.segment(request.segment());
       if (segment != null && !segment.take(request.slot())) {
@@ -181,11 +188,11 @@ final class TrainerSession {
           segment.deliver(request.slot(), target, reply.payloadBytes());
         }
         count(reply);
+        loadTimes.given(ended.batch().dataset.counters(), reply.leases(), System.nanoTime());
         if (segment != null) {
           segment.give(request.slot());
           target.release();
         }
-        loadTimes.given(ended.batch().dataset.counters(), reply.leases(), System.nanoTime());
         connection.sendBatch(requestId, reply, target);
       } catch (RuntimeException e) {
         ended.releaseLeases();

@@ -135,7 +135,6 @@ public final class Traces {
     if (maxBytes == 0) {
       return;
     }
-    catchUp();
     DatasetTraces dataset = datasets.get(key.dataset());
     if (dataset == null) {
       if (datasets.size() >= MAX_DATASETS) {
@@ -152,7 +151,6 @@ public final class Traces {
     if (maxBytes == 0) {
       return;
     }
-    catchUp();
     DatasetTraces dataset = datasets.get(key.dataset());
     Fate fate = dataset == null ? null : dataset.fate(key);
     Reason reason = dataset != null ? dataset.reason(key) : full() ? Reason.UNKNOWN : Reason.COLD;

@@ -317,11 +317,13 @@ public final class GridDiscovery extends TcpDiscoverySpi {
       writeToSocket(socket, null, framed, timeoutMillis);
       return Sighting.of(Status.read(socket.getInputStream()));
     } catch (ConnectException failure) {
+      distrust.remove(address); // A host that is off says nothing about TLS.
       // Also thrown for a network that cannot be reached, behind which there may be a node.
       return String.valueOf(failure.getMessage()).contains("refused")
           ? Sighting.ABSENT
           : silent(address, failure);
     } catch (SocketTimeoutException slow) {
+      distrust.remove(address);
       return silent(address, slow);
     } catch (IOException | IgniteCheckedException failure) {
       Optional<SSLException> refused = TlsTrouble.in(failure);
