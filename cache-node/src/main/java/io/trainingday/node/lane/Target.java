@@ -35,8 +35,14 @@ sealed interface Target {
     public void release() {}
   }
 
-  /** Memory of this process that is copied to a slot. */
-  record Staged(Staging staging, Growing memory) implements Target {
+  /** Memory of this process. */
+  abstract sealed class Held implements Target permits Staged, Inline {
+    final Growing memory;
+
+    private Held(Growing memory) {
+      this.memory = memory;
+    }
+
     @Override
     public ByteBuffer bytes() {
       return memory.view;
@@ -50,6 +56,16 @@ sealed interface Target {
     @Override
     public boolean ensure(long payloadBytes) {
       return memory.ensure(payloadBytes);
+    }
+  }
+
+  /** Memory that is copied to a slot. */
+  final class Staged extends Held {
+    private final Staging staging;
+
+    Staged(Staging staging, Growing memory) {
+      super(memory);
+      this.staging = staging;
     }
 
     @Override
@@ -59,30 +75,13 @@ sealed interface Target {
   }
 
   /** A buffer that is sent behind the reply: grows up to the largest frame. */
-  final class Inline implements Target {
-    private final Growing memory;
-
+  final class Inline extends Held {
     /**
      * @param blank whether gaps in the payload must not show what was in the memory before, which
      *     may have been another tenant's
      */
     Inline(ByteBufAllocator allocator, int maxBytes, boolean blank) {
-      memory = new Growing(allocator.directBuffer(0), maxBytes, blank);
-    }
-
-    @Override
-    public ByteBuffer bytes() {
-      return memory.view;
-    }
-
-    @Override
-    public long address() {
-      return NativeMemory.address(memory.view);
-    }
-
-    @Override
-    public boolean ensure(long payloadBytes) {
-      return memory.ensure(payloadBytes);
+      super(new Growing(allocator.directBuffer(0), maxBytes, blank));
     }
 
     /** Hands over the first {@code payloadBytes}; the receiver releases the buffer. */

@@ -62,10 +62,6 @@ class AccessTest {
     own = TestCertificates.selfSigned(directory, "own", "ip:127.0.0.1");
     expired = TestCertificates.expired(directory, "expired", "ip:127.0.0.1");
     stranger = TestCertificates.selfSigned(directory, "stranger", "ip:127.0.0.1");
-    Path trust =
-        Files.writeString(
-            directory.resolve("trust.pem"),
-            Files.readString(own.certificate()) + Files.readString(expired.certificate()));
     Path tokens =
         Files.writeString(
             directory.resolve("tokens"),
@@ -78,14 +74,7 @@ class AccessTest {
             """);
     node =
         CacheNode.launch(
-            TestNodes.settings(directory)
-                .set(SettingKey.LANE_TCP_ENABLED, true)
-                .set(SettingKey.LANE_TCP_PORT, 0)
-                .set(SettingKey.LANE_TLS_ENABLED, true)
-                .set(SettingKey.LANE_TLS_CERTIFICATE, own.certificate())
-                .set(SettingKey.LANE_TLS_KEY, own.key())
-                .set(SettingKey.LANE_TLS_TRUST, trust)
-                .set(SettingKey.LANE_TLS_CLIENT_CERTIFICATES, true)
+            TestNodes.settingsWithTls(directory, own, expired)
                 .set(SettingKey.LANE_TOKENS_FILE, tokens)
                 .build());
     lane = node.laneAddress().orElseThrow();

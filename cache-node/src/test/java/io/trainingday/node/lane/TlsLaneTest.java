@@ -9,7 +9,6 @@ import io.trainingday.client.DatasetSpec;
 import io.trainingday.client.ReadShape;
 import io.trainingday.client.SampleBatch;
 import io.trainingday.client.TrainingCache;
-import io.trainingday.config.SettingKey;
 import io.trainingday.lane.LaneAccess;
 import io.trainingday.lane.LaneAddress;
 import io.trainingday.lane.LaneConnection;
@@ -28,7 +27,6 @@ import io.trainingday.node.TestNodes;
 import io.trainingday.record.RecordCodec;
 import java.io.IOException;
 import java.nio.ByteBuffer;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Random;
 import java.util.concurrent.TimeUnit;
@@ -58,21 +56,7 @@ class TlsLaneTest {
     own = TestCertificates.selfSigned(directory, "own", "ip:127.0.0.1");
     client = TestCertificates.selfSigned(directory, "client", "dns:trainer");
     stranger = TestCertificates.selfSigned(directory, "stranger", "ip:127.0.0.1");
-    Path trust =
-        Files.writeString(
-            directory.resolve("trust.pem"),
-            Files.readString(own.certificate()) + Files.readString(client.certificate()));
-    node =
-        CacheNode.launch(
-            TestNodes.settings(directory)
-                .set(SettingKey.LANE_TCP_ENABLED, true)
-                .set(SettingKey.LANE_TCP_PORT, 0)
-                .set(SettingKey.LANE_TLS_ENABLED, true)
-                .set(SettingKey.LANE_TLS_CERTIFICATE, own.certificate())
-                .set(SettingKey.LANE_TLS_KEY, own.key())
-                .set(SettingKey.LANE_TLS_TRUST, trust)
-                .set(SettingKey.LANE_TLS_CLIENT_CERTIFICATES, true)
-                .build());
+    node = CacheNode.launch(TestNodes.settingsWithTls(directory, own, client).build());
     lane = node.laneAddress().orElseThrow();
   }
 
