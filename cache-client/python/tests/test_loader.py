@@ -246,6 +246,25 @@ def test_workers_are_forked_by_who_iterates(cached: Make, monkeypatch: pytest.Mo
     loader.close()
 
 
+def test_forked_process_reads_by_itself(cached: Make) -> None:
+    raw = Images(16)
+    loader = BatchLoader(cached(raw), 4, num_workers=1)
+    expected = list(DataLoader(raw, 4))
+    iterator = iter(loader)
+    assert_same(next(iterator), expected[0])
+    child = multiprocessing.get_context("fork").Process(target=_reads, args=(loader, expected))
+    child.start()
+    child.join(60)
+    assert child.exitcode == 0
+    assert_same(list(iterator), expected[1:])
+    loader.close()
+
+
+def _reads(loader: BatchLoader, expected: list[Any]) -> None:
+    assert_same(list(loader), expected)
+    loader.close()
+
+
 def test_error_that_cannot_be_pickled_comes_through_in_words(cached: Make) -> None:
     class OwnError(Exception):
         pass

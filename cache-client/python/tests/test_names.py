@@ -124,7 +124,8 @@ def test_forked_process_does_not_wait_for_its_parents_question(
     resolver.answers.clear()
     with pytest.raises(NodeGoneError, match="was not resolved in time"):
         connect(name, port, 0.05)
-    child = multiprocessing.get_context("fork").Process(target=_resolve, args=(resolver, name, port))
+    fork = multiprocessing.get_context("fork")
+    child = fork.Process(target=_resolve, args=(resolver, name, port))
     child.start()
     child.join(60)
     assert child.exitcode == 0

@@ -112,7 +112,9 @@ class CachedDataset(Dataset):
             one of the file has signed. Default: TRAINING_DAY_TLS_TRUST, else there is no TLS.
         tls_certificate, tls_key: PEM files: the certificate that is shown to the node, with those
             that signed it, and its key, PKCS #8. Where nodes have lane.tls.clientCertificates.
-            Default: TRAINING_DAY_TLS_CERTIFICATE and TRAINING_DAY_TLS_KEY.
+            Default: TRAINING_DAY_TLS_CERTIFICATE and TRAINING_DAY_TLS_KEY. Files that are renewed
+            count for new connections; while they hold nothing that can be used, what they held
+            before does, with a warning.
         validation: "checksum", "stamp" or "none"; default: as the data set is kept.
         stamp: a function of an index that says what its source looks like now: a number, text or
             bytes (an etag, a checksum), or an `os.stat_result`, of which modification time and size

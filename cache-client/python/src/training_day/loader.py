@@ -124,21 +124,27 @@ class BatchLoader:
         self._views = views
         self._register = register_slots
         self._progress = progress
-        self._pool: Optional[Pool] = None
         many = prefetch_bytes is not None and not views
         self._most = max(self._prefetch, _MOST_BY_BYTES) if many else self._prefetch
-        self._recycler = _Recycler(self._most + 4)
-        self._current: Optional[_Run] = None
+        self._own_process()
         self._epochs = itertools.count()
-        self._pending: deque[tuple[Any, Batch]] = deque()
         self._said = False
-        self._attached: Optional[Attachment] = None
+
+    def _own_process(self) -> None:
+        """What a process has for itself; a forked one has no part in what its parent reads."""
         self._pid = os.getpid()
+        self._pool: Optional[Pool] = None
+        self._current: Optional[_Run] = None
+        self._attached: Optional[Attachment] = None
+        self._recycler = _Recycler(self._most + 4)
+        self._pending: deque[tuple[Any, Batch]] = deque()
 
     def __len__(self) -> int:
         return len(self.batch_sampler)
 
     def __iter__(self) -> Iterator[Any]:
+        if self._pid != os.getpid():
+            self._own_process()
         if self._current is not None:
             self._current.close()
         self._current = _Run(self, next(self._epochs))
@@ -162,7 +168,6 @@ class BatchLoader:
             self._attached.want_slots(self, 0)
 
     def __del__(self) -> None:
-        # A forked child has no part in what its parent reads.
         if self.__dict__.get("_pid") == os.getpid():
             self.close()
 

@@ -36,7 +36,8 @@ _AUDIT_COUNT, _AUDIT_CHECKSUM = _COLUMNS - 3, _COLUMNS - 2
 _PID = _COLUMNS - 1
 
 
-# Threads of a process count side by side; a sum that is short of one would be called a missing sample.
+# Threads of a process count side by side. A sum that is short of one would be said to be a sample
+# that nobody read.
 _lock = threading.Lock()
 
 
