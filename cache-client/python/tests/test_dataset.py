@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import itertools
 import pickle
 import time
@@ -488,6 +489,19 @@ def test_augment_that_seeds_itself_is_told_its_seed(cached: Make) -> None:
     ds.set_epoch(1)
     ds.__getitems__([0, 1, 0])
     assert len(set(Seeded.seeds)) == 2 and Seeded.seeds[0] == Seeded.seeds[2]
+
+
+def test_copy_has_workers_and_an_epoch_of_its_own(cached: Make) -> None:
+    ds = cached(Images(8), augment=noise)
+    for copied in (pickle.loads(pickle.dumps(ds)), copy.deepcopy(ds)):
+        loader = DataLoader(copied, batch_size=8, num_workers=1, persistent_workers=True)
+        views = []
+        for number in range(2):
+            copied.set_epoch(number)
+            views += [images for images, _ in loader]
+        assert not torch.equal(*views)
+        assert copied.stats().hits + copied.stats().misses == 16
+    assert ds.stats().hits + ds.stats().misses == 0
 
 
 @pytest.mark.parametrize(

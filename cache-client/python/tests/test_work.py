@@ -53,9 +53,9 @@ def test_loop_that_is_timed_tells_how_long_it_waits(
     for _ in loader:
         time.sleep(0.001)
     took = time.perf_counter() - started
-    assert comes(lambda: told(node, name)["seconds"] > 0)
+    assert comes(lambda: told(node, name)["waitedSeconds"] > 24 * 0.02 * 0.9)
     trainers = told(node, name)
-    assert 24 * 0.02 * 0.9 < trainers["waitedSeconds"] <= trainers["seconds"] <= took
+    assert trainers["waitedSeconds"] <= trainers["seconds"] <= took
     # Between batches the loop has slept, which it did not wait for.
     assert trainers["waitedSeconds"] <= took - 5 * 0.001
     assert comes(lambda: (told(node, name)["workerSeconds"] > 0) == bool(workers))

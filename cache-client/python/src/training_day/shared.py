@@ -63,7 +63,8 @@ class Shared:
         return {"tensor": self._tensor, "made_by": self._made_by}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        self._tensor = state["tensor"]
+        # A plain pickle, as of a copy, brings memory of its own, which workers would not see change.
+        self._tensor = state["tensor"].share_memory_()
         self._made_by = state["made_by"]
         self._array = self._tensor.numpy()
         self._row = None
