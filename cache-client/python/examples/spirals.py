@@ -48,6 +48,7 @@ def run(train: Callable[..., None], processes: int, *arguments: Any) -> None:
 def _begin(
     rank: int, world: int, meeting: str, train: Callable[..., None], arguments: tuple
 ) -> None:
+    torch.set_num_threads(1)  # The ranks share the cores.
     dist.init_process_group("gloo", init_method=meeting, rank=rank, world_size=world)
     try:
         train(rank, *arguments)
