@@ -248,15 +248,20 @@ def test_node_that_ends_the_connection_is_heard_out(
         assert told.value.code == messages.DENIED and not connection.is_open
 
 
-@pytest.mark.parametrize("takes_again", [False, True])
+@pytest.mark.parametrize(
+    "takes_again, knows_others", [(False, True), (True, True), (True, False)]
+)
 def test_why_the_node_ended_the_connection_is_said_once(
-    directory: Path, name: str, takes_again: bool
+    directory: Path, name: str, takes_again: bool, knows_others: bool
 ) -> None:
     raw = Images(4)
     node = Denies(directory)
     node.takes_again = takes_again
     ds = CachedDataset(raw, name, address=node.address)
-    ds._samples().attachment._others = ("tcp://127.0.0.1:1",)
+    attachment = ds._samples().attachment
+    first = attachment.session
+    if knows_others:
+        attachment._others = ("tcp://127.0.0.1:1",)
     with pytest.warns(CacheWarning, match=TAKEN_OUT) as said:
         node.ends.set()
         until(lambda: tells(said, TAKEN_OUT))
@@ -264,10 +269,12 @@ def test_why_the_node_ended_the_connection_is_said_once(
             assert_same(ds[1], raw[1])
             assert ds.stats().origin_batches == 1
             until(lambda: TAKEN_OUT in str(ds.stats().link))
+        else:
+            until(lambda: attachment.session not in (None, first))
     words = "has taken us again" if takes_again else "No other one can be had"
     assert sum(TAKEN_OUT in str(one.message) for one in said.list) == 1
-    assert tells(said, words)
-    ds._samples().attachment.close()
+    assert tells(said, words if knows_others else "Samples come from the origin until it is back")
+    attachment.close()
 
 
 def test_worker_of_a_later_epoch_knows_the_stand_in(

@@ -492,6 +492,7 @@ class Attachment:
         if not current:
             return
         if not self._others:
+            self._denied = False  # It is said now.
             self._look_again(_RETRY_SECONDS)
             self._warn(
                 "lost",
