@@ -77,7 +77,7 @@ def test_resolver_that_hangs_is_a_missed_answer_and_asked_once(
 
 
 def test_what_is_known_serves_while_the_resolver_is_away(
-    resolver: Resolver, name: str, port: int
+    resolver: Resolver, name: str, port: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     resolver.known[name] = "127.0.0.1"
     connect(name, port)
@@ -85,7 +85,8 @@ def test_what_is_known_serves_while_the_resolver_is_away(
     resolver.failure = socket.EAI_AGAIN
     connect(name, port)
     resolver.answers.clear()
-    connect(name, port, 4)
+    monkeypatch.setattr(names, "_SHARE_FOR_NAME", 0.005)
+    connect(name, port, 60)
     resolver.answers.set()
 
 
