@@ -17,6 +17,7 @@ from torch.utils.data import DataLoader
 import training_day
 from sets import Images, RandomCrop, Slow, Transformed
 from training_day import node as nodes
+from training_day.__main__ import main
 from training_day.errors import TrainingDayError
 
 SOURCE = Path(training_day.__file__).parents[1]
@@ -86,13 +87,14 @@ def make_loader() -> DataLoader:
     return DataLoader(Images(8), batch_size=4)
 
 
-def test_doctor_is_a_command() -> None:
+def test_doctor_is_a_command(capsys: pytest.CaptureFixture) -> None:
     here = str(Path(__file__).parent)
     done = run("training_day", "doctor", "test_doctor:make_loader", PYTHONPATH=f"{SOURCE}:{here}")
     assert done.returncode == 0 and "8 samples, 2 batches" in done.stdout, done.stderr
-    assert "training_day.doctor(loader)" in run("training_day", "doctor").stdout
-    failed = run("training_day", "doctor", "nowhere:f")
-    assert failed.returncode == 1 and "training_day: 'nowhere:f'" in failed.stderr
+    assert main(["doctor"]) == 0
+    assert "training_day.doctor(loader)" in capsys.readouterr().out
+    assert main(["doctor", "nowhere:f"]) == 1
+    assert "training_day: 'nowhere:f'" in capsys.readouterr().err
 
 
 def test_serve_starts_the_launcher(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
