@@ -216,8 +216,7 @@ final class DiskStoreTest {
       await()
           .untilAsserted(
               () ->
-                  assertThat(store.usedBytes())
-                      .isCloseTo(bytesOf(directory), withinPercentage(1)));
+                  assertThat(store.usedBytes()).isCloseTo(bytesOf(directory), withinPercentage(1)));
       assertThat(store.stats().refusedBudget()).isEqualTo(1);
       assertThat(store.stats().records()).isEqualTo(written);
       for (long index = 0; index < written; index += 1 + written / 200) {
