@@ -270,7 +270,7 @@ public final class CacheNode implements AutoCloseable {
       DatasetAdmin admin = new DatasetAdmin(versions, this::held, capacity::termsChanged);
       watch = new SettingsWatch(stated, new Reloading(admin));
       lane =
-          LaneServer.open(
+          new LaneServer(
               endpoint,
               settings,
               new LaneServices(
@@ -299,6 +299,7 @@ public final class CacheNode implements AutoCloseable {
         throw new NodeStartException(
             "the node failed while it started: " + early, new IllegalStateException(early));
       }
+      lane.listen();
       settings.lane().tokensFile().ifPresent(watch::followTokens);
       metrics = startMetrics(settings.metrics());
     } catch (RuntimeException | Error e) {
