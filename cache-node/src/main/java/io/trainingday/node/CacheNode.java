@@ -133,7 +133,7 @@ public final class CacheNode implements AutoCloseable {
       DatasetAdmin admin =
           new DatasetAdmin(versions, storage::held, storage.capacity()::termsChanged);
       watch = new SettingsWatch(stated, new Reloading(versions, admin, this::lane));
-      lane = LaneServer.open(endpoint, settings, services(admin));
+      lane = new LaneServer(endpoint, settings, services(admin));
       report =
           new NodeReport(
               startNanos,
@@ -152,6 +152,7 @@ public final class CacheNode implements AutoCloseable {
         throw new NodeStartException(
             "the node failed while it started: " + early, new IllegalStateException(early));
       }
+      lane.listen();
       settings.lane().tokensFile().ifPresent(watch::followTokens);
       metrics = startMetrics(settings.metrics());
     } catch (RuntimeException | Error e) {

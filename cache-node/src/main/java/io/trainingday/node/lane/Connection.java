@@ -314,7 +314,7 @@ final class Connection extends ChannelInboundHandlerAdapter {
           Code.MALFORMED, "message type %d is none of a peer".formatted(message.type()));
     }
     if (peer == null) {
-      peer = new PeerSession(server, context());
+      peer = new PeerSession(server, context(), wantsOldestFormat());
     }
     peer.receive(requestId, fromPeer);
   }

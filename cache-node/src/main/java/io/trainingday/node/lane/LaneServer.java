@@ -37,12 +37,12 @@ import java.io.IOException;
 import java.net.InetSocketAddress;
 import java.nio.file.Path;
 import java.time.Duration;
-import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.Executor;
 import java.util.concurrent.LinkedBlockingQueue;
 import java.util.concurrent.ThreadPoolExecutor;
@@ -88,7 +88,7 @@ public final class LaneServer implements AutoCloseable {
   private final ThreadPoolExecutor answering;
   private final ThreadPoolExecutor agreeing;
   private final Copiers copiers = new Copiers(Runtime.getRuntime().availableProcessors());
-  private final List<Channel> listening = new ArrayList<>();
+  private final List<Channel> listening = new CopyOnWriteArrayList<>();
   private final ChannelGroup channels = new DefaultChannelGroup(GlobalEventExecutor.INSTANCE);
   private final Set<Connection> connections = ConcurrentHashMap.newKeySet();
   private final Map<String, ReadCounters> reads = new ConcurrentHashMap<>();
@@ -104,23 +104,8 @@ public final class LaneServer implements AutoCloseable {
   private final LongAdder peerStale = new LongAdder();
   private final LaneLatencies latencies = new LaneLatencies();
 
-  /**
-   * Opens the lane at a claimed endpoint, which it closes with itself.
-   *
-   * @throws LaneStartException when the socket or the port cannot be listened on
-   */
-  public static LaneServer open(LaneEndpoint endpoint, Settings settings, LaneServices services) {
-    LaneServer server = new LaneServer(endpoint, settings, services);
-    try {
-      server.listen();
-      return server;
-    } catch (LaneStartException e) {
-      server.close();
-      throw e;
-    }
-  }
-
-  private LaneServer(LaneEndpoint endpoint, Settings settings, LaneServices services) {
+  /** Prepares the lane at a claimed endpoint, which it closes with itself. */
+  public LaneServer(LaneEndpoint endpoint, Settings settings, LaneServices services) {
     this.datasets = settings.datasets();
     this.limits = LaneLimits.of(settings);
     this.services = services;
@@ -155,7 +140,12 @@ public final class LaneServer implements AutoCloseable {
     return executor;
   }
 
-  private void listen() {
+  /**
+   * Lets trainers and other nodes in: what answers them must be there by now. Call it once.
+   *
+   * @throws LaneStartException when a socket or the port cannot be listened on
+   */
+  public void listen() {
     endpoint.sockets().forEach(this::listen);
     TcpPort port = endpoint.port();
     if (port == null) {

@@ -42,15 +42,20 @@ final class PeerSession {
 
   private final LaneServer server;
   private final ChannelHandlerContext context;
+  private final boolean wantsOldestFormat;
   private final Map<Long, Long> holders = new HashMap<>();
   private final Map<Long, PeerStream> reads = new HashMap<>();
   private final Set<Long> turns = new LinkedHashSet<>();
   private @Nullable UUID peer;
   private boolean turnDue;
 
-  PeerSession(LaneServer server, ChannelHandlerContext context) {
+  /**
+   * @param wantsOldestFormat whether the node is of the release before and reads no newer records
+   */
+  PeerSession(LaneServer server, ChannelHandlerContext context, boolean wantsOldestFormat) {
     this.server = server;
     this.context = context;
+    this.wantsOldestFormat = wantsOldestFormat;
     context.channel().config().setWriteBufferWaterMark(UNSENT);
   }
 
@@ -139,6 +144,7 @@ final class PeerSession {
             context,
             requestId,
             request,
+            wantsOldestFormat,
             request.lease() ? holder(request.holder()) : 0,
             () -> giveTurn(requestId));
     if (reads.putIfAbsent(requestId, stream) != null) {
