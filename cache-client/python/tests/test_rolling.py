@@ -54,7 +54,7 @@ class Restarts(threading.Thread):
     def _is_ready(self, node: LocalNode) -> bool:
         """All that Kubernetes waits for before it goes on to the next one."""
         status = node.status()
-        return not status["notReady"] and len(status["grid"]["members"]) == len(self._nodes)
+        return not status["notReady"] and len(status["grid"]["nodes"]) == len(self._nodes)
 
     def _await_reads(self) -> None:
         first = self.read
