@@ -44,11 +44,12 @@ class Work:
         Raises StopIteration at the end.
         """
         started = time.perf_counter_ns()
+        within = getattr(self._outer, "waits", False)
         self._outer.waits = True
         try:
             batch = next(iterator)
         finally:
-            self._outer.waits = False
+            self._outer.waits = within
         self.waited(started)
         return batch
 
