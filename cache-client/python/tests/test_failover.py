@@ -22,6 +22,7 @@ from torch.utils.data import DataLoader
 
 import training_day
 from training_day import CachedDataset, CacheWarning
+from training_day.attachment import Attachment
 from training_day.errors import LaneError
 from training_day.lane import messages
 from training_day.lane.address import Address
@@ -355,6 +356,20 @@ def test_node_killed_while_workers_read_other_stands_in_until_it_is_back(
     until(lambda: epoch(kept) == _all("slot_batches"))
     until(lambda: ds.stats().link.shared_memory)
     assert f"{home.address} (host" in str(ds.stats().link)
+
+
+def test_what_fails_beside_training_is_said_and_the_rest_goes_on() -> None:
+    attachment = Attachment("unix:/nonexistent/lane.sock")
+    went_on = threading.Event()
+
+    def fails() -> None:
+        raise KeyError("a fault of ours")
+
+    with pytest.warns(CacheWarning, match="beside training failed: KeyError.'a fault of ours'"):
+        attachment.later(0, fails)
+        attachment.later(0, went_on.set)
+        assert went_on.wait(60)
+    attachment.close()
 
 
 def test_what_is_known_of_other_nodes_is_passed_on(

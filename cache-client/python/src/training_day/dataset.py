@@ -377,7 +377,7 @@ class CachedDataset(Dataset):
             client = self._client = Samples(where, self._spec, self._shared)
         return client
 
-    def own_attachment(self) -> Attachment:
+    def _own_attachment(self) -> Attachment:
         """A connection that nobody else in the process uses."""
         made = own_attachment(self._where, self._others, self._begun)
         made.say = self._says

@@ -258,7 +258,7 @@ class Filler:
     def client(self) -> Samples:
         client = self._client
         if client is None or client.pid != os.getpid():
-            where: Attachment = self._dataset.own_attachment()
+            where: Attachment = self._dataset._own_attachment()
             self._watch = _Watch()
             client = Samples(where, self._dataset._spec, Shared(), self._watch)
             self._client = client

@@ -37,18 +37,16 @@ class Work:
         self._telling = False
         self._outer = threading.local()
 
-    def next_of(self, iterator: Iterator[Any]) -> Any:
-        """The next of a loader, which the training loop waits for here, whoever makes it. What is
-        read meanwhile in this thread is part of that.
-
-        Raises StopIteration at the end.
-        """
+    def timed(self, make: Callable[[], Any]) -> Any:
+        """What `make` gives, a batch that the training loop waits for here, whoever reads it. What
+        is read meanwhile in this thread is part of that; an exception is no batch."""
         started = time.perf_counter_ns()
+        within = getattr(self._outer, "waits", False)
         self._outer.waits = True
         try:
-            batch = next(iterator)
+            batch = make()
         finally:
-            self._outer.waits = False
+            self._outer.waits = within
         self.waited(started)
         return batch
 
@@ -117,10 +115,17 @@ class TimedLoader:
         return len(self._loader)
 
     def __iter__(self) -> Iterator[Any]:
-        iterator = iter(self._loader)
+        iterator: Any = None
+
+        def make() -> Any:
+            nonlocal iterator
+            if iterator is None:
+                iterator = iter(self._loader)  # Starting workers holds training up, too.
+            return next(iterator)
+
         while True:
             try:
-                batch = self._samples().work.next_of(iterator)
+                batch = self._samples().work.timed(make)
             except StopIteration:
                 return
             yield batch
