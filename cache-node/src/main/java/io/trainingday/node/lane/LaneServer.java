@@ -29,7 +29,7 @@ import io.trainingday.node.fill.Fills;
 import io.trainingday.node.latency.Latency;
 import io.trainingday.node.ownership.Ownership;
 import io.trainingday.node.peer.FillForwarder;
-import io.trainingday.node.peer.KeySpaces;
+import io.trainingday.node.peer.PeerKeys;
 import io.trainingday.node.peer.Peers;
 import io.trainingday.node.peer.PingListener;
 import io.trainingday.node.store.RecordStore;
@@ -389,7 +389,7 @@ public final class LaneServer implements AutoCloseable {
 
   /** The store of the data set that a peer's keys belong to. */
   RecordStore store(PeerMessage.KeySpace keys) {
-    return services.stores().of(keys.backups(), KeySpaces.tier(keys));
+    return services.stores().of(keys.backups(), PeerKeys.tier(keys));
   }
 
   Fills fills() {

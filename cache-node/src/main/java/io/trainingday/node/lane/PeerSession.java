@@ -17,7 +17,7 @@ import io.trainingday.lane.PeerMessage.PeerRelease;
 import io.trainingday.lane.PeerMessage.PeerRenew;
 import io.trainingday.node.fill.Fills;
 import io.trainingday.node.ownership.OwnershipTable;
-import io.trainingday.node.peer.KeySpaces;
+import io.trainingday.node.peer.PeerKeys;
 import io.trainingday.node.peer.Ping;
 import io.trainingday.node.peer.Pong;
 import io.trainingday.node.store.RecordStore;
@@ -220,7 +220,7 @@ final class PeerSession {
   }
 
   private PeerFillReply fill(PeerFill fill) {
-    SampleKey key = KeySpaces.key(fill.keys(), fill.index(), fill.sampleVersion());
+    SampleKey key = PeerKeys.key(fill.keys(), fill.index(), fill.sampleVersion());
     OwnershipTable table = server.ownership().table(fill.keys().backups());
     if (!fill.copy() && !table.primary(table.partition(key.index())).local()) {
       return new PeerFillReply(PeerFillResult.NOT_OWNER, "");
@@ -254,7 +254,7 @@ final class PeerSession {
       server
           .fills()
           .renew(
-              KeySpaces.key(renew.keys(), renew.indices()[i], renew.sampleVersions()[i]),
+              PeerKeys.key(renew.keys(), renew.indices()[i], renew.sampleVersions()[i]),
               holder,
               renew.leases()[i]);
     }
@@ -266,7 +266,7 @@ final class PeerSession {
       server
           .fills()
           .release(
-              KeySpaces.key(release.keys(), release.indices()[i], release.sampleVersions()[i]),
+              PeerKeys.key(release.keys(), release.indices()[i], release.sampleVersions()[i]),
               holder,
               release.leases()[i]);
     }

@@ -6,7 +6,7 @@ import io.trainingday.lane.PeerMessage.PeerRead;
 import io.trainingday.lane.PeerMessage.PeerStatus;
 import io.trainingday.node.fill.MissAnswer;
 import io.trainingday.node.ownership.OwnershipTable;
-import io.trainingday.node.peer.KeySpaces;
+import io.trainingday.node.peer.PeerKeys;
 import io.trainingday.node.store.RecordSink;
 import io.trainingday.node.store.RecordStore;
 import io.trainingday.node.traces.Fate;
@@ -328,7 +328,7 @@ final class PeerStream implements LeaseWait.Reader {
 
   @Override
   public SampleKey key(int i) {
-    return KeySpaces.key(request.keys(), request.indices()[i], request.sampleVersions()[i]);
+    return PeerKeys.key(request.keys(), request.indices()[i], request.sampleVersions()[i]);
   }
 
   @Override
