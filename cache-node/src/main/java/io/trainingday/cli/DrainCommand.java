@@ -3,6 +3,7 @@ package io.trainingday.cli;
 import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
+import io.trainingday.answer.Output;
 import io.trainingday.client.CacheAdmin;
 import java.util.concurrent.Callable;
 import picocli.CommandLine.Command;
@@ -16,7 +17,13 @@ import picocli.CommandLine.Option;
         "Have a node hand over what other nodes and disks can take, send its trainers to other"
             + " nodes, and stop; as SIGTERM does.",
     mixinStandardHelpOptions = true,
-    sortOptions = false)
+    sortOptions = false,
+    footer = {
+      "",
+      "Examples:",
+      "  training-day drain --yes",
+      "  training-day drain --address tcp://gpu-7:9463 --json --yes | jq '.lost'"
+    })
 final class DrainCommand implements Callable<Integer> {
   @Option(
       names = "--stay",
