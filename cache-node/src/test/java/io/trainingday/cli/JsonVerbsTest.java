@@ -31,6 +31,7 @@ class JsonVerbsTest {
       Stream.of(
               "cli.JsonAnswersTest",
               "cli.GridCommandIT",
+              "cli.VerifyIT",
               "demo.DemoCommandTest",
               "bench.cold.ColdBenchTest",
               "bench.disk.DiskBenchTest",
