@@ -82,14 +82,8 @@ public final class CacheAdmin implements AutoCloseable {
           Connector.clientName(),
           memory,
           Connector.GREETING_TIMEOUT.toNanos());
-    } catch (LaneException e) {
-      throw new CacheException(
-          "the cache node at %s refuses: %s".formatted(address, e.getMessage()), e);
-    } catch (IOException e) {
-      throw new CacheException(
-          "no cache node answers at %s (%s): %s"
-              .formatted(address, address.source(), e.getMessage()),
-          e);
+    } catch (LaneException | IOException e) {
+      throw new CacheException(NoNodeText.of(address, e), e);
     }
   }
 

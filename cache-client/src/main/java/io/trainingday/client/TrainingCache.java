@@ -130,9 +130,7 @@ public final class TrainingCache implements AutoCloseable {
       LaneAddress address = LaneAddress.find(config.address, System.getenv());
       Exception why = attachment.homeFailure();
       throw new CacheException(
-          "no cache node answers at %s (%s)%s, start one with `training-day serve` or say where it is"
-              .formatted(address, address.source(), why == null ? "" : ": " + why.getMessage()),
-          why == null ? new IOException("no connection") : why);
+          NoNodeText.of(address, why), why == null ? new IOException("no connection") : why);
     }
     try {
       return ((StatusReply) session.call(new StatusRequest()).message()).json();

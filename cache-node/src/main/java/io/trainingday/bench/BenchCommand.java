@@ -25,7 +25,12 @@ import picocli.CommandLine.Command;
       ColdBenchCommand.class,
       PlanBenchCommand.class
     },
-    synopsisSubcommandLabel = "COMMAND")
+    synopsisSubcommandLabel = "COMMAND",
+    footer = {
+      "",
+      "Each prints a table, or with --json what is in it, with units in the names. Example:",
+      "  training-day bench local --json | jq '.rows[] | {path, bytesPerSecond}'"
+    })
 public final class BenchCommand {
   /** Made by picocli. */
   public BenchCommand() {}

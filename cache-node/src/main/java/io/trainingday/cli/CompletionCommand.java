@@ -13,7 +13,8 @@ import picocli.CommandLine.Spec;
     description = {
       "Print a script that makes bash or zsh complete verbs and options. In the shell, or in its"
           + " start-up file:",
-      "source <(training-day completion)"
+      "source <(training-day completion)",
+      "There is no --json: the answer is the script."
     },
     mixinStandardHelpOptions = true)
 final class CompletionCommand implements Callable<Integer> {

@@ -1,11 +1,11 @@
 package io.trainingday.cli;
 
+import io.trainingday.answer.Output;
 import io.trainingday.config.SettingKey;
 import io.trainingday.config.Settings;
 import io.trainingday.config.SettingsException;
 import io.trainingday.config.SettingsException.Problem;
 import io.trainingday.config.format.SettingsReader;
-import java.io.PrintWriter;
 import java.nio.file.Path;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -14,11 +14,14 @@ import java.util.Map;
 import java.util.Objects;
 import java.util.Optional;
 import java.util.stream.Collectors;
+import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
+import picocli.CommandLine;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
+import picocli.CommandLine.ParameterException;
 import picocli.CommandLine.Parameters;
 import picocli.CommandLine.Spec;
 
@@ -27,13 +30,25 @@ import picocli.CommandLine.Spec;
     name = "config",
     description = "Check settings, or print them all with what they mean.",
     mixinStandardHelpOptions = true,
-    synopsisSubcommandLabel = "COMMAND")
+    synopsisSubcommandLabel = "COMMAND",
+    footer = {
+      "",
+      "Examples:",
+      "  training-day config reference > node.yaml",
+      "  training-day config check node.yaml",
+      "  training-day config reference --json | jq '.[] | {key, effect}'"
+    })
 final class ConfigCommand {
   @Spec private @Nullable CommandSpec spec;
 
   private enum Format {
     YAML,
-    XML
+    XML;
+
+    @Override
+    public String toString() {
+      return name().toLowerCase(Locale.ROOT);
+    }
   }
 
   @Command(
@@ -88,17 +103,28 @@ final class ConfigCommand {
 
   @Command(
       name = "reference",
-      description = "Print a settings file that holds every key, its default and what it means.",
+      description =
+          "Print a settings file that holds every key, its default and what it means; or, with"
+              + " --json, a list of the same for programs.",
       mixinStandardHelpOptions = true)
-  void reference(
+  int reference(
       @Option(
               names = "--format",
               paramLabel = "FORMAT",
-              defaultValue = "yaml",
-              description = "yaml or xml (default: ${DEFAULT-VALUE})")
-          Format format) {
-    out().print(SettingsReader.reference(format.name().toLowerCase(Locale.ROOT)));
-    out().flush();
+              description = "yaml or xml, of the file (default: yaml)")
+          @Nullable Format format,
+      @Mixin Output output) {
+    if (format != null && output.isJson()) {
+      throw new ParameterException(
+          commandLine().getSubcommands().get("reference"),
+          "--format=%s and --json exclude each other, leave one out".formatted(format));
+    }
+    output.print(
+        Stream.concat(SettingKey.all().stream(), SettingKey.ofDataset().stream())
+            .map(ReferenceRow::of)
+            .toList(),
+        () -> SettingsReader.reference((format == null ? Format.YAML : format).toString()));
+    return Exit.OK.code();
   }
 
   private static Map<String, Value> values(Settings settings) {
@@ -120,10 +146,10 @@ final class ConfigCommand {
     return new Value(value.map(key::format).orElse(null), !value.equals(key.defaultValue()));
   }
 
-  private PrintWriter out() {
+  private CommandLine commandLine() {
     if (spec == null) {
       throw new IllegalStateException("runs under picocli only");
     }
-    return spec.commandLine().getOut();
+    return spec.commandLine();
   }
 }

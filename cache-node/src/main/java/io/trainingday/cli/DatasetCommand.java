@@ -1,5 +1,6 @@
 package io.trainingday.cli;
 
+import io.trainingday.answer.Output;
 import io.trainingday.client.CacheAdmin;
 import java.util.Map;
 import java.util.SortedMap;
@@ -17,7 +18,8 @@ import picocli.CommandLine.Parameters;
       "Holds on all nodes, and for all who open the data set from now on."
     },
     mixinStandardHelpOptions = true,
-    sortOptions = false)
+    sortOptions = false,
+    footer = {"", "Example:", "  training-day dataset imagenet policy=lru quota=50%%"})
 final class DatasetCommand implements Callable<Integer> {
   @Parameters(index = "0", paramLabel = "NAME", description = "the data set")
   private String name = "";

@@ -2,6 +2,7 @@ package io.trainingday.cli;
 
 import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.databind.JsonNode;
+import io.trainingday.answer.Output;
 import io.trainingday.client.CacheAdmin;
 import java.util.concurrent.Callable;
 import picocli.CommandLine.Command;
@@ -12,7 +13,8 @@ import picocli.CommandLine.Mixin;
     name = "datasets",
     description = "Show all data sets of the grid, and what of them is in memory or on disk.",
     mixinStandardHelpOptions = true,
-    sortOptions = false)
+    sortOptions = false,
+    footer = {"", "Example:", "  training-day datasets --json | jq -r '.[].name'"})
 final class DatasetsCommand implements Callable<Integer> {
   @Mixin private NodeOptions node = new NodeOptions();
 

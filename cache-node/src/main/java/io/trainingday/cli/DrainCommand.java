@@ -3,6 +3,7 @@ package io.trainingday.cli;
 import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
+import io.trainingday.answer.Output;
 import io.trainingday.client.CacheAdmin;
 import java.util.concurrent.Callable;
 import picocli.CommandLine.Command;
@@ -17,7 +18,13 @@ import picocli.CommandLine.Option;
             + " nodes, and stop; as SIGTERM does. What is lost with it is said, and is no failure:"
             + " with one copy, in memory alone, nothing can be handed over.",
     mixinStandardHelpOptions = true,
-    sortOptions = false)
+    sortOptions = false,
+    footer = {
+      "",
+      "Examples:",
+      "  training-day drain --yes",
+      "  training-day drain --address tcp://gpu-7:9463 --json --yes | jq '.lost'"
+    })
 final class DrainCommand implements Callable<Integer> {
   @Option(
       names = "--stay",

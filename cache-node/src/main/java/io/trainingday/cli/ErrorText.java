@@ -3,6 +3,7 @@ package io.trainingday.cli;
 import io.trainingday.client.CacheException;
 import io.trainingday.config.SettingsException;
 import java.io.PrintWriter;
+import picocli.CommandLine.ParameterException;
 
 /** What a failed verb says, and how it ends. */
 final class ErrorText {
@@ -34,6 +35,12 @@ final class ErrorText {
       failure.printStackTrace(err);
     }
     err.flush();
+  }
+
+  /** What is wrong with a command line. */
+  static String describe(ParameterException wrong) {
+    // Of groups of options picocli begins with that by itself.
+    return String.valueOf(wrong.getMessage()).replaceFirst("^Error: ", "");
   }
 
   /** Our own messages are written for people; others need their type to be understood. */

@@ -2,6 +2,7 @@ package io.trainingday.cli;
 
 import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.databind.JsonNode;
+import io.trainingday.answer.Output;
 import io.trainingday.client.CacheAdmin;
 import java.util.concurrent.Callable;
 import picocli.CommandLine.Command;
@@ -19,7 +20,13 @@ import picocli.CommandLine.Parameters;
           + " the reason for the last 65,536 missed samples each, since their start."
     },
     mixinStandardHelpOptions = true,
-    sortOptions = false)
+    sortOptions = false,
+    footer = {
+      "",
+      "Examples:",
+      "  training-day explain imagenet 4711",
+      "  training-day explain imagenet 4711 --json | jq -r .lastMissReason"
+    })
 final class ExplainCommand implements Callable<Integer> {
   @Parameters(index = "0", paramLabel = "NAME", description = "the data set")
   private String name = "";
@@ -33,6 +40,7 @@ final class ExplainCommand implements Callable<Integer> {
 
   @Override
   public Integer call() throws JsonProcessingException {
+    node.checkIndex(index);
     try (CacheAdmin admin = node.administer()) {
       JsonNode answer = Output.MAPPER.readTree(admin.explain(name, index));
       output.print(answer, () -> ExplainText.of(answer));

@@ -1,7 +1,7 @@
 package io.trainingday.cli;
 
 import com.fasterxml.jackson.databind.SerializationFeature;
-import com.fasterxml.jackson.databind.json.JsonMapper;
+import io.trainingday.answer.Output;
 import io.trainingday.config.DataSize;
 import io.trainingday.config.Settings;
 import io.trainingday.processes.GridProcesses;
@@ -10,7 +10,6 @@ import io.trainingday.processes.NodeEndpoints;
 import io.trainingday.processes.NodeProcess;
 import io.trainingday.processes.ProcessException;
 import java.io.IOException;
-import java.io.PrintWriter;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
@@ -22,6 +21,7 @@ import java.util.concurrent.TimeUnit;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine;
 import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.ParameterException;
@@ -38,7 +38,13 @@ import picocli.CommandLine.Spec;
     footer = {
       "",
       "Settings are those of `serve`; ports, sockets, host ids and the addresses of each other are"
-          + " the grid's business and not taken from them."
+          + " the grid's business and not taken from them.",
+      "With --json one line of JSON says where the nodes serve, once all of them do, and one more"
+          + " what became of each job of --run.",
+      "",
+      "Examples:",
+      "  training-day grid --nodes 3 --memory 1GiB",
+      "  training-day grid --json | jq -r --unbuffered '.nodes[].socket'"
     })
 final class GridCommand implements Callable<Integer> {
   private static final int MAX_NODES = 16;
@@ -98,6 +104,8 @@ final class GridCommand implements Callable<Integer> {
       description = "epochs of each job of --run (default: ${DEFAULT-VALUE})")
   private int epochs;
 
+  @Mixin private Output output = new Output();
+
   private final CountDownLatch asked = new CountDownLatch(1);
   private final CountDownLatch stopped = new CountDownLatch(1);
 
@@ -143,13 +151,19 @@ final class GridCommand implements Callable<Integer> {
     if (report != null) {
       write(report, endpoints);
     }
-    PrintWriter out = commandLine().getOut();
-    out.print(GridText.of(endpoints, settings, grid.directory()));
-    out.flush();
+    output.printLine(
+        new Serving(
+            Main.Version.text(),
+            grid.directory().toString(),
+            settings.memory().maxSize().bytes(),
+            endpoints),
+        () -> GridText.of(endpoints, settings, grid.directory()));
     if (jobs != null) {
       Path folder = report == null ? null : report.toAbsolutePath().getParent();
       try (GridJobs running = GridJobs.start(grid, jobs, epochs, folder)) {
-        return running.await(commandLine(), asked) ? Exit.OK.code() : Exit.WRONG.code();
+        return running.await(output, commandLine().getErr(), asked)
+            ? Exit.OK.code()
+            : Exit.WRONG.code();
       }
     }
     while (!asked.await(LOOK_MILLIS, TimeUnit.MILLISECONDS)) {
@@ -198,7 +212,7 @@ final class GridCommand implements Callable<Integer> {
     Path absolute = file.toAbsolutePath();
     // Whoever sees the file sees all of it.
     Path unseen = Files.createTempFile(absolute.getParent(), ".grid", ".json");
-    new JsonMapper()
+    Output.MAPPER
         .writer(SerializationFeature.INDENT_OUTPUT)
         .writeValue(unseen.toFile(), new Report(nodes));
     Files.move(unseen, absolute, StandardCopyOption.ATOMIC_MOVE);
@@ -206,6 +220,15 @@ final class GridCommand implements Callable<Integer> {
 
   /** What --report holds. */
   record Report(List<NodeEndpoints> nodes) {}
+
+  /**
+   * What is answered once all nodes serve; the names of the components are the keys.
+   *
+   * @param directory of sockets and logs
+   * @param memoryBytes of each node, for samples
+   */
+  private record Serving(
+      String version, String directory, long memoryBytes, List<NodeEndpoints> nodes) {}
 
   private void check(String option, int value, int max) {
     if (value < 1 || value > max) {

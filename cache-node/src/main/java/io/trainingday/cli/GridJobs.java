@@ -1,7 +1,7 @@
 package io.trainingday.cli;
 
 import com.fasterxml.jackson.databind.JsonNode;
-import com.fasterxml.jackson.databind.json.JsonMapper;
+import io.trainingday.answer.Output;
 import io.trainingday.processes.ChildProcess;
 import io.trainingday.processes.GridProcesses;
 import io.trainingday.processes.NodeEndpoints;
@@ -18,7 +18,6 @@ import java.util.Locale;
 import java.util.Map;
 import java.util.concurrent.CountDownLatch;
 import org.jspecify.annotations.Nullable;
-import picocli.CommandLine;
 
 /** Demo jobs that run over a grid at once, each in a process of its own. */
 final class GridJobs implements AutoCloseable {
@@ -42,6 +41,28 @@ final class GridJobs implements AutoCloseable {
   }
 
   private record Job(NodeEndpoints node, Path report, ChildProcess process) {}
+
+  /**
+   * What one did in all of its epochs; the names of the components are the keys.
+   *
+   * @param node it read from
+   * @param testAccuracy 0–1
+   */
+  private record Done(
+      String job, String node, double seconds, long hits, long originLoads, double testAccuracy) {
+
+    String text() {
+      return String.format(
+          Locale.ROOT,
+          "  %-7s on %-8s %7.1f s  %,9d hits  %,9d origin loads  test accuracy %.1f %%",
+          job,
+          node,
+          seconds,
+          hits,
+          originLoads,
+          100 * testAccuracy);
+    }
+  }
 
   /**
    * Starts them, spread over the nodes.
@@ -84,14 +105,13 @@ final class GridJobs implements AutoCloseable {
   /**
    * Waits for all of them and prints what each did.
    *
+   * @param err takes how one failed
    * @param asked ends the waiting
    * @return whether all succeeded
    */
-  boolean await(CommandLine command, CountDownLatch asked)
+  boolean await(Output output, PrintWriter err, CountDownLatch asked)
       throws InterruptedException, IOException {
-    PrintWriter out = command.getOut();
-    out.printf("%n%d jobs train%n", jobs.size());
-    out.flush();
+    output.tell("%n%d jobs train".formatted(jobs.size()));
     boolean allWell = true;
     for (Job job : jobs) {
       while (!job.process.awaitEnd(LOOK)) {
@@ -100,18 +120,18 @@ final class GridJobs implements AutoCloseable {
         }
       }
       if (job.process.exitCode().orElse(-1) == 0) {
-        out.println(line(job));
-        out.flush();
+        Done done = done(job);
+        output.printLine(done, done::text);
       } else {
         allWell = false;
-        command.getErr().println("error: " + job.process.ending());
+        err.println("error: " + job.process.ending());
       }
     }
     return allWell;
   }
 
-  private static String line(Job job) throws IOException {
-    JsonNode result = new JsonMapper().readTree(job.report.toFile());
+  private static Done done(Job job) throws IOException {
+    JsonNode result = Output.MAPPER.readTree(job.report.toFile());
     long hits = 0;
     long loads = 0;
     double seconds = 0;
@@ -120,15 +140,13 @@ final class GridJobs implements AutoCloseable {
       loads += epoch.path("originLoads").asLong();
       seconds += epoch.path("seconds").asDouble();
     }
-    return String.format(
-        Locale.ROOT,
-        "  %-7s on %-8s %7.1f s  %,9d hits  %,9d origin loads  test accuracy %.1f %%",
+    return new Done(
         job.process.name(),
         job.node.id(),
         seconds,
         hits,
         loads,
-        100 * result.path("testAccuracy").asDouble());
+        result.path("testAccuracy").asDouble());
   }
 
   @Override

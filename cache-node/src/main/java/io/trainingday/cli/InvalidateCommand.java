@@ -1,5 +1,6 @@
 package io.trainingday.cli;
 
+import io.trainingday.answer.Output;
 import io.trainingday.client.CacheAdmin;
 import java.util.concurrent.Callable;
 import picocli.CommandLine.Command;
@@ -11,7 +12,8 @@ import picocli.CommandLine.Parameters;
     name = "invalidate",
     description = "Have the records of some samples made again; all others stay in the cache.",
     mixinStandardHelpOptions = true,
-    sortOptions = false)
+    sortOptions = false,
+    footer = {"", "Example:", "  training-day invalidate imagenet 17 4711"})
 final class InvalidateCommand implements Callable<Integer> {
   @Parameters(index = "0", paramLabel = "NAME", description = "the data set")
   private String name = "";
@@ -27,6 +29,9 @@ final class InvalidateCommand implements Callable<Integer> {
 
   @Override
   public Integer call() {
+    for (long index : indices) {
+      node.checkIndex(index);
+    }
     try (CacheAdmin admin = node.administer()) {
       consent.require(Published.consequence(indices.length, name));
       Published published = new Published(name, admin.invalidate(name, indices));

@@ -6,11 +6,13 @@ import io.trainingday.processes.ParentPipe;
 import java.io.PrintStream;
 import java.io.PrintWriter;
 import java.nio.charset.StandardCharsets;
+import java.util.function.Function;
 import picocli.CommandLine;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.IVersionProvider;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.ScopeType;
+import picocli.CommandLine.TypeConversionException;
 
 /**
  * {@code training-day}: a verb and its options.
@@ -103,6 +105,11 @@ public final class Main {
     return new Main(terminal).commandLine().setOut(out).setErr(err).execute(args);
   }
 
+  /** All verbs, as help and completion show them. */
+  static CommandLine tree() {
+    return new Main(Terminal.ofProcess()).commandLine();
+  }
+
   private CommandLine commandLine() {
     CommandLine commandLine = new CommandLine(this);
     if (hasDemoLibraries()) {
@@ -110,12 +117,15 @@ public final class Main {
     }
     tellExitCodes(commandLine);
     return commandLine
+        .registerConverter(long.class, text -> number(text, Long::valueOf))
+        .registerConverter(int.class, text -> number(text, Integer::valueOf))
+        .registerConverter(Integer.class, text -> number(text, Integer::valueOf))
         .setUsageHelpAutoWidth(true)
         .setCaseInsensitiveEnumValuesAllowed(true)
         .setParameterExceptionHandler(
             (wrong, arguments) -> {
               CommandLine command = wrong.getCommandLine();
-              command.getErr().println("error: " + wrong.getMessage());
+              command.getErr().println("error: " + ErrorText.describe(wrong));
               command
                   .getErr()
                   .printf(
@@ -128,6 +138,15 @@ public final class Main {
               ErrorText.print(failure, debug, command.getErr());
               return ErrorText.exit(failure).code();
             });
+  }
+
+  /** Of options and of samples. */
+  private static <N> N number(String text, Function<String, N> parser) {
+    try {
+      return parser.apply(text);
+    } catch (NumberFormatException e) {
+      throw new TypeConversionException("'%s' is no whole number that fits".formatted(text));
+    }
   }
 
   private static void tellExitCodes(CommandLine command) {

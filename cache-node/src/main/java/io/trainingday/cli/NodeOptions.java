@@ -33,6 +33,14 @@ final class NodeOptions {
     return with(CacheAdmin::connect);
   }
 
+  /** Refuses what no node would understand. */
+  void checkIndex(long index) {
+    if (index < 0) {
+      throw new ParameterException(
+          command().commandLine(), "index=%d, expected a number of 0 or more".formatted(index));
+    }
+  }
+
   private <T> T with(Function<TrainingCache.Config, T> connect) {
     LogLevels.quiet();
     TrainingCache.Config.Builder config = TrainingCache.Config.builder();

@@ -1,15 +1,20 @@
 package io.trainingday.cli;
 
 import com.fasterxml.jackson.core.JsonProcessingException;
+import io.trainingday.answer.Output;
 import io.trainingday.client.CacheAdmin;
 import java.nio.file.Path;
 import java.util.concurrent.Callable;
 import org.jspecify.annotations.Nullable;
+import picocli.CommandLine;
 import picocli.CommandLine.ArgGroup;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
+import picocli.CommandLine.ParameterException;
 import picocli.CommandLine.Parameters;
+import picocli.CommandLine.Spec;
 
 /** {@code training-day publish}: a data set changed. */
 @Command(
@@ -20,8 +25,17 @@ import picocli.CommandLine.Parameters;
           + " in the cache."
     },
     mixinStandardHelpOptions = true,
-    sortOptions = false)
+    sortOptions = false,
+    footer = {
+      "",
+      "Examples:",
+      "  training-day publish imagenet --changed changed.txt",
+      "  training-day publish imagenet --manifest manifest.csv",
+      "  training-day publish imagenet --source-length 1281167 --yes"
+    })
 final class PublishCommand implements Callable<Integer> {
+  @Spec private @Nullable CommandSpec spec;
+
   @Parameters(paramLabel = "NAME", description = "the data set")
   private String name = "";
 
@@ -75,6 +89,10 @@ final class PublishCommand implements Callable<Integer> {
     SampleFile changed = what.changed == null ? null : SampleFile.ofIndices(what.changed);
     SampleFile manifest = what.manifest == null ? null : SampleFile.ofStamps(what.manifest);
     Source source = what.source;
+    if (source != null && source.length < 0) {
+      throw new ParameterException(
+          command(), "--source-length=%d, allowed: 0 or more".formatted(source.length));
+    }
     try (CacheAdmin admin = node.administer()) {
       if (changed == null && manifest == null && !consent.isGiven()) {
         consent.require(Published.consequence(samples(admin), name));
@@ -93,6 +111,13 @@ final class PublishCommand implements Callable<Integer> {
       output.print(published, published::text);
       return Exit.OK.code();
     }
+  }
+
+  private CommandLine command() {
+    if (spec == null) {
+      throw new IllegalStateException("runs under picocli only");
+    }
+    return spec.commandLine();
   }
 
   /** How many samples the data set has; 0 when the grid does not know it, which it says itself. */

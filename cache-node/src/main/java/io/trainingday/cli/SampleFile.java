@@ -4,7 +4,9 @@ import java.io.BufferedReader;
 import java.io.IOException;
 import java.nio.charset.CharacterCodingException;
 import java.nio.charset.StandardCharsets;
+import java.nio.file.AccessDeniedException;
 import java.nio.file.Files;
+import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -76,12 +78,22 @@ final class SampleFile {
       throw new SampleFileException("%s is no UTF-8 text".formatted(file), e);
     } catch (IOException e) {
       throw new SampleFileException(
-          "%s cannot be read (%s)".formatted(file, e.getClass().getSimpleName()), e);
+          "%s cannot be read (%s); give a file with one sample a line".formatted(file, reason(e)),
+          e);
     }
     if (count == 0) {
       throw new SampleFileException("%s names no sample, expected one a line".formatted(file));
     }
     checkNoneTwice();
+  }
+
+  private static String reason(IOException failure) {
+    if (failure instanceof NoSuchFileException) {
+      return "there is none";
+    }
+    return failure instanceof AccessDeniedException
+        ? "user %s may not".formatted(System.getProperty("user.name"))
+        : String.valueOf(failure.getMessage());
   }
 
   private void addIndex(String text, int line) {

@@ -1,5 +1,6 @@
 package io.trainingday.cli;
 
+import io.trainingday.answer.Output;
 import io.trainingday.config.Settings;
 import io.trainingday.node.CacheNode;
 import java.nio.file.Path;
@@ -9,6 +10,7 @@ import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.Spec;
@@ -23,7 +25,13 @@ import picocli.CommandLine.Spec;
       "",
       "Settings come from defaults, then the file, then TRAINING_DAY_CONFIG_* variables; `config"
           + " reference` prints them all, and says of which a change in the file counts while the"
-          + " node runs."
+          + " node runs.",
+      "With --json one line of JSON says where it serves, once it does; what it logs goes to"
+          + " standard error.",
+      "",
+      "Examples:",
+      "  training-day serve --config node.yaml",
+      "  training-day serve --json | jq -r --unbuffered .metrics"
     })
 final class ServeCommand implements Callable<Integer> {
   private static final long LOOK_MILLIS = 500;
@@ -35,6 +43,8 @@ final class ServeCommand implements Callable<Integer> {
       paramLabel = "FILE",
       description = "settings, .yaml, .yml or .xml (default: none)")
   private @Nullable Path config;
+
+  @Mixin private Output output = new Output();
 
   @Override
   public Integer call() throws InterruptedException {
@@ -55,8 +65,7 @@ final class ServeCommand implements Callable<Integer> {
         node.followSettings(
             file, () -> SettingsSource.read(file, System.getenv()), LogLevels::serve);
       }
-      spec.commandLine().getOut().print(greeting(node));
-      spec.commandLine().getOut().flush();
+      output.printLine(Served.of(node), () -> greeting(node));
       Optional<String> failure = Optional.empty();
       while (failure.isEmpty()
           && !node.isStopWanted()
@@ -95,8 +104,8 @@ final class ServeCommand implements Callable<Integer> {
         .ifPresent(
             port ->
                 text.append(
-                    "  metrics   http://%s:%d/metrics, /live, /ready%n"
-                        .formatted(settings.metrics().address(), port)));
+                    "  metrics   %s, /live, /ready%n"
+                        .formatted(Served.metrics(settings.metrics().address(), port))));
     text.append(
         "  memory    %s for samples, up to %s for batches in %s%n"
             .formatted(

@@ -2,6 +2,7 @@ package io.trainingday.cli;
 
 import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.databind.JsonNode;
+import io.trainingday.answer.Output;
 import io.trainingday.client.TrainingCache;
 import java.util.concurrent.Callable;
 import picocli.CommandLine.Command;
@@ -12,7 +13,13 @@ import picocli.CommandLine.Mixin;
     name = "status",
     description = "Show what a running cache node holds and does.",
     mixinStandardHelpOptions = true,
-    sortOptions = false)
+    sortOptions = false,
+    footer = {
+      "",
+      "Examples:",
+      "  training-day status",
+      "  training-day status --json | jq .memory.usedBytes"
+    })
 final class StatusCommand implements Callable<Integer> {
   @Mixin private NodeOptions node = new NodeOptions();
 

@@ -2,6 +2,7 @@ package io.trainingday.cli;
 
 import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.databind.JsonNode;
+import io.trainingday.answer.Output;
 import io.trainingday.client.CacheAdmin;
 import io.trainingday.config.DataSize;
 import java.io.PrintWriter;
@@ -22,13 +23,19 @@ import picocli.CommandLine.Spec;
 @Command(
     name = "verify",
     description = {
-      "Have every node read all of its records, in memory and on disk, and hold them against their"
+      "Have every cache node read all of its records, in memory and on disk, and hold them against their"
           + " checksums and placement.",
       "Exit code 1 when a record is damaged or a copy is missing. Changes nothing: a damaged record"
           + " is replaced when it is read, a missing copy costs nothing until a node is lost."
     },
     mixinStandardHelpOptions = true,
-    sortOptions = false)
+    sortOptions = false,
+    footer = {
+      "",
+      "Examples:",
+      "  training-day verify --max-rate 64MiB",
+      "  training-day verify --json | jq '.problems[]'"
+    })
 final class VerifyCommand implements Callable<Integer> {
   private static final long LOOK_MILLIS = 500;
 

@@ -1,5 +1,6 @@
 package io.trainingday.cli;
 
+import io.trainingday.answer.Output;
 import java.util.concurrent.Callable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;

@@ -1,6 +1,7 @@
 package io.trainingday.cli;
 
 import com.fasterxml.jackson.core.JsonProcessingException;
+import io.trainingday.answer.Output;
 import io.trainingday.client.CacheAdmin;
 import io.trainingday.client.CacheException;
 import io.trainingday.config.Durations;
@@ -27,7 +28,8 @@ import picocli.CommandLine.Spec;
       "It loads nothing itself: trainers do that, with `warm` in Python and Java, or by training."
     },
     mixinStandardHelpOptions = true,
-    sortOptions = false)
+    sortOptions = false,
+    footer = {"", "Example:", "  training-day warm imagenet --until 95%% --timeout 30m"})
 final class WarmCommand implements Callable<Integer> {
   private static final Pattern PERCENT = Pattern.compile("([0-9]{1,3}(?:\\.[0-9]{1,3})?)%");
   private static final double ALL = 100;

@@ -1,9 +1,9 @@
 package io.trainingday.demo;
 
 import ai.djl.translate.TranslateException;
+import io.trainingday.answer.Output;
 import io.trainingday.client.SampleLoadException;
 import java.io.IOException;
-import java.io.PrintWriter;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
@@ -12,6 +12,7 @@ import java.util.concurrent.Callable;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine;
 import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.ParameterException;
@@ -20,8 +21,8 @@ import picocli.CommandLine.Spec;
 /**
  * {@code training-day demo}: trains a small convolutional network on real images.
  *
- * <p>Prints a table to standard output; exit code 0, 1 if the training failed, 2 for an option that
- * is wrong.
+ * <p>Prints a table to standard output, or JSON; exit code 0, 1 if the training failed, 2 for an
+ * option that is wrong.
  */
 @Command(
     name = "demo",
@@ -81,8 +82,10 @@ public final class DemoCommand implements Callable<Integer> {
   @Option(
       names = "--report",
       paramLabel = "FILE",
-      description = "write the numbers as JSON to this file")
+      description = "write the numbers as JSON to this file too")
   private @Nullable Path report;
+
+  @Mixin private Output output = new Output();
 
   /** Made by picocli. */
   public DemoCommand() {}
@@ -97,9 +100,7 @@ public final class DemoCommand implements Callable<Integer> {
     PyTorch.engine();
     DemoInput input = input();
     ReportFile reportFile = report == null ? null : reportFile(report);
-    PrintWriter out = commandLine().getOut();
-    out.println(input.description());
-    out.flush();
+    output.tell(input.description());
     TrainingResult result;
     try (SampleSource source = source(input)) {
       result = train(input, source);
@@ -107,8 +108,7 @@ public final class DemoCommand implements Callable<Integer> {
       commandLine().getErr().println("error: " + loadFailure(e).getMessage());
       return CommandLine.ExitCode.SOFTWARE;
     }
-    out.print(Summary.of(result));
-    out.flush();
+    output.print(ReportFile.json(result), () -> Summary.of(result));
     if (reportFile != null) {
       reportFile.write(result);
     }

@@ -29,7 +29,7 @@ final class ReportFile {
   }
 
   /** Where no cache was used it was asked for nothing: hits and misses are 0. */
-  private static ObjectNode json(TrainingResult result) {
+  static ObjectNode json(TrainingResult result) {
     ObjectNode report = new ObjectMapper().createObjectNode();
     ArrayNode epochs = report.putArray("epochs");
     for (EpochResult epoch : result.epochs()) {
@@ -38,6 +38,7 @@ final class ReportFile {
           .addObject()
           .put("epoch", epoch.epoch())
           .put("seconds", epoch.seconds())
+          .put("samplesPerSecond", epoch.samplesPerSecond())
           .put("dataWaitSeconds", epoch.dataWaitSeconds())
           .put("hits", reads == null ? 0 : reads.hits())
           .put("misses", reads == null ? 0 : reads.misses())

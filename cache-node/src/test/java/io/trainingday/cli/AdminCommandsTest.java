@@ -125,7 +125,7 @@ class AdminCommandsTest {
         .isEqualTo(
             "error: the cache node at %s refuses: no token was shown; set TRAINING_DAY_TOKEN to one in the node's lane.tokensFile%n"
                 .formatted(lane));
-    assertThat(CommandLineRun.of("status", "--address", lane).err()).contains("no token was shown");
+    assertThat(CommandLineRun.of("status", "--address", lane)).isEqualTo(run);
   }
 
   @Test
@@ -202,7 +202,9 @@ class AdminCommandsTest {
   void publish_fileThatCannotBeRead_namesIt() throws IOException {
     Path none = directory.resolve("none.txt");
     assertThat(run("publish", "pets", "--changed", none.toString()).err())
-        .isEqualTo("error: %s cannot be read (NoSuchFileException)%n".formatted(none));
+        .isEqualTo(
+            "error: %s cannot be read (there is none); give a file with one sample a line%n"
+                .formatted(none));
 
     Path noText = Files.write(directory.resolve("no.txt"), new byte[] {(byte) 0xC3, 0x28});
     assertThat(run("publish", "pets", "--changed", noText.toString()).err())

@@ -108,10 +108,16 @@ class GridCommandIT {
   }
 
   @Test
+  @ChecksAnswer("grid")
   void grid_killed_leavesNothingBehind() throws Exception {
-    ChildProcess grid = grid("--nodes", "2", "--report", report.toString());
-    Leftovers leftovers = Leftovers.of(nodes(grid));
+    ChildProcess grid = grid("--nodes", "2", "--json", "--report", report.toString());
+    JsonNode nodes = nodes(grid);
+    Leftovers leftovers = Leftovers.of(nodes);
     leftovers.requireThere();
+    JsonNode serving = AnswerSchemas.check("grid", grid.hear(LIMIT));
+    assertThat(serving.path("nodes")).isEqualTo(nodes);
+    assertThat(serving.path("directory").asText()).isEqualTo(leftovers.directory().toString());
+    assertThat(serving.path("memoryBytes").asLong()).isEqualTo(64L << 20);
 
     grid.kill();
 
@@ -147,9 +153,11 @@ class GridCommandIT {
   }
 
   @Test
+  @ChecksAnswer("grid")
   void jobs_runOverAllNodes_andTheirReportsStay() throws Exception {
     ChildProcess grid =
-        grid("--nodes", "2", "--run", "2", "--epochs", "1", "--report", report.toString());
+        grid(
+            "--nodes", "2", "--run", "2", "--epochs", "1", "--json", "--report", report.toString());
 
     assertThat(grid.awaitEnd(LIMIT)).as(grid.lastLines()).isTrue();
 
@@ -163,6 +171,12 @@ class GridCommandIT {
       loads += epoch.path("originLoads").asLong();
     }
     assertThat(samples).isEqualTo(2 * 1_437);
+    assertThat(AnswerSchemas.check("grid", grid.hear(LIMIT)).path("nodes")).hasSize(2);
+    for (String name : List.of("job-1", "job-2")) {
+      JsonNode job = AnswerSchemas.check("grid", grid.hear(LIMIT));
+      assertThat(job.path("job").asText()).isEqualTo(name);
+      assertThat(job.path("originLoads").asLong() + job.path("hits").asLong()).isPositive();
+    }
     assertThat(loads).as("samples are loaded once for all jobs").isEqualTo(1_437);
   }
 

@@ -1,12 +1,10 @@
 package io.trainingday.cli;
 
-import static java.nio.charset.StandardCharsets.UTF_8;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.awaitility.Awaitility.await;
 
 import com.fasterxml.jackson.databind.JsonNode;
-import com.networknt.schema.JsonSchemaFactory;
-import com.networknt.schema.SpecVersion.VersionFlag;
+import io.trainingday.answer.Output;
 import io.trainingday.client.CachedSamples;
 import io.trainingday.client.DatasetSpec;
 import io.trainingday.client.ReadShape;
@@ -20,11 +18,13 @@ import io.trainingday.node.disk.BitFlips;
 import io.trainingday.record.DType;
 import io.trainingday.record.SampleRecord;
 import java.io.IOException;
-import java.io.InputStream;
+import java.io.PrintWriter;
+import java.io.StringWriter;
 import java.nio.ByteBuffer;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.concurrent.CompletableFuture;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
@@ -39,6 +39,17 @@ class JsonAnswersTest {
   }
 
   @Test
+  @ChecksAnswer({
+    "status",
+    "datasets",
+    "dataset",
+    "version",
+    "explain",
+    "verify",
+    "invalidate",
+    "publish",
+    "warm"
+  })
   void answers_keepToTheirSchemas() throws IOException {
     Path disk = directory.resolve("disk");
     try (CacheNode node =
@@ -71,8 +82,8 @@ class JsonAnswersTest {
       assertThat(text.exitCode()).isEqualTo(1);
       assertThat(text.out()).contains("8 damaged", "damaged: sample 3 of 'default/pets'");
 
-      check("published", 0, "invalidate", "--yes", "pets", "1", "--address", address);
-      check("published", 0, "publish", "--yes", "pets", "--address", address);
+      check("invalidate", 0, "invalidate", "--yes", "pets", "1", "--address", address);
+      check("publish", 0, "publish", "--yes", "pets", "--address", address);
       check("warm", 1, "warm", "pets", "--timeout", "1s", "--address", address);
       assertThat(CommandLineRun.of("explain", "cats", "3", "--address", address).exitCode())
           .isEqualTo(4);
@@ -82,33 +93,92 @@ class JsonAnswersTest {
   }
 
   @Test
+  @ChecksAnswer("config check")
   void configCheck_goodAndBad() throws IOException {
     Path good = Files.writeString(directory.resolve("good.yaml"), "memory:\n  maxSize: 4GiB\n");
     Path bad = Files.writeString(directory.resolve("bad.yaml"), "memory:\n  maxsize: 4GiB\n");
 
-    JsonNode valid = check("config-check", 0, "config", "check", good.toString());
-    JsonNode wrong = check("config-check", 2, "config", "check", bad.toString());
+    JsonNode valid = check("config check", 0, "config", "check", good.toString());
+    JsonNode wrong = check("config check", 2, "config", "check", bad.toString());
 
     assertThat(valid.at("/settings/memory.maxSize/value").asText()).isEqualTo("4GiB");
     assertThat(wrong.at("/problems/0/key").asText()).isEqualTo("memory.maxsize");
   }
 
   @Test
-  void completion_isTakenByBash_andCompletesAVerb() throws Exception {
-    Path script =
-        Files.writeString(directory.resolve("completion"), CommandLineRun.of("completion").out());
-    Process bash =
-        new ProcessBuilder(
-                "bash",
-                "-c",
-                "source '%s'; COMP_WORDS=(training-day expl); COMP_CWORD=1; COMP_LINE='training-day expl'; COMP_POINT=17; _complete_training-day; echo \"${COMPREPLY[*]}\""
-                    .formatted(script))
-            .redirectErrorStream(true)
-            .start();
-    String out = new String(bash.getInputStream().readAllBytes(), UTF_8);
+  @ChecksAnswer("config reference")
+  void configReference_listsEveryKey() {
+    JsonNode keys = check("config reference", 0, "config", "reference");
 
-    assertThat(bash.waitFor()).as(out).isZero();
-    assertThat(out.strip()).isEqualTo("explain");
+    assertThat(keys)
+        .hasSize(SettingKey.all().size() + SettingKey.ofDataset().size())
+        .extracting(key -> key.path("key").asText())
+        .startsWith("grid.name")
+        .contains("memory.maxSize", "datasets.<name>.tier");
+    for (JsonNode key : keys) {
+      switch (key.path("key").asText()) {
+        case "grid.port" -> {
+          assertThat(key.path("variable").asText()).isEqualTo("TRAINING_DAY_CONFIG_GRID_PORT");
+          assertThat(key.path("min").asInt()).isEqualTo(1_024);
+          assertThat(key.path("defaultValue").asText()).isEqualTo("47500");
+          assertThat(key.path("effect").asText()).isEqualTo("at-start");
+        }
+        case "grid.zone" -> assertThat(key.path("defaultValue").isNull()).isTrue();
+        case "datasets.<name>.policy" -> {
+          assertThat(key.path("variable").asText()).isEqualTo("TRAINING_DAY_CONFIG_DATASETS");
+          assertThat(key.path("choices")).hasSize(4);
+        }
+        default -> assertThat(key.path("meaning").asText()).isNotEmpty();
+      }
+    }
+    CommandLineRun both = CommandLineRun.of("config", "reference", "--format", "xml", "--json");
+    assertThat(both.exitCode()).isEqualTo(2);
+    assertThat(both.err())
+        .startsWith("error: --format=xml and --json exclude each other, leave one out");
+  }
+
+  @Test
+  @ChecksAnswer({"serve", "drain"})
+  void serve_saysWhereItServes_andServesUntilItIsDrained() throws Exception {
+    Path socket = directory.resolve("lane.sock");
+    Path file =
+        Files.writeString(
+            directory.resolve("node.yaml"),
+            """
+            grid: {name: answers, port: %d, communicationPort: %d, hostId: h1, partitions: 32}
+            memory: {maxSize: 64MiB}
+            lane: {socket: %s, maxRecordSize: 4MiB, tcp: {enabled: true, port: 0}}
+            metrics: {port: 0}
+            log: {level: error}
+            """
+                .formatted(TestNodes.freePort(), TestNodes.freePort(), socket));
+    StringWriter out = new StringWriter();
+    StringWriter err = new StringWriter();
+    CompletableFuture<Integer> served =
+        CompletableFuture.supplyAsync(
+            () ->
+                Main.run(
+                    new PrintWriter(out),
+                    new PrintWriter(err),
+                    "serve",
+                    "--json",
+                    "--config",
+                    file.toString()));
+    await().until(() -> out.toString().contains("\n") || served.isDone());
+
+    JsonNode answer = AnswerSchemas.check("serve", out.toString());
+    assertThat(answer.path("pid").asLong()).isEqualTo(ProcessHandle.current().pid());
+    assertThat(answer.path("grid").asText()).isEqualTo("answers");
+    assertThat(answer.path("hostId").asText()).isEqualTo("h1");
+    assertThat(answer.path("socket").asText()).isEqualTo(socket.toString());
+    assertThat(answer.path("memoryBytes").asLong()).isEqualTo(64L << 20);
+    String tcp = answer.path("tcp").asText();
+    assertThat(CommandLineRun.of("status", "--address", tcp).exitCode()).isZero();
+
+    check("drain", 0, "drain", "--yes", "--address", tcp);
+
+    assertThat(served.get()).as(err.toString()).isZero();
+    assertThat(out.toString().lines()).as("one line, and nothing else").hasSize(1);
   }
 
   @Test
@@ -128,21 +198,13 @@ class JsonAnswersTest {
         .asLong();
   }
 
-  private static JsonNode check(String schema, int exitCode, String... args) throws IOException {
+  private static JsonNode check(String verb, int exitCode, String... args) {
     String[] all = new String[args.length + 1];
     System.arraycopy(args, 0, all, 0, args.length);
     all[args.length] = "--json";
     CommandLineRun run = CommandLineRun.of(all);
     assertThat(run.exitCode()).as(run.err()).isEqualTo(exitCode);
-    try (InputStream file = Main.class.getResourceAsStream("schema/" + schema + ".json")) {
-      assertThat(
-              JsonSchemaFactory.getInstance(VersionFlag.V202012)
-                  .getSchema(file)
-                  .validate(Output.MAPPER.readTree(run.out())))
-          .as(run.out())
-          .isEmpty();
-    }
-    return Output.MAPPER.readTree(run.out());
+    return AnswerSchemas.check(verb, run.out());
   }
 
   private static void load(String address) {

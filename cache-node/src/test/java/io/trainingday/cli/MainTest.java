@@ -55,6 +55,19 @@ final class MainTest {
         "'' | Missing required subcommand | training-day",
         "frobnicate | Unmatched argument at index 0: 'frobnicate' | training-day",
         "serve --port 1 | Unknown options: '--port', '1' | training-day serve",
+        "grid --nodes many | Invalid value for option '--nodes': 'many' is no whole number that fits"
+            + " | training-day grid",
+        "grid --run 99999999999 | Invalid value for option '--run': '99999999999' is no whole number"
+            + " that fits | training-day grid",
+        "explain pets third | Invalid value for positional parameter at index 1 (INDEX): 'third' is"
+            + " no whole number that fits | training-day explain",
+        "explain pets -- -1 | index=-1, expected a number of 0 or more | training-day explain",
+        "invalidate pets --yes -- 3 -1 | index=-1, expected a number of 0 or more | training-day"
+            + " invalidate",
+        "publish pets --source-digest x | Missing required argument(s): --source-length=SAMPLES |"
+            + " training-day publish",
+        "publish pets --source-length -5 | --source-length=-5, allowed: 0 or more | training-day"
+            + " publish",
         "config | Missing required subcommand | training-day config",
         "config check | Missing required parameter: 'FILE' | training-day config check",
         "status --address here | address 'here' (from the address given): expected unix:PATH or"

@@ -4,6 +4,8 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
+import io.trainingday.cli.AnswerSchemas;
+import io.trainingday.cli.ChecksAnswer;
 import java.io.IOException;
 import java.io.PrintWriter;
 import java.io.StringWriter;
@@ -56,13 +58,34 @@ final class DemoCommandTest {
     assertThat(second.fieldNames())
         .toIterable()
         .containsExactly(
-            "epoch", "seconds", "dataWaitSeconds", "hits", "misses", "originLoads", "loss");
+            "epoch",
+            "seconds",
+            "samplesPerSecond",
+            "dataWaitSeconds",
+            "hits",
+            "misses",
+            "originLoads",
+            "loss");
     assertThat(second.get("epoch").intValue()).isEqualTo(2);
     assertThat(second.get("hits").isIntegralNumber()).isTrue();
     assertThat(second.get("originLoads").longValue()).isEqualTo(16);
     assertThat(second.get("loss").isDouble()).isTrue();
     assertThat(json.get("testAccuracy").doubleValue()).isBetween(0.0, 1.0);
     assertThat(json.get("weightsSha256").textValue()).matches("[0-9a-f]{64}");
+  }
+
+  @Test
+  @ChecksAnswer("demo")
+  void demo_json_isAllThatIsPrinted() throws IOException {
+    Path images = TestPictures.folder(folder.resolve("images"), 10);
+
+    assertThat(run("--images", images.toString(), "--no-cache", "--epochs=1", "--json"))
+        .as(err.toString())
+        .isZero();
+
+    JsonNode answer = AnswerSchemas.check("demo", out.toString());
+    assertThat(answer.at("/epochs/0/originLoads").asInt()).isEqualTo(16);
+    assertThat(answer.at("/epochs/0/samplesPerSecond").asDouble()).isPositive();
   }
 
   @ParameterizedTest

@@ -1,7 +1,7 @@
 package io.trainingday.bench.report;
 
 import com.fasterxml.jackson.databind.SerializationFeature;
-import com.fasterxml.jackson.databind.json.JsonMapper;
+import io.trainingday.answer.Output;
 import java.io.IOException;
 import java.io.PrintWriter;
 import java.nio.file.Files;
@@ -9,12 +9,16 @@ import java.nio.file.Path;
 import java.util.Locale;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine;
+import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.ParameterException;
 import picocli.CommandLine.Spec;
 
-/** What all benchmarks have in common on the command line: progress, a table, a report. */
+/**
+ * What all benchmarks have in common on the command line: progress, and a table or JSON, printed or
+ * in a file. Of both the names of the result's components are the keys.
+ */
 public final class ReportOption {
   @Spec(Spec.Target.MIXEE)
   private @Nullable CommandSpec spec;
@@ -22,8 +26,10 @@ public final class ReportOption {
   @Option(
       names = "--report",
       paramLabel = "FILE",
-      description = "write the numbers as JSON to this file")
+      description = "write the numbers as JSON to this file too")
   private @Nullable Path report;
+
+  @Mixin private Output output = new Output();
 
   /** Made by picocli. */
   public ReportOption() {}
@@ -70,12 +76,9 @@ public final class ReportOption {
    * @param result for programs
    */
   public void finish(String table, Object result) throws IOException {
-    commandLine().getOut().print(table);
-    commandLine().getOut().flush();
+    output.print(result, () -> table);
     if (report != null) {
-      new JsonMapper()
-          .writer(SerializationFeature.INDENT_OUTPUT)
-          .writeValue(report.toFile(), result);
+      Output.MAPPER.writer(SerializationFeature.INDENT_OUTPUT).writeValue(report.toFile(), result);
     }
   }
 

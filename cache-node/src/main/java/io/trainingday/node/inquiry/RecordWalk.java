@@ -13,6 +13,7 @@ import io.trainingday.node.tier.DiskTier;
 import io.trainingday.node.versions.SampleVersion;
 import java.util.ArrayList;
 import java.util.HashMap;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
@@ -26,8 +27,9 @@ import org.slf4j.LoggerFactory;
 
 /**
  * Reads all records of this node once, in memory and on disk: checksum, placement, and whether the
- * other nodes that are to have a copy have it. Changes nothing, but that a disk drops an entry
- * whose head is damaged. On a thread of its own.
+ * other nodes that are to have a copy have it. A copy that is missing is told by the first that has
+ * the record of those that are to have it, the primary before all, so that it is told once. Changes
+ * nothing, but that a disk drops an entry whose head is damaged. On a thread of its own.
  */
 final class RecordWalk implements Runnable {
   private static final Logger LOG = LoggerFactory.getLogger(RecordWalk.class);
@@ -37,6 +39,9 @@ final class RecordWalk implements Runnable {
 
   private static final int MAX_PROBLEMS = 100;
   private static final int KEYS_AT_ONCE = 128;
+
+  /** A record that is written or evicted meanwhile is so on all nodes by then. */
+  private static final long SECOND_LOOK_NANOS = TimeUnit.MILLISECONDS.toNanos(100);
 
   private final Inquiries grid;
   private final long bytesPerSecond;
@@ -98,7 +103,7 @@ final class RecordWalk implements Runnable {
     for (int backups = 0; backups <= GridCaches.MAX_BACKUPS; backups++) {
       for (Held held : List.of(Held.PRIMARY, Held.BACKUP)) {
         for (int partition : grid.stores().partitions(backups, held)) {
-          walkMemory(backups, partition, held == Held.PRIMARY);
+          walkMemory(backups, partition);
           partitionsDone.increment();
         }
       }
@@ -111,7 +116,7 @@ final class RecordWalk implements Runnable {
     }
   }
 
-  private void walkMemory(int backups, int partition, boolean primary) {
+  private void walkMemory(int backups, int partition) {
     RecordStore store = grid.stores().of(backups);
     Copies copies = new Copies(backups, partition);
     boolean unused =
@@ -122,12 +127,12 @@ final class RecordWalk implements Runnable {
                 (key, recordBytes) -> {
                   memoryRecords.increment();
                   look(key, "memory", k -> store.read(k, check), store::contains, () -> 0);
-                  if (primary && isReachable(key)) {
+                  if (isReachable(key)) {
                     copies.add(key);
                   }
                   return goesOn();
                 });
-    copies.ask();
+    copies.end();
   }
 
   private void walkDisk(DiskTier disk, int partition) {
@@ -151,13 +156,13 @@ final class RecordWalk implements Runnable {
                 problem(key, "disk", "misplaced");
               }
               if (reachable
-                  && table.primary(partition).local()
+                  && table.isLocal(partition)
                   && !grid.stores().of(backups).contains(key)) {
                 copies.computeIfAbsent(backups, b -> new Copies(b, partition)).add(key);
               }
               return goesOn();
             });
-    copies.values().forEach(Copies::ask);
+    copies.values().forEach(Copies::end);
   }
 
   private boolean isReachable(SampleKey key) {
@@ -241,11 +246,12 @@ final class RecordWalk implements Runnable {
     return report;
   }
 
-  /** Records of one partition whose primary this node is. */
+  /** Records of one partition that this node is to have. */
   private final class Copies {
     private final int backups;
     private final int partition;
     private final List<SampleKey> keys = new ArrayList<>();
+    private final List<SampleKey> suspects = new ArrayList<>();
 
     Copies(int backups, int partition) {
       this.backups = backups;
@@ -256,39 +262,70 @@ final class RecordWalk implements Runnable {
       if (backups > 0) {
         keys.add(key);
         if (keys.size() >= KEYS_AT_ONCE) {
-          ask();
+          askForAll();
         }
       }
     }
 
-    /** Asks all who are to have them. */
-    void ask() {
-      if (keys.isEmpty()) {
+    private void askForAll() {
+      missing(keys).keySet().forEach(suspects::add);
+      keys.clear();
+    }
+
+    /** Tells what is missing, after a second look. */
+    void end() {
+      askForAll();
+      if (suspects.isEmpty() || !goesOn()) {
         return;
       }
+      LockSupport.parkNanos(this, SECOND_LOOK_NANOS);
+      for (int from = 0; from < suspects.size() && goesOn(); from += KEYS_AT_ONCE) {
+        missing(suspects.subList(from, Math.min(from + KEYS_AT_ONCE, suspects.size())))
+            .forEach(
+                (key, copies) -> {
+                  missingCopies.add(copies);
+                  problem(key, "copies", "missing");
+                });
+      }
+    }
+
+    /**
+     * How many copies each of these lacks, of those that this node is the first to have. None when
+     * a node does not say what it has, or owners change meanwhile.
+     */
+    private Map<SampleKey, Integer> missing(List<SampleKey> asked) {
       OwnershipTable table = grid.ownership().table(backups);
       List<Member> holders = table.copies(partition);
+      if (asked.isEmpty() || !table.isLocal(partition)) {
+        return Map.of();
+      }
       int wanted = Math.min(1 + backups, table.members().size());
-      int[] found = new int[keys.size()];
-      boolean all = true;
+      int[] found = new int[asked.size()];
+      boolean[] toldByAnother = new boolean[asked.size()];
+      boolean before = true;
       for (Member holder : holders) {
-        if (!holder.local()) {
-          String have = grid.have(holder, backups, keys);
-          all &= have.length() == keys.size();
-          for (int i = 0; i < have.length() && i < found.length; i++) {
-            found[i] += have.charAt(i) == '1' ? 1 : 0;
+        if (holder.local()) {
+          before = false;
+        } else {
+          String have = grid.have(holder, backups, asked);
+          if (have.length() != asked.size()) {
+            return Map.of();
+          }
+          for (int i = 0; i < found.length; i++) {
+            boolean has = have.charAt(i) == '1';
+            found[i] += has ? 1 : 0;
+            toldByAnother[i] |= has && before;
           }
         }
       }
-      boolean unmoved = grid.ownership().table(backups) == table;
-      for (int i = 0; i < found.length && all && unmoved; i++) {
-        int missing = wanted - 1 - found[i];
-        if (missing > 0 && grid.holds(backups, keys.get(i))) {
-          missingCopies.add(missing);
-          problem(keys.get(i), "copies", "missing");
+      Map<SampleKey, Integer> missing = new LinkedHashMap<>();
+      for (int i = 0; i < found.length; i++) {
+        int less = wanted - 1 - found[i];
+        if (less > 0 && !toldByAnother[i] && grid.holds(backups, asked.get(i))) {
+          missing.put(asked.get(i), less);
         }
       }
-      keys.clear();
+      return grid.ownership().table(backups) == table ? missing : Map.of();
     }
   }
 }

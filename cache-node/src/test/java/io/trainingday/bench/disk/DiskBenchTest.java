@@ -3,8 +3,9 @@ package io.trainingday.bench.disk;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import com.fasterxml.jackson.databind.JsonNode;
-import com.fasterxml.jackson.databind.json.JsonMapper;
 import io.trainingday.bench.BenchRun;
+import io.trainingday.cli.AnswerSchemas;
+import io.trainingday.cli.ChecksAnswer;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -24,6 +25,7 @@ final class DiskBenchTest {
   }
 
   @Test
+  @ChecksAnswer("bench disk")
   void everyPath_keepsAndDeliversTheSamplesAndGivesARowForEachSize() throws Exception {
     Path disk = Files.createDirectory(directory.resolve("disk"));
     Path report = directory.resolve("report.json");
@@ -45,7 +47,7 @@ final class DiskBenchTest {
             report.toString());
 
     assertThat(run.exitCode()).as(run.err()).isZero();
-    JsonNode json = new JsonMapper().readTree(report.toFile());
+    JsonNode json = AnswerSchemas.check("bench disk", Files.readString(report));
     List<String> rows = new ArrayList<>();
     json.at("/rows")
         .forEach(

@@ -3,12 +3,14 @@ package io.trainingday.bench.local;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import com.fasterxml.jackson.databind.JsonNode;
-import com.fasterxml.jackson.databind.json.JsonMapper;
 import io.trainingday.bench.BenchRun;
 import io.trainingday.bench.client.RedisPath;
 import io.trainingday.bench.measure.SideBySide;
 import io.trainingday.bench.path.Workload;
 import io.trainingday.bench.report.Report.Row;
+import io.trainingday.cli.AnswerSchemas;
+import io.trainingday.cli.ChecksAnswer;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -73,6 +75,7 @@ final class LocalBenchTest {
   }
 
   @Test
+  @ChecksAnswer("bench local")
   void report_holdsTheRowsTheMachineAndTheMethod() throws Exception {
     Path report = directory.resolve("report.json");
 
@@ -92,7 +95,7 @@ final class LocalBenchTest {
 
     assertThat(run.exitCode()).as(run.err()).isZero();
     assertThat(run.out()).contains("1 × 4,096 B", "64 × 602,112 B", "  heap-map ");
-    JsonNode json = new JsonMapper().readTree(report.toFile());
+    JsonNode json = AnswerSchemas.check("bench local", Files.readString(report));
     assertThat(json.at("/rows")).hasSize(2 * 3 * 2);
     assertThat(json.at("/rows/0").properties())
         .extracting(property -> property.getKey())

@@ -6,7 +6,10 @@ import io.trainingday.bench.BenchRun;
 import io.trainingday.bench.client.RedisPath;
 import io.trainingday.bench.measure.SideBySide;
 import io.trainingday.bench.path.Workload;
+import io.trainingday.bench.report.Report;
 import io.trainingday.bench.report.Report.Row;
+import io.trainingday.cli.AnswerSchemas;
+import io.trainingday.cli.ChecksAnswer;
 import io.trainingday.config.DataSize;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -18,6 +21,7 @@ import org.junit.jupiter.params.provider.CsvSource;
 
 final class PeerBenchTest {
   @Test
+  @ChecksAnswer("bench peer")
   void everyPath_deliversTheSamplesOfTheOtherProcess() throws Exception {
     List<PeerPath> kinds = new ArrayList<>(Arrays.asList(PeerPath.values()));
     if (!RedisPath.isPossible()) {
@@ -53,6 +57,14 @@ final class PeerBenchTest {
               assertThat(row.inlineBatches()).isZero();
               assertThat(row.bytesPerSecond()).isPositive();
             });
+    AnswerSchemas.check(
+        "bench peer",
+        new Report(
+            Report.Machine.here(),
+            new Report.Method(2, 1, 1, "elsewhere"),
+            kinds.stream().map(kind -> new Report.Path(kind.toString(), kind.does())).toList(),
+            List.of(new Report.Skipped("x", "why")),
+            rows));
   }
 
   @ParameterizedTest

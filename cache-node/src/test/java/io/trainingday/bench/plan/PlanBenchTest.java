@@ -5,7 +5,11 @@ import static org.assertj.core.api.Assertions.within;
 
 import io.trainingday.bench.plan.PlanReport.FirstBatch;
 import io.trainingday.bench.plan.PlanReport.Share;
+import io.trainingday.cli.AnswerSchemas;
+import io.trainingday.cli.ChecksAnswer;
 import io.trainingday.sampling.EpochPlan.Strategy;
+import java.io.PrintWriter;
+import java.io.StringWriter;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import org.junit.jupiter.api.Test;
@@ -42,14 +46,22 @@ class PlanBenchTest {
   }
 
   @Test
-  void report_hasBothKindsOfRows(@TempDir Path directory) throws Exception {
+  @ChecksAnswer("bench plan")
+  void report_hasBothKindsOfRows_andIsWhatJsonPrints(@TempDir Path directory) throws Exception {
     Path report = directory.resolve("plan.json");
+    StringWriter out = new StringWriter();
+    StringWriter err = new StringWriter();
 
     int code =
         new CommandLine(new PlanBenchCommand())
-            .execute("--reads=1000", "--samples=20000", "--report=" + report);
+            .setOut(new PrintWriter(out))
+            .setErr(new PrintWriter(err))
+            .execute("--reads=1000", "--samples=20000", "--json", "--report=" + report);
 
     assertThat(code).isZero();
+    assertThat(AnswerSchemas.check("bench plan", out.toString()))
+        .isEqualTo(AnswerSchemas.check("bench plan", Files.readString(report)));
+    assertThat(err.toString()).contains("local share of 64 hosts");
     assertThat(Files.readString(report))
         .contains("\"localShare\"", "\"predictedLocalShare\"", "\"strategy\" : \"exact\"")
         .contains("\"samples\" : 1000000000", "\"firstBatchMillis\"", "\"nanosPerIndex\"");

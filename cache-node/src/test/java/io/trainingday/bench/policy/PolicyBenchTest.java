@@ -3,6 +3,9 @@ package io.trainingday.bench.policy;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.within;
 
+import io.trainingday.bench.report.Report;
+import io.trainingday.cli.AnswerSchemas;
+import io.trainingday.cli.ChecksAnswer;
 import io.trainingday.node.policy.Advice;
 import java.util.List;
 import java.util.SplittableRandom;
@@ -17,6 +20,7 @@ final class PolicyBenchTest {
 
   /** One run of each kind, held against what theory says of one permutation an epoch. */
   @Test
+  @ChecksAnswer("bench policy")
   void permutation_pinAndLru_areAsTheoryHasThem() {
     PolicyBench.Plan plan =
         new PolicyBench.Plan(List.of(Trace.PERMUTATION), List.of(0.5, 0.9), SAMPLES, EPOCHS, true);
@@ -48,6 +52,8 @@ final class PolicyBenchTest {
         default -> assertThat(row.hitRate()).as("%s", row).isBetween(0.05, row.c() + 0.01);
       }
     }
+    AnswerSchemas.check(
+        "bench policy", new PolicyReport(Report.Machine.here(), SAMPLES, EPOCHS, rows));
   }
 
   @ParameterizedTest

@@ -2,6 +2,8 @@ package io.trainingday.bench.pressure;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import io.trainingday.cli.AnswerSchemas;
+import io.trainingday.cli.ChecksAnswer;
 import io.trainingday.config.DataSize;
 import java.util.List;
 import org.junit.jupiter.api.Test;
@@ -11,6 +13,7 @@ final class PressureBenchTest {
   private static final long MIB = 1L << 20;
 
   @Test
+  @ChecksAnswer("bench pressure")
   void tenTimesTheRegion_twelveWriters_nobodyDiesAndReadsGoOn() throws Exception {
     PressureBench.Plan plan =
         new PressureBench.Plan(
@@ -42,5 +45,6 @@ final class PressureBenchTest {
               assertThat(row.loads()).as("%s", row).isBetween(1L, row.reads() - 1);
             });
     assertThat(report.text()).contains("0 nodes died, 0 times Ignite ran out of memory");
+    AnswerSchemas.check("bench pressure", report);
   }
 }

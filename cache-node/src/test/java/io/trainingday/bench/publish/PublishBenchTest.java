@@ -5,6 +5,8 @@ import static org.assertj.core.api.Assertions.assertThat;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.json.JsonMapper;
 import io.trainingday.bench.report.Report;
+import io.trainingday.cli.AnswerSchemas;
+import io.trainingday.cli.ChecksAnswer;
 import io.trainingday.client.CacheAdmin;
 import io.trainingday.client.TrainingCache;
 import io.trainingday.node.LocalGrid;
@@ -20,6 +22,7 @@ final class PublishBenchTest {
   private static final int REPEATS = 5;
 
   @Test
+  @ChecksAnswer("bench publish")
   void eachSize_isPublishedAndGivesARow() throws Exception {
     List<String> progress = new ArrayList<>();
     try (LocalGrid grid = LocalGrid.of(2).start()) {
@@ -36,6 +39,9 @@ final class PublishBenchTest {
                 assertThat(row.minMicros()).isPositive();
                 assertThat(row.medianMicros()).isBetween(row.minMicros(), row.p99Micros());
               });
+      AnswerSchemas.check(
+          "bench publish",
+          new PublishReport(Report.Machine.here(), 2, false, plan.changed(), rows));
       try (CacheAdmin admin =
           CacheAdmin.connect(TrainingCache.Config.builder().address(address).build())) {
         for (JsonNode dataset : new JsonMapper().readTree(admin.datasets())) {

@@ -39,6 +39,11 @@ final class Environment {
         + key.replace('.', '_').replaceAll("([a-z])([A-Z])", "$1_$2").toUpperCase(Locale.ROOT);
   }
 
+  /** The variable that sets a key; of a data set's, the one of all data sets. */
+  static String name(SettingKey<?, ?> key) {
+    return SettingKey.ofDataset().contains(key) ? DATASETS : name(key.name());
+  }
+
   static void read(Map<String, String> environment, Settings.Builder settings) {
     new TreeMap<>(environment)
         .forEach(

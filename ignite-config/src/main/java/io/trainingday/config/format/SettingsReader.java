@@ -97,6 +97,11 @@ public final class SettingsReader {
     return Environment.of(settings);
   }
 
+  /** The environment variable that sets a key; of a data set's key, the one of all data sets. */
+  public static String variable(SettingKey<?, ?> key) {
+    return Environment.name(key);
+  }
+
   /**
    * The reference file: every key with its comment and default.
    *
