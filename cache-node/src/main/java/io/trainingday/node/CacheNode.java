@@ -42,6 +42,7 @@ import io.trainingday.node.recovery.KeptFiles;
 import io.trainingday.node.recovery.KeptFilesException;
 import io.trainingday.node.reload.Reloadable;
 import io.trainingday.node.reload.SettingsWatch;
+import io.trainingday.node.reload.Tls;
 import io.trainingday.node.store.RecordStores;
 import io.trainingday.node.tier.DiskTier;
 import io.trainingday.node.tier.TieredStores;
@@ -106,6 +107,7 @@ public final class CacheNode implements AutoCloseable {
   private final Optional<DiskTier> disk;
   private final @Nullable KeptFiles kept;
   private final Refusals gridRefusals;
+  private final GridTls gridTls;
   private final Ignite ignite;
   private final RecordStores stores;
   private final Ownership ownership;
@@ -146,7 +148,7 @@ public final class CacheNode implements AutoCloseable {
   public static CacheNode launch(Settings stated) {
     stated.validate();
     Settings settings = MemoryPlan.resolve(stated);
-    Optional<SSLContext> gridTls = GridTls.read(settings.grid().tls());
+    GridTls gridTls = GridTls.read(settings.grid().tls());
     LaneEndpoint endpoint = LaneEndpoint.claim(settings);
     Optional<DiskTier> disk = Optional.empty();
     try {
@@ -175,9 +177,10 @@ public final class CacheNode implements AutoCloseable {
       Settings stated,
       Settings settings,
       LaneEndpoint endpoint,
-      Optional<SSLContext> gridTls,
+      GridTls gridTls,
       Optional<DiskTier> disk) {
     this.settings = settings;
+    this.gridTls = gridTls;
     this.disk = disk;
     this.endpoint = endpoint;
     Stopper stopper = new Stopper();
@@ -185,7 +188,9 @@ public final class CacheNode implements AutoCloseable {
     kept = settings.disk().path().map(path -> openKept(path.resolve(KEPT))).orElse(null);
     Optional<Kept> before = kept == null ? Optional.empty() : kept.kept();
     try {
-      ignite = startIgnite(settings, stopper, endpoint.tcpAddress(), attribute(before), gridTls);
+      ignite =
+          startIgnite(
+              settings, stopper, endpoint.tcpAddress(), attribute(before), gridTls.context());
     } catch (RuntimeException | Error e) {
       closeKept();
       throw e;
@@ -291,7 +296,7 @@ public final class CacheNode implements AutoCloseable {
                   this::drainAsAsked,
                   traces,
                   inquiries,
-                  () -> stats().toJson()));
+                  this::statusJson));
       stopper.node = this;
       String early = stopper.failure;
       if (early != null) {
@@ -300,6 +305,8 @@ public final class CacheNode implements AutoCloseable {
             "the node failed while it started: " + early, new IllegalStateException(early));
       }
       settings.lane().tokensFile().ifPresent(watch::followTokens);
+      watch.followTls(Tls.LANE);
+      watch.followTls(Tls.GRID);
       metrics = startMetrics(settings.metrics());
     } catch (RuntimeException | Error e) {
       Ignition.stop(ignite.name(), true);
@@ -491,6 +498,7 @@ public final class CacheNode implements AutoCloseable {
         TimeUnit.NANOSECONDS.toMillis(System.nanoTime() - startNanos),
         notReady().orElse(""),
         watch.stats(),
+        certificateExpiries(),
         gridStats(moved),
         memoryStats(),
         diskStats(),
@@ -502,7 +510,10 @@ public final class CacheNode implements AutoCloseable {
             laneStats.slotBatches() + laneStats.inlineBatches(),
             laneStats.batchNanos(),
             laneStats.inlineBatches(),
-            laneStats.refusals()),
+            laneStats.refusals(),
+            laneStats.tenants().stream()
+                .map(one -> new NodeStats.Tenant(one.name(), one.connections(), one.segmentBytes()))
+                .toList()),
         new NodeStats.Peers(
             laneStats.peerSamples(),
             laneStats.peerDamaged(),
@@ -523,6 +534,18 @@ public final class CacheNode implements AutoCloseable {
             stopping ? List.of() : capacity.shares(),
             stopping ? List.of() : capacity.uses(),
             stopping ? DatasetReport.Disk.NONE : diskRoom()));
+  }
+
+  private String statusJson(Optional<String> onlyOfTenant) {
+    NodeStats all = stats();
+    return onlyOfTenant.map(all::of).orElse(all).toJson();
+  }
+
+  private Map<String, Long> certificateExpiries() {
+    Map<String, Long> expiries = new HashMap<>();
+    endpoint.certificateExpiry().ifPresent(end -> expiries.put("lane", end.getEpochSecond()));
+    gridTls.expiry().ifPresent(end -> expiries.put("grid", end.getEpochSecond()));
+    return expiries;
   }
 
   private DatasetReport.Disk diskRoom() {
@@ -683,7 +706,8 @@ public final class CacheNode implements AutoCloseable {
     private final Refusals refusals = new Refusals(RefusalReason.GRID, System::nanoTime, LOG::warn);
 
     @Override
-    public void refused(String from, Throwable why) {
+    public void refused(String from, Throwable told) {
+      Throwable why = GridTls.takeRefusal().map(Throwable.class::cast).orElse(told);
       refusals.count(
           RefusalReason.ofTls(why),
           "a node at " + from,
@@ -754,6 +778,14 @@ public final class CacheNode implements AutoCloseable {
     @Override
     public boolean reloadTokens() {
       return lane.reloadTokens();
+    }
+
+    @Override
+    public boolean reloadTls(Tls tls) {
+      return switch (tls) {
+        case LANE -> endpoint.reloadTls();
+        case GRID -> gridTls.reload();
+      };
     }
   }
 
