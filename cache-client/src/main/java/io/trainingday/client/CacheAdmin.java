@@ -11,7 +11,6 @@ import io.trainingday.lane.AdminMessage.Publish;
 import io.trainingday.lane.AdminMessage.PublishChanged;
 import io.trainingday.lane.AdminMessage.PublishManifest;
 import io.trainingday.lane.AdminMessage.Published;
-import io.trainingday.lane.LaneAccess;
 import io.trainingday.lane.LaneAddress;
 import io.trainingday.lane.LaneConnection;
 import io.trainingday.lane.LaneException;
@@ -46,12 +45,12 @@ public final class CacheAdmin implements AutoCloseable {
   private static final Duration LONGEST_DRAIN = Duration.ofMinutes(11);
 
   private final LaneAddress address;
-  private final LaneAccess access;
+  private final Access access;
   private final LaneMemory memory = new LaneMemory(0);
   private LaneConnection connection;
   private boolean closed;
 
-  private CacheAdmin(LaneAddress address, LaneAccess access) {
+  private CacheAdmin(LaneAddress address, Access access) {
     this.address = address;
     this.access = access;
     this.connection = open();
@@ -78,7 +77,7 @@ public final class CacheAdmin implements AutoCloseable {
       return LaneConnection.open(
           address,
           Role.ADMIN,
-          access,
+          access.now(),
           Connector.clientName(),
           memory,
           Connector.GREETING_TIMEOUT.toNanos());

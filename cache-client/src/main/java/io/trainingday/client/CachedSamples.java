@@ -50,6 +50,7 @@ public final class CachedSamples implements AutoCloseable {
   static final class Opened {
     private final Session session;
     private final int handle;
+    private final AtomicBoolean readOnly = new AtomicBoolean();
 
     private Opened(Session session, int handle) {
       this.session = session;
@@ -62,6 +63,20 @@ public final class CachedSamples implements AutoCloseable {
 
     int handle() {
       return handle;
+    }
+
+    /** Whether the node has said that this connection may not fill the data set. */
+    boolean isReadOnly() {
+      return readOnly.get();
+    }
+
+    /**
+     * The node has said so.
+     *
+     * @return whether that is new
+     */
+    boolean becomeReadOnly() {
+      return !readOnly.getAndSet(true);
     }
   }
 

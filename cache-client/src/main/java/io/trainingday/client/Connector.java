@@ -1,6 +1,5 @@
 package io.trainingday.client;
 
-import io.trainingday.lane.LaneAccess;
 import io.trainingday.lane.LaneAddress;
 import io.trainingday.lane.LaneConnection;
 import io.trainingday.lane.LaneException;
@@ -15,14 +14,14 @@ import org.jspecify.annotations.Nullable;
 final class Connector {
   static final Duration GREETING_TIMEOUT = Duration.ofSeconds(3);
 
-  private final LaneAccess access;
+  private final Access access;
   private final @Nullable Duration answerTimeout;
   private final LaneMemory memory;
   private final IntSupplier wantedSlots;
   private final Background background;
 
   Connector(
-      LaneAccess access,
+      Access access,
       @Nullable Duration answerTimeout,
       LaneMemory memory,
       IntSupplier wantedSlots,
@@ -51,7 +50,8 @@ final class Connector {
     Duration timeout =
         answerTimeout != null && answerTimeout.compareTo(longest) < 0 ? answerTimeout : longest;
     LaneConnection connection =
-        LaneConnection.open(address, Role.TRAINER, access, clientName(), memory, timeout.toNanos());
+        LaneConnection.open(
+            address, Role.TRAINER, access.now(), clientName(), memory, timeout.toNanos());
     return new Session(address, connection, answerTimeout, wantedSlots, background, events);
   }
 }

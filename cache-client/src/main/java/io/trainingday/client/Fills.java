@@ -34,6 +34,9 @@ final class Fills {
   static final String ERROR = "error";
   static final String TOO_LARGE = "too-large";
 
+  /** The token grants reading alone. */
+  static final String DENIED = "denied";
+
   private final DatasetSpec spec;
   private final Counters counters;
   private final FillWatch watch;
@@ -71,6 +74,11 @@ final class Fills {
    */
   void fill(Opened opened, long index, @Nullable Lease lease, long loadedAt, ByteBuffer record)
       throws IOException {
+    // Who may not fill is given no lease; one that has got a lease may do so by now.
+    if (lease == null && opened.isReadOnly()) {
+      dropped(index, record.remaining(), DENIED);
+      return;
+    }
     if (opened.session().limits().version() == LaneMessage.OLDEST_VERSION) {
       RecordFormat.toOldest(record, record.position(), record.remaining());
     }
@@ -99,7 +107,11 @@ final class Fills {
                           record))
                   .message();
     } catch (LaneException e) {
-      giveUp(opened, index, lease, record.remaining(), ERROR);
+      boolean denied = e.code() == LaneException.Code.DENIED;
+      giveUp(opened, index, lease, record.remaining(), denied ? DENIED : ERROR);
+      if (denied && opened.becomeReadOnly()) {
+        LOG.warn("{}: samples that are missing are loaded, and not kept: {}", spec, e.getMessage());
+      }
       if (e.code() == LaneException.Code.REFUSED) {
         throw new CacheException(
             "sample index=%d of %s: %s".formatted(index, spec, e.getMessage()), e);

@@ -1,6 +1,5 @@
 package io.trainingday.client;
 
-import io.trainingday.lane.LaneAccess;
 import io.trainingday.lane.LaneAddress;
 import io.trainingday.lane.LaneException;
 import io.trainingday.lane.LaneMemory;
@@ -39,7 +38,7 @@ public final class TrainingCache implements AutoCloseable {
   private final Set<WarmUp> warmUps = ConcurrentHashMap.newKeySet();
   private volatile boolean closed;
 
-  private TrainingCache(Config config, LaneAccess access) {
+  private TrainingCache(Config config, Access access) {
     this.config = config;
     this.memory =
         config.memoryBytes == null

@@ -13,6 +13,7 @@ import java.util.Deque;
 import java.util.HashMap;
 import java.util.Map;
 import java.util.Optional;
+import java.util.Set;
 import java.util.concurrent.CancellationException;
 import java.util.concurrent.TimeUnit;
 import java.util.function.Consumer;
@@ -31,6 +32,10 @@ final class WarmRun implements FillWatch {
 
   private static final Logger LOG = LoggerFactory.getLogger(WarmRun.class);
   private static final int MOST_LEASED = 16;
+
+  /** Why another try would not help. */
+  private static final Set<String> FOR_GOOD = Set.of(Fills.TOO_LARGE, Fills.DENIED);
+
   private static final int MOST_LOOKED_AT = 64;
   private static final long MOST_LOOKED_AT_BYTES = 8L << 20;
   private static final long PIECE_NANOS = TimeUnit.MILLISECONDS.toNanos(250);
@@ -444,7 +449,7 @@ final class WarmRun implements FillWatch {
         String why = "the cache is full: it had no room for %d samples in a row";
         end(State.FULL, why.formatted(refusalsInARow), null);
       }
-    } else if (fate.result == FillResult.DROPPED && fate.droppedFor.equals(Fills.TOO_LARGE)) {
+    } else if (fate.result == FillResult.DROPPED && FOR_GOOD.contains(fate.droppedFor)) {
       refused++;
       failuresInARow = 0;
     } else if (!fate.made || tries.merge(index, 1, Integer::sum) < TRIES) {

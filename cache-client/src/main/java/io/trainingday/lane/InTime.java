@@ -3,8 +3,9 @@ package io.trainingday.lane;
 import java.net.Socket;
 import java.security.cert.CertificateException;
 import java.security.cert.X509Certificate;
+import java.util.function.Consumer;
+import java.util.function.Supplier;
 import javax.net.ssl.SSLEngine;
-import javax.net.ssl.TrustManager;
 import javax.net.ssl.X509ExtendedTrustManager;
 
 /**
@@ -12,62 +13,70 @@ import javax.net.ssl.X509ExtendedTrustManager;
  * a certificate that is trusted by itself, not by who signed it, however old it is.
  */
 final class InTime extends X509ExtendedTrustManager {
-  private final X509ExtendedTrustManager other;
+  private final Supplier<X509ExtendedTrustManager> other;
+  private final Consumer<CertificateException> refused;
 
-  private InTime(X509ExtendedTrustManager other) {
-    this.other = other;
+  private interface Check {
+    void by(X509ExtendedTrustManager other) throws CertificateException;
   }
 
-  static TrustManager[] all(TrustManager[] others) {
-    TrustManager[] all = others.clone();
-    for (int i = 0; i < all.length; i++) {
-      if (all[i] instanceof X509ExtendedTrustManager other) {
-        all[i] = new InTime(other);
-      }
+  /**
+   * @param other asked for at each connection
+   * @param refused told why a client is not trusted, on the thread of its handshake
+   */
+  InTime(Supplier<X509ExtendedTrustManager> other, Consumer<CertificateException> refused) {
+    this.other = other;
+    this.refused = refused;
+  }
+
+  private void check(X509Certificate[] chain, Check check) throws CertificateException {
+    check.by(other.get());
+    chain[0].checkValidity();
+  }
+
+  private void checkClient(X509Certificate[] chain, Check check) throws CertificateException {
+    try {
+      check(chain, check);
+    } catch (CertificateException e) {
+      refused.accept(e);
+      throw e;
     }
-    return all;
   }
 
   @Override
   public void checkClientTrusted(X509Certificate[] chain, String authType, Socket socket)
       throws CertificateException {
-    other.checkClientTrusted(chain, authType, socket);
-    chain[0].checkValidity();
+    checkClient(chain, one -> one.checkClientTrusted(chain, authType, socket));
   }
 
   @Override
   public void checkServerTrusted(X509Certificate[] chain, String authType, Socket socket)
       throws CertificateException {
-    other.checkServerTrusted(chain, authType, socket);
-    chain[0].checkValidity();
+    check(chain, one -> one.checkServerTrusted(chain, authType, socket));
   }
 
   @Override
   public void checkClientTrusted(X509Certificate[] chain, String authType, SSLEngine engine)
       throws CertificateException {
-    other.checkClientTrusted(chain, authType, engine);
-    chain[0].checkValidity();
+    checkClient(chain, one -> one.checkClientTrusted(chain, authType, engine));
   }
 
   @Override
   public void checkServerTrusted(X509Certificate[] chain, String authType, SSLEngine engine)
       throws CertificateException {
-    other.checkServerTrusted(chain, authType, engine);
-    chain[0].checkValidity();
+    check(chain, one -> one.checkServerTrusted(chain, authType, engine));
   }
 
   @Override
   public void checkClientTrusted(X509Certificate[] chain, String authType)
       throws CertificateException {
-    other.checkClientTrusted(chain, authType);
-    chain[0].checkValidity();
+    checkClient(chain, one -> one.checkClientTrusted(chain, authType));
   }
 
   @Override
   public void checkServerTrusted(X509Certificate[] chain, String authType)
       throws CertificateException {
-    other.checkServerTrusted(chain, authType);
-    chain[0].checkValidity();
+    check(chain, one -> one.checkServerTrusted(chain, authType));
   }
 
   /**

@@ -46,19 +46,23 @@ final class StatusText {
       told.add("restart needed for: " + String.join(", ", keys));
     }
     reload.path("notInForce").forEach(text -> told.add("not in force: " + text.asText()));
-    for (String file : List.of("settings", "tokens")) {
-      JsonNode source = reload.path(file);
-      String refusal = source.path("refusal").asText();
-      if (!refusal.isEmpty()) {
-        told.add(
-            format(
-                "the %s file is refused for %s, what it said before holds on:",
-                file, duration(source.path("refusedMillis").asLong())));
-        refusal.lines().forEach(line -> told.add("  " + line));
-      }
-    }
+    refused("the settings file is", "it", reload.path("settings"), told);
+    refused("the tokens file is", "it", reload.path("tokens"), told);
+    refused("the certificates of lane.tls are", "they", reload.path("laneTls"), told);
+    refused("the certificates of grid.tls are", "they", reload.path("gridTls"), told);
     for (int i = 0; i < told.size(); i++) {
       lines.add((i == 0 ? "settings " : "         ") + told.get(i));
+    }
+  }
+
+  private static void refused(String what, String it, JsonNode source, List<String> told) {
+    String refusal = source.path("refusal").asText();
+    if (!refusal.isEmpty()) {
+      told.add(
+          format(
+              "%s refused for %s, what %s said before holds on:",
+              what, duration(source.path("refusedMillis").asLong()), it));
+      refusal.lines().forEach(line -> told.add("  " + line));
     }
   }
 
@@ -123,6 +127,17 @@ final class StatusText {
             lane.path("maxConnections").asLong(),
             bytes(lane.path("slotsBytes")),
             bytes(lane.path("slotsMaxBytes"))));
+    if (lane.path("tenants").size() > 1) {
+      lane.path("tenants")
+          .forEach(
+              tenant ->
+                  lines.add(
+                      format(
+                          "         of tenant %s: %,d connections, %s shared memory",
+                          tenant.path("name").asText(),
+                          tenant.path("connections").asLong(),
+                          bytes(tenant.path("slotsBytes")))));
+    }
     lines.add(
         format(
             "         %,d batches (%.3f ms each), %,d of them through the socket, %,d refusals",

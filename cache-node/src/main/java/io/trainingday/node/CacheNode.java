@@ -15,6 +15,7 @@ import io.trainingday.node.metrics.NodeStats;
 import io.trainingday.node.ownership.Ownership;
 import io.trainingday.node.peer.Peers;
 import io.trainingday.node.reload.SettingsWatch;
+import io.trainingday.node.reload.Tls;
 import io.trainingday.node.store.RecordStores;
 import io.trainingday.node.tier.DiskTier;
 import io.trainingday.node.versions.DatasetAdmin;
@@ -25,7 +26,6 @@ import java.util.Optional;
 import java.util.OptionalInt;
 import java.util.function.Consumer;
 import java.util.function.Supplier;
-import javax.net.ssl.SSLContext;
 import org.apache.ignite.IgniteSystemProperties;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
@@ -80,7 +80,7 @@ public final class CacheNode implements AutoCloseable {
   public static CacheNode launch(Settings stated) {
     stated.validate();
     Settings settings = MemoryPlan.resolve(stated);
-    Optional<SSLContext> gridTls = GridTls.read(settings.grid().tls());
+    GridTls gridTls = GridTls.read(settings.grid().tls());
     LaneEndpoint endpoint = LaneEndpoint.claim(settings);
     Optional<DiskTier> disk = Optional.empty();
     try {
@@ -109,13 +109,13 @@ public final class CacheNode implements AutoCloseable {
       Settings stated,
       Settings settings,
       LaneEndpoint endpoint,
-      Optional<SSLContext> gridTls,
+      GridTls gridTls,
       Optional<DiskTier> disk) {
     long startNanos = System.nanoTime();
     this.settings = settings;
     this.endpoint = endpoint;
     GridEvents events = new GridEvents(condition);
-    node = IgniteNode.start(settings, events, endpoint.tcpAddress(), gridTls);
+    node = IgniteNode.start(settings, events, endpoint.tcpAddress(), gridTls.context());
     try {
       RecordStores stores = node.stores();
       Ownership ownership = new Ownership(node.ignite(), stores);
@@ -132,7 +132,8 @@ public final class CacheNode implements AutoCloseable {
       serving.await();
       DatasetAdmin admin =
           new DatasetAdmin(versions, storage::held, storage.capacity()::termsChanged);
-      watch = new SettingsWatch(stated, new Reloading(versions, admin, this::lane));
+      watch =
+          new SettingsWatch(stated, new Reloading(versions, admin, this::lane, endpoint, gridTls));
       lane = new LaneServer(endpoint, settings, services(admin));
       report =
           new NodeReport(
@@ -144,6 +145,8 @@ public final class CacheNode implements AutoCloseable {
               storage,
               lane,
               watch,
+              endpoint,
+              gridTls,
               events.refusals());
       events.tell(storage.capacity().admission()::close, this::drain);
       String early = condition.failure().orElse(null);
@@ -154,6 +157,8 @@ public final class CacheNode implements AutoCloseable {
       }
       lane.listen();
       settings.lane().tokensFile().ifPresent(watch::followTokens);
+      watch.followTls(Tls.LANE);
+      watch.followTls(Tls.GRID);
       metrics = startMetrics(settings.metrics());
     } catch (RuntimeException | Error e) {
       node.stop();
@@ -182,7 +187,12 @@ public final class CacheNode implements AutoCloseable {
         this::drainAsAsked,
         storage.traces(),
         inquiries,
-        () -> stats().toJson());
+        this::statusJson);
+  }
+
+  private String statusJson(Optional<String> onlyOfTenant) {
+    NodeStats all = stats();
+    return onlyOfTenant.map(all::of).orElse(all).toJson();
   }
 
   /** For what is made before it and asks it later. */

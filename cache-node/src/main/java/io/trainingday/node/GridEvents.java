@@ -1,6 +1,7 @@
 package io.trainingday.node;
 
 import io.trainingday.grid.GridListener;
+import io.trainingday.node.lane.GridTls;
 import io.trainingday.node.lane.RefusalReason;
 import io.trainingday.node.lane.Refusals;
 import java.util.function.Consumer;
@@ -39,7 +40,8 @@ final class GridEvents implements GridListener {
   }
 
   @Override
-  public void refused(String from, Throwable why) {
+  public void refused(String from, Throwable told) {
+    Throwable why = GridTls.takeRefusal().map(Throwable.class::cast).orElse(told);
     refusals.count(
         RefusalReason.ofTls(why), "a node at " + from, "TLS: " + String.valueOf(why.getMessage()));
   }

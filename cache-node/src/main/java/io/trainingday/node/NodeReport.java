@@ -3,6 +3,8 @@ package io.trainingday.node;
 import io.trainingday.config.Settings;
 import io.trainingday.node.capacity.Capacity;
 import io.trainingday.node.disk.DiskStats;
+import io.trainingday.node.lane.GridTls;
+import io.trainingday.node.lane.LaneEndpoint;
 import io.trainingday.node.lane.LaneServer;
 import io.trainingday.node.lane.LaneStats;
 import io.trainingday.node.lane.Refusals;
@@ -13,6 +15,7 @@ import io.trainingday.node.ownership.Member;
 import io.trainingday.node.ownership.OwnershipTable;
 import io.trainingday.node.reload.SettingsWatch;
 import io.trainingday.node.tier.DiskTier;
+import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
@@ -28,6 +31,8 @@ final class NodeReport implements ObservedNode {
   private final Storage storage;
   private final LaneServer lane;
   private final SettingsWatch watch;
+  private final LaneEndpoint endpoint;
+  private final GridTls gridTls;
   private final Refusals gridRefusals;
 
   /**
@@ -43,6 +48,8 @@ final class NodeReport implements ObservedNode {
       Storage storage,
       LaneServer lane,
       SettingsWatch watch,
+      LaneEndpoint endpoint,
+      GridTls gridTls,
       Refusals gridRefusals) {
     this.startNanos = startNanos;
     this.settings = settings;
@@ -52,6 +59,8 @@ final class NodeReport implements ObservedNode {
     this.storage = storage;
     this.lane = lane;
     this.watch = watch;
+    this.endpoint = endpoint;
+    this.gridTls = gridTls;
     this.gridRefusals = gridRefusals;
   }
 
@@ -65,6 +74,7 @@ final class NodeReport implements ObservedNode {
         TimeUnit.NANOSECONDS.toMillis(System.nanoTime() - startNanos),
         notReady().orElse(""),
         watch.stats(),
+        certificateExpiries(),
         gridStats(moved),
         memoryStats(),
         diskStats(),
@@ -76,7 +86,10 @@ final class NodeReport implements ObservedNode {
             laneStats.slotBatches() + laneStats.inlineBatches(),
             laneStats.batchNanos(),
             laneStats.inlineBatches(),
-            laneStats.refusals()),
+            laneStats.refusals(),
+            laneStats.tenants().stream()
+                .map(one -> new NodeStats.Tenant(one.name(), one.connections(), one.segmentBytes()))
+                .toList()),
         new NodeStats.Peers(
             laneStats.peerSamples(),
             laneStats.peerDamaged(),
@@ -97,6 +110,13 @@ final class NodeReport implements ObservedNode {
             condition.isStopping() ? List.of() : storage.capacity().shares(),
             condition.isStopping() ? List.of() : storage.capacity().uses(),
             condition.isStopping() ? DatasetReport.Disk.NONE : diskRoom()));
+  }
+
+  private Map<String, Long> certificateExpiries() {
+    Map<String, Long> expiries = new HashMap<>();
+    endpoint.certificateExpiry().ifPresent(end -> expiries.put("lane", end.getEpochSecond()));
+    gridTls.expiry().ifPresent(end -> expiries.put("grid", end.getEpochSecond()));
+    return expiries;
   }
 
   private DatasetReport.Disk diskRoom() {

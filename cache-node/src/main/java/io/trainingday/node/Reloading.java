@@ -2,8 +2,11 @@ package io.trainingday.node;
 
 import io.trainingday.config.Settings;
 import io.trainingday.node.capacity.MemoryPlan;
+import io.trainingday.node.lane.GridTls;
+import io.trainingday.node.lane.LaneEndpoint;
 import io.trainingday.node.lane.LaneServer;
 import io.trainingday.node.reload.Reloadable;
+import io.trainingday.node.reload.Tls;
 import io.trainingday.node.versions.DatasetAdmin;
 import io.trainingday.node.versions.DatasetRefusedException;
 import io.trainingday.node.versions.VersionKeys;
@@ -20,14 +23,23 @@ final class Reloading implements Reloadable {
   private final VersionKeys versions;
   private final DatasetAdmin admin;
   private final Supplier<LaneServer> lane;
+  private final LaneEndpoint endpoint;
+  private final GridTls gridTls;
 
   /**
    * @param lane asked for when something has changed, which is not before it is open
    */
-  Reloading(VersionKeys versions, DatasetAdmin admin, Supplier<LaneServer> lane) {
+  Reloading(
+      VersionKeys versions,
+      DatasetAdmin admin,
+      Supplier<LaneServer> lane,
+      LaneEndpoint endpoint,
+      GridTls gridTls) {
     this.versions = versions;
     this.lane = lane;
     this.admin = admin;
+    this.endpoint = endpoint;
+    this.gridTls = gridTls;
   }
 
   @Override
@@ -60,5 +72,13 @@ final class Reloading implements Reloadable {
   @Override
   public boolean reloadTokens() {
     return lane.get().reloadTokens();
+  }
+
+  @Override
+  public boolean reloadTls(Tls tls) {
+    return switch (tls) {
+      case LANE -> endpoint.reloadTls();
+      case GRID -> gridTls.reload();
+    };
   }
 }

@@ -19,6 +19,7 @@ final class StatusTextTest {
             3_720_000,
             "",
             ReloadStats.none(),
+            Map.of(),
             new NodeStats.Grid(77, List.of("a", "b"), 1_024, 512, 3, 0, 0, 0, 0, 0, Map.of()),
             new NodeStats.Memory(1 << 30, 2L << 30, 64 << 20, 0, ""),
             new NodeStats.Disk(
@@ -42,7 +43,10 @@ final class StatusTextTest {
                 2_000,
                 1_600_000_000L,
                 2,
-                Map.of("token", 3L, "too_many", 4L, "tls", 0L)),
+                Map.of("token", 3L, "too_many", 4L, "tls", 0L),
+                List.of(
+                    new NodeStats.Tenant("default", 2, 1 << 20),
+                    new NodeStats.Tenant("team-a", 1, 0))),
             new NodeStats.Peers(0, 0, 0, 0, 0, 0, 0, 0),
             new NodeStats.Fills(
                 Map.of("written", 1_437L, "already_stored", 4L, "busy", 0L),
@@ -87,6 +91,8 @@ final class StatusTextTest {
             "disk     3.0 GiB of 4.0 GiB used (75.0 %), 20,000 records, 1,234 read, 2 damaged",
             "         refused: 3 budget, 4 disk full",
             "lane     3 of 1,024 connections, 36.8 MiB of 1.0 GiB shared memory",
+            "         of tenant default: 2 connections, 1.0 MiB shared memory",
+            "         of tenant team-a: 1 connections, 0 B shared memory",
             "         2,000 batches (0.800 ms each), 2 of them through the socket, 7 refusals",
             "         refused: 3 token, 4 too many",
             "fills    1,437 written (5.6 MiB), 0 B of 256.0 MiB on their way, 6 leases",
@@ -116,12 +122,15 @@ final class StatusTextTest {
             new ReloadStats(
                 new ReloadStats.Source(1, 1, "a.yaml: 1 problem\n  x=1, allowed: y", 61_000),
                 new ReloadStats.Source(0, 0, "", 0),
+                new ReloadStats.Source(0, 1, "lane.tls.key is wrong", 5_000),
+                new ReloadStats.Source(0, 0, "", 0),
                 List.of("memory.maxSize", "grid.port"),
                 List.of("datasets.pets.backups=1 <> backups=0")),
+            Map.of(),
             new NodeStats.Grid(1, List.of("a"), 64, 64, 0, 0, 0, 0, 0, 0, Map.of()),
             new NodeStats.Memory(0, 0, 0, 0, "out of memory"),
             NodeStats.Disk.NONE,
-            new NodeStats.Lane(0, 0, 0, 0, 0, 0, 0, Map.of()),
+            new NodeStats.Lane(0, 0, 0, 0, 0, 0, 0, Map.of(), List.of()),
             new NodeStats.Peers(0, 0, 0, 0, 0, 0, 0, 0),
             new NodeStats.Fills(Map.of(), 0, 0, 0, 0, Map.of()),
             List.of());
@@ -134,6 +143,8 @@ final class StatusTextTest {
             "         the settings file is refused for 1 min 1 s, what it said before holds on:",
             "           a.yaml: 1 problem",
             "             x=1, allowed: y",
+            "         the certificates of lane.tls are refused for 5 s, what they said before holds on:",
+            "           lane.tls.key is wrong",
             "grid     1 nodes, 64 of 64 partitions written here, topology version 1",
             "         takes no more samples: out of memory")
         .endsWith("no data set has been opened");

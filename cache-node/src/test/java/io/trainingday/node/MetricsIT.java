@@ -16,6 +16,7 @@ import io.trainingday.config.DataSize;
 import io.trainingday.config.SettingKey;
 import io.trainingday.config.Settings.Policy;
 import io.trainingday.config.Settings.Tier;
+import io.trainingday.node.TestCertificates.Identity;
 import io.trainingday.processes.NodeProcess;
 import java.io.File;
 import java.io.IOException;
@@ -185,9 +186,13 @@ class MetricsIT {
     return false;
   }
 
-  private LocalGrid grid(int nodes) throws InterruptedException {
+  private LocalGrid grid(int nodes) throws Exception {
+    Identity own = TestCertificates.selfSigned(directory, "own", "ip:127.0.0.1");
     return LocalGrid.of(nodes)
         .set(SettingKey.DISK_MAX_SIZE, DataSize.ofGiB(1))
+        .set(SettingKey.GRID_TLS_CERTIFICATE, own.certificate())
+        .set(SettingKey.GRID_TLS_KEY, own.key())
+        .set(SettingKey.GRID_TLS_TRUST, own.certificate())
         .setDataset("cold", SettingKey.DATASET_TIER, Tier.DISK)
         .setDataset("warm", SettingKey.DATASET_POLICY, Policy.LRU)
         .eachNode(

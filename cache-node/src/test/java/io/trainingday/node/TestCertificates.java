@@ -55,6 +55,43 @@ public final class TestCertificates {
     return identity(directory, name, store);
   }
 
+  /** Signs certificates of others; its own is to be trusted. */
+  public static Identity authority(Path directory, String name)
+      throws IOException, GeneralSecurityException {
+    return identity(
+        directory, name, generate(directory, name, "EC", "-ext", "bc:critical=ca:true"));
+  }
+
+  /**
+   * Signed by an authority; its key store has the key alone.
+   *
+   * @param days for which it is valid
+   */
+  public static Identity signed(
+      Path directory, String name, String names, Identity authority, int days)
+      throws IOException, GeneralSecurityException {
+    Identity own = identity(directory, name, generate(directory, name, "EC"));
+    Path request = directory.resolve(name + ".csr");
+    keytool(
+        "-certreq", "-alias", "own", "-keystore", own.store().toString(), "-file", "" + request);
+    keytool(
+        "-gencert",
+        "-alias",
+        "own",
+        "-keystore",
+        authority.store().toString(),
+        "-infile",
+        request.toString(),
+        "-outfile",
+        own.certificate().toString(),
+        "-rfc",
+        "-ext",
+        "SAN=" + names,
+        "-validity",
+        Integer.toString(days));
+    return own;
+  }
+
   private static Path generate(Path directory, String name, String keys, String... more)
       throws IOException {
     Path store = directory.resolve(name + ".p12");
@@ -99,6 +136,7 @@ public final class TestCertificates {
   private static void keytool(String... arguments) throws IOException {
     List<String> command = new ArrayList<>();
     command.add(Path.of(System.getProperty("java.home"), "bin", "keytool").toString());
+    command.add("-J-XX:TieredStopAtLevel=1"); // Half the time.
     command.addAll(List.of("-storetype", "PKCS12", "-storepass", PASSWORD));
     command.add(1, arguments[0]);
     command.addAll(List.of(arguments).subList(1, arguments.length));

@@ -149,7 +149,8 @@ public final class SettingKey<O, T> {
           null,
           "This node's certificate and the ones it was signed with, PEM. With grid.tls.key and"
               + " grid.tls.trust: the nodes' Ignite ports speak TLS 1.3 and nothing else, and nodes"
-              + " show each other their certificates. Unset, all three: no TLS there.",
+              + " show each other their certificates. What changes in the three files counts for"
+              + " connections that are made then. Unset, all three: no TLS there.",
           s -> s.grid().tls().certificate().orElse(null));
 
   public static final SettingKey<Settings, Path> GRID_TLS_KEY =
@@ -276,7 +277,8 @@ public final class SettingKey<O, T> {
           "lane.maxConnections",
           ValueType.integer(1, 65_536),
           1024,
-          "Connections of trainers at one time.",
+          "Connections at one time. With several tenants half of them are kept, an equal part for"
+              + " each, which no other one can take.",
           s -> s.lane().maxConnections());
 
   public static final SettingKey<Settings, Integer> LANE_MAX_REQUESTS_IN_FLIGHT =
@@ -317,7 +319,8 @@ public final class SettingKey<O, T> {
           ValueType.size(DataSize.ofMiB(1), DataSize.ofGiB(1024)),
           DataSize.ofGiB(1),
           "Shared memory for batches, of all trainers of a host. What does not fit goes through"
-              + " the socket.",
+              + " the socket. With several lane.tenants half of it is kept, an equal part for each,"
+              + " which no other one can take.",
           s -> s.lane().slots().maxBytes());
 
   public static final SettingKey<Settings, DataSize> LANE_SLOTS_MAX_BYTES_PER_CONNECTION =
@@ -378,7 +381,8 @@ public final class SettingKey<O, T> {
           "lane.tls.certificate",
           ValueType.path(),
           null,
-          "This node's certificate and the ones it was signed with, PEM.",
+          "This node's certificate and the ones it was signed with, PEM. What changes in this file,"
+              + " lane.tls.key and lane.tls.trust counts for connections that are made then.",
           s -> s.lane().tls().certificate().orElse(null));
 
   public static final SettingKey<Settings, Path> LANE_TLS_KEY =

@@ -5,6 +5,7 @@ import io.trainingday.lane.AdminMessage;
 import io.trainingday.lane.LaneException;
 import io.trainingday.lane.LaneException.Code;
 import io.trainingday.lane.LaneMessage;
+import io.trainingday.lane.LaneMessage.Role;
 import io.trainingday.node.inquiry.Inquiries;
 import io.trainingday.node.versions.AdminApi;
 import io.trainingday.node.versions.DatasetRefusedException;
@@ -80,6 +81,13 @@ final class Administration {
           "data set \"%s\" is not granted to this token for administration; take one with admin: of it"
               .formatted(dataset));
     }
+  }
+
+  /** Whether it may administer the whole node, and so see what is of any tenant. */
+  static boolean isOfNode(Grant grant) {
+    return grant.roles().contains(Role.ADMIN)
+        && grant.datasets().admin().contains("*")
+        && grant.tenant().equals(Settings.Tenant.DEFAULT);
   }
 
   /** A node serves all tenants: those of whom there may be several do not decide about it. */

@@ -237,7 +237,11 @@ final class Connection extends ChannelInboundHandlerAdapter {
     }
     checkRequestsInFlight();
     if (message instanceof LaneMessage.StatusRequest) {
-      offload(requestId, () -> new LaneMessage.StatusReply(server.services().statusJson().get()));
+      Optional<String> onlyOf =
+          Administration.isOfNode(granted()) ? Optional.empty() : Optional.of(tenant());
+      offload(
+          requestId,
+          () -> new LaneMessage.StatusReply(server.services().statusJson().apply(onlyOf)));
     } else if (message instanceof OwnersMessage.Request owners) {
       send(requestId, owners(owners));
     } else {
@@ -358,6 +362,7 @@ final class Connection extends ChannelInboundHandlerAdapter {
                       .sorted()
                       .collect(Collectors.joining(", "))));
     }
+    server.greeted(this, found, hello.role());
     grant = found;
     token = hello.token();
     role = hello.role();
@@ -402,6 +407,20 @@ final class Connection extends ChannelInboundHandlerAdapter {
             Code.DENIED,
             "the token of this connection was taken out of the node's lane.tokensFile, or grants"
                 + " less now; set TRAINING_DAY_TOKEN to one that is there"));
+  }
+
+  /** Closes, since it has not greeted and others want to; on any thread. */
+  void makeWay() {
+    onThread(
+        () -> {
+          if (grant == null) {
+            refuse(
+                0,
+                new LaneException(
+                    Code.TOO_MANY, "no HELLO yet, and others wait for the place; connect again"));
+          }
+        },
+        () -> {});
   }
 
   private void stopWaitingForHello() {

@@ -5,9 +5,13 @@ import io.trainingday.lane.LaneAccess;
 import java.io.Closeable;
 import java.io.IOException;
 import java.nio.file.Path;
+import java.time.Instant;
 import java.util.ArrayList;
+import java.util.HashSet;
 import java.util.List;
 import java.util.Optional;
+import java.util.Set;
+import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -21,13 +25,13 @@ public final class LaneEndpoint implements AutoCloseable {
   private static final Logger LOG = LoggerFactory.getLogger(LaneEndpoint.class);
 
   private final List<LocalSocket> sockets;
-  private final SlotBudget budget;
+  private final TenantBudget budget;
   private final @Nullable TcpPort port;
   private final TcpAccess access;
   private boolean closed;
 
   private LaneEndpoint(
-      List<LocalSocket> sockets, SlotBudget budget, @Nullable TcpPort port, TcpAccess access) {
+      List<LocalSocket> sockets, TenantBudget budget, @Nullable TcpPort port, TcpAccess access) {
     this.sockets = List.copyOf(sockets);
     this.budget = budget;
     this.port = port;
@@ -51,7 +55,7 @@ public final class LaneEndpoint implements AutoCloseable {
         port = TcpPort.claim(host, lane.tcp().port());
         claimed.add(port);
       }
-      SlotBudget budget = new SlotBudget(lane.slots().maxBytes().bytes());
+      TenantBudget budget = new TenantBudget(lane.slots().maxBytes().bytes());
       List<LocalSocket> sockets = new ArrayList<>();
       sockets.add(LocalSocket.ofDefault(lane, budget));
       claimed.add(sockets.get(0));
@@ -62,7 +66,11 @@ public final class LaneEndpoint implements AutoCloseable {
           claimed.add(socket);
         }
       }
-      return new LaneEndpoint(sockets, budget, port, access);
+      LaneEndpoint endpoint = new LaneEndpoint(sockets, budget, port, access);
+      Set<String> tenants = endpoint.localTenants();
+      long part = TenantBudget.part(budget.max(), tenants.size());
+      budget.keep(tenants.stream().collect(Collectors.toMap(name -> name, name -> part)));
+      return endpoint;
     } catch (LaneStartException e) {
       for (Closeable one : claimed) {
         try {
@@ -85,6 +93,21 @@ public final class LaneEndpoint implements AutoCloseable {
     return access.toPeers();
   }
 
+  /**
+   * Reads the lane's certificates again; new connections go by them, of either direction.
+   *
+   * @return whether they say anything new
+   * @throws LaneStartException when one cannot be used; what was read before holds on
+   */
+  public boolean reloadTls() {
+    return access.reloadTls();
+  }
+
+  /** When the certificate that the lane shows ends to be valid, empty without TLS. */
+  public Optional<Instant> certificateExpiry() {
+    return access.expiry();
+  }
+
   @Nullable TcpPort port() {
     return port;
   }
@@ -103,8 +126,19 @@ public final class LaneEndpoint implements AutoCloseable {
     return sockets;
   }
 
+  private Set<String> localTenants() {
+    return sockets.stream().map(socket -> socket.grant().tenant()).collect(Collectors.toSet());
+  }
+
+  /** Whose connections there may be: by a socket of this host, or a token. */
+  Set<String> tenants() {
+    Set<String> all = new HashSet<>(localTenants());
+    all.addAll(access.tenants());
+    return all;
+  }
+
   /** The shared memory of all tenants. */
-  SlotBudget slots() {
+  TenantBudget slots() {
     return budget;
   }
 

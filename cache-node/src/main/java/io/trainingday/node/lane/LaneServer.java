@@ -41,13 +41,13 @@ import java.util.Comparator;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
+import java.util.TreeSet;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.Executor;
 import java.util.concurrent.LinkedBlockingQueue;
 import java.util.concurrent.ThreadPoolExecutor;
 import java.util.concurrent.TimeUnit;
-import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.LongAdder;
 import java.util.function.Consumer;
 import javax.net.ssl.SSLEngine;
@@ -92,7 +92,7 @@ public final class LaneServer implements AutoCloseable {
   private final ChannelGroup channels = new DefaultChannelGroup(GlobalEventExecutor.INSTANCE);
   private final Set<Connection> connections = ConcurrentHashMap.newKeySet();
   private final Map<String, ReadCounters> reads = new ConcurrentHashMap<>();
-  private final AtomicInteger openConnections = new AtomicInteger();
+  private final ConnectionShares<Connection> shares;
   private final Object goingLock = new Object();
   private volatile boolean going;
   private final LongAdder slotBatches = new LongAdder();
@@ -110,6 +110,8 @@ public final class LaneServer implements AutoCloseable {
     this.limits = LaneLimits.of(settings);
     this.services = services;
     this.endpoint = endpoint;
+    shares = new ConnectionShares<>(limits.maxConnections());
+    shareConnections();
     blocking = executor("lane-blocking", BLOCKING_THREADS, BLOCKING_QUEUE);
     administering = executor("lane-admin", ADMIN_THREADS, ADMIN_QUEUE);
     answering = executor("lane-answer", ADMIN_THREADS, ADMIN_QUEUE);
@@ -217,12 +219,13 @@ public final class LaneServer implements AutoCloseable {
 
   private void accept(
       Channel channel, @Nullable LocalSocket socket, Grants grants, @Nullable SSLEngine tls) {
-    if (openConnections.incrementAndGet() > limits.maxConnections()) {
-      openConnections.decrementAndGet();
-      turnAway(channel, tls == null);
+    Connection connection = new Connection(this, socket, grants, tls != null);
+    String owner = owner(socket);
+    if (!shares.enter(connection, owner)
+        && (socket != null || !makeWay() || !shares.enter(connection, owner))) {
+      turnAway(channel, tls == null, owner);
       return;
     }
-    Connection connection = new Connection(this, socket, grants, tls != null);
     if (tls != null) {
       channel.pipeline().addLast(new TlsGate(tls, connection::speaksNoTls));
     }
@@ -232,12 +235,49 @@ public final class LaneServer implements AutoCloseable {
     channels.add(channel);
   }
 
-  private void turnAway(Channel channel, boolean plain) {
-    LaneException refusal =
-        new LaneException(
-            LaneException.Code.TOO_MANY,
-            "connections=%d > lane.maxConnections=%d, share connections or raise it"
-                .formatted(limits.maxConnections() + 1, limits.maxConnections()));
+  /** Whose a connection is as far as that is known before it greets. */
+  private String owner(@Nullable LocalSocket socket) {
+    if (socket != null) {
+      return socket.grant().tenant();
+    }
+    return endpoint.access().hasTokens() ? ConnectionShares.GREETING : Grant.ALL.tenant();
+  }
+
+  private boolean makeWay() {
+    Connection oldest = shares.makeWay();
+    if (oldest == null) {
+      return false;
+    }
+    oldest.makeWay();
+    return true;
+  }
+
+  private void shareConnections() {
+    shares.use(endpoint.tenants(), endpoint.access().hasTokens());
+  }
+
+  /**
+   * A connection has told whose it is.
+   *
+   * @throws LaneException TOO_MANY when it is to be closed, since there is no room for one more of
+   *     those
+   */
+  void greeted(Connection connection, Grant grant, LaneMessage.Role role) {
+    if (!endpoint.access().hasTokens()) {
+      return;
+    }
+    String owner = role == LaneMessage.Role.PEER ? ConnectionShares.NODES : grant.tenant();
+    if (!shares.greeted(connection, owner)) {
+      throw tooMany(owner);
+    }
+  }
+
+  private LaneException tooMany(String owner) {
+    return new LaneException(LaneException.Code.TOO_MANY, shares.refusal(owner));
+  }
+
+  private void turnAway(Channel channel, boolean plain, String owner) {
+    LaneException refusal = tooMany(owner);
     countRefusal(RefusalReason.TOO_MANY, channel, refusal);
     if (plain) {
       channel
@@ -265,6 +305,7 @@ public final class LaneServer implements AutoCloseable {
     if (!endpoint.access().reloadTokens()) {
       return false;
     }
+    shareConnections();
     for (Channel channel : channels) {
       channel
           .eventLoop()
@@ -292,8 +333,8 @@ public final class LaneServer implements AutoCloseable {
             .sorted(Comparator.comparing(LaneStats.Reads::dataset))
             .toList();
     return new LaneStats(
-        openConnections.get(),
-        endpoint.slots().bytes(),
+        shares.count(),
+        endpoint.slots().used(),
         slotBatches.sum(),
         inlineBatches.sum(),
         batchNanos.sum(),
@@ -301,7 +342,21 @@ public final class LaneServer implements AutoCloseable {
         peerSamples.sum(),
         peerDamaged.sum(),
         peerStale.sum(),
-        datasets);
+        datasets,
+        tenants());
+  }
+
+  private List<LaneStats.Tenant> tenants() {
+    Map<String, Long> open = shares.ofTenants();
+    Map<String, Long> slots = endpoint.slots().uses();
+    Set<String> names = new TreeSet<>(endpoint.tenants());
+    names.addAll(open.keySet());
+    return names.stream()
+        .map(
+            name ->
+                new LaneStats.Tenant(
+                    name, open.getOrDefault(name, 0L), slots.getOrDefault(name, 0L)))
+        .toList();
   }
 
   /** How long batches took, by the farthest source they had a sample from: {@code local}, …. */
@@ -495,7 +550,7 @@ public final class LaneServer implements AutoCloseable {
 
   void forget(Connection connection) {
     if (connections.remove(connection)) {
-      openConnections.decrementAndGet();
+      shares.leave(connection);
       if (going) {
         synchronized (goingLock) {
           goingLock.notifyAll();

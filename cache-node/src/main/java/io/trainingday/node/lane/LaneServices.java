@@ -12,7 +12,8 @@ import io.trainingday.node.traces.Traces;
 import io.trainingday.node.versions.AdminApi;
 import io.trainingday.node.versions.Agreements;
 import io.trainingday.node.versions.VersionKeys;
-import java.util.function.Supplier;
+import java.util.Optional;
+import java.util.function.Function;
 
 /**
  * What the lane serves from.
@@ -25,7 +26,8 @@ import java.util.function.Supplier;
  * @param drain hands over and stops; blocks
  * @param traces is told of every miss, and what became of records
  * @param inquiries answers what is asked about the whole grid
- * @param statusJson what STATUS answers; may block
+ * @param statusJson what STATUS answers to a tenant that sees its own alone, or to who sees all;
+ *     may block
  */
 public record LaneServices(
     TieredStores stores,
@@ -41,4 +43,4 @@ public record LaneServices(
     DrainApi drain,
     Traces traces,
     Inquiries inquiries,
-    Supplier<String> statusJson) {}
+    Function<Optional<String>, String> statusJson) {}

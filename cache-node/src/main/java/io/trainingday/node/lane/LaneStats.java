@@ -17,6 +17,7 @@ import java.util.Map;
  * @param peerDamaged records that other nodes asked for and that were found damaged
  * @param peerStale records that other nodes asked for and that were too old, or of another stamp
  * @param datasets one entry per data set opened on this node
+ * @param tenants one entry for each that may connect here
  */
 public record LaneStats(
     int connections,
@@ -28,7 +29,16 @@ public record LaneStats(
     long peerSamples,
     long peerDamaged,
     long peerStale,
-    List<Reads> datasets) {
+    List<Reads> datasets,
+    List<Tenant> tenants) {
+
+  /**
+   * What one tenant has now.
+   *
+   * @param connections open
+   * @param segmentBytes shared memory
+   */
+  public record Tenant(String name, long connections, long segmentBytes) {}
 
   /**
    * Reads of one data set.

@@ -33,7 +33,7 @@ final class LocalSocket implements Closeable {
    *
    * @throws LaneStartException when the socket or the place of the shared memory cannot be used
    */
-  static LocalSocket ofDefault(Settings.Lane lane, SlotBudget budget) {
+  static LocalSocket ofDefault(Settings.Lane lane, TenantBudget budget) {
     Path socket = lane.resolvedSocket().toAbsolutePath().normalize();
     Optional<String> group =
         lane.tenantList().stream()
@@ -51,7 +51,8 @@ final class LocalSocket implements Closeable {
           Grant.LOCAL,
           file,
           false,
-          Segments.ofUser(lane.segmentDirectory(), limits(lane, budget, copied)));
+          Segments.ofUser(
+              lane.segmentDirectory(), limits(lane, Grant.LOCAL.tenant(), budget, copied)));
     } catch (LaneStartException e) {
       throw closing(file, e);
     }
@@ -63,7 +64,7 @@ final class LocalSocket implements Closeable {
    * @throws LaneStartException when the directory, the socket or the place of the shared memory
    *     cannot be used
    */
-  static LocalSocket of(Settings.Tenant tenant, Settings.Lane lane, SlotBudget budget) {
+  static LocalSocket of(Settings.Tenant tenant, Settings.Lane lane, TenantBudget budget) {
     Path directory =
         lane.resolvedSocket().toAbsolutePath().normalize().resolveSibling(tenant.name());
     Grant grant =
@@ -82,20 +83,22 @@ final class LocalSocket implements Closeable {
       boolean aboveOthers,
       Grant grant,
       SlotWrite write,
-      SlotBudget budget) {
+      TenantBudget budget) {
     Path directory = socket.resolveSibling("");
     boolean shared = TenantDirectory.prepare(directory, group, aboveOthers);
     SocketFile file = SocketFile.claim("lane.tenants: socket", socket);
     try {
-      Segments.Limits limits = limits(lane, budget, write == SlotWrite.COPIED);
+      Segments.Limits limits = limits(lane, grant.tenant(), budget, write == SlotWrite.COPIED);
       return new LocalSocket(grant, file, shared, Segments.beside(directory, shared, limits));
     } catch (LaneStartException e) {
       throw closing(file, e);
     }
   }
 
-  private static Segments.Limits limits(Settings.Lane lane, SlotBudget budget, boolean copied) {
-    return new Segments.Limits(budget, lane.slots().maxBytesPerConnection().bytes(), copied);
+  private static Segments.Limits limits(
+      Settings.Lane lane, String tenant, TenantBudget budget, boolean copied) {
+    return new Segments.Limits(
+        tenant, budget, lane.slots().maxBytesPerConnection().bytes(), copied);
   }
 
   private static LaneStartException closing(SocketFile file, LaneStartException why) {

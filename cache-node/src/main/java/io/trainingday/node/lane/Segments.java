@@ -65,7 +65,7 @@ final class Segments implements AutoCloseable {
   private final boolean shared;
   private final LockFile lockFile;
   private final Limits limits;
-  private final SlotBudget budget;
+  private final TenantBudget budget;
   private final Staging staging = new Staging();
   private final AtomicLong lastId = new AtomicLong();
   // Guarded by itself.
@@ -77,10 +77,11 @@ final class Segments implements AutoCloseable {
   /**
    * What segments may take and how they are written.
    *
+   * @param tenant who takes them from the budget
    * @param budget of all tenants together
    * @param copied whether batches are copied into files that are not mapped here
    */
-  record Limits(SlotBudget budget, long maxBytesPerConnection, boolean copied) {}
+  record Limits(String tenant, TenantBudget budget, long maxBytesPerConnection, boolean copied) {}
 
   private Segments(Path directory, boolean shared, LockFile lockFile, Limits limits) {
     this.directory = directory;
@@ -182,13 +183,20 @@ final class Segments implements AutoCloseable {
     }
     freeAbandoned();
     long charged = charged(size);
-    if (!budget.tryTake(charged)) {
+    if (!budget.tryTake(limits.tenant(), charged)) {
       throw refusal(
-          "%d slots of %d bytes beside %d bytes in use > lane.slots.maxBytes=%d"
-              .formatted(slots, slotBytes, budget.bytes(), budget.maxBytes()));
+          "%d slots of %d bytes beside %d bytes in use, %d of them tenant %s's, and %d bytes kept for other tenants > lane.slots.maxBytes=%d"
+              .formatted(
+                  slots,
+                  slotBytes,
+                  budget.used(),
+                  budget.used(limits.tenant()),
+                  limits.tenant(),
+                  budget.keptFrom(limits.tenant()),
+                  budget.max()));
     }
     if (abandonedCount() >= MAX_ABANDONED) {
-      budget.give(charged);
+      budget.give(limits.tenant(), charged);
       throw refusal(
           "segments=%d that trainers without a connection still use, allowed: %d"
               .formatted(MAX_ABANDONED, MAX_ABANDONED));
@@ -212,7 +220,7 @@ final class Segments implements AutoCloseable {
     } catch (IOException e) {
       delete(file);
       if (channel == null) {
-        budget.give(charged);
+        budget.give(limits.tenant(), charged);
       } else {
         free(channel, charged);
       }
@@ -234,7 +242,7 @@ final class Segments implements AutoCloseable {
     } catch (IOException e) {
       LOG.warn("{} bytes of shared memory stay in use until their trainer ends", charged, e);
     }
-    budget.give(charged);
+    budget.give(limits.tenant(), charged);
   }
 
   /** Where batches are put together that are copied. */

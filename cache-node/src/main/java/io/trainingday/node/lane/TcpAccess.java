@@ -3,22 +3,24 @@ package io.trainingday.node.lane;
 import io.trainingday.config.SettingKey;
 import io.trainingday.config.Settings;
 import io.trainingday.lane.LaneAccess;
-import io.trainingday.lane.LaneTls;
 import io.trainingday.lane.LaneTls.Pem;
 import io.trainingday.lane.LaneTlsException;
+import io.trainingday.lane.TlsFiles;
 import java.nio.file.Path;
+import java.time.Instant;
 import java.util.Optional;
+import java.util.Set;
 import javax.net.ssl.SSLEngine;
 import org.jspecify.annotations.Nullable;
 
 /** What the lane over TCP asks of those who connect, and shows to the nodes it connects to. */
 final class TcpAccess implements Grants {
-  private final @Nullable LaneTls tls;
+  private final @Nullable TlsFiles tls;
   private final boolean clientCertificates;
   private final Optional<Path> tokensFile;
   private volatile @Nullable Tokens tokens;
 
-  private TcpAccess(@Nullable LaneTls tls, boolean clientCertificates, Optional<Path> tokensFile) {
+  private TcpAccess(@Nullable TlsFiles tls, boolean clientCertificates, Optional<Path> tokensFile) {
     this.tls = tls;
     this.clientCertificates = clientCertificates;
     this.tokensFile = tokensFile;
@@ -53,9 +55,28 @@ final class TcpAccess implements Grants {
     return !next.sameAs(before);
   }
 
-  private static LaneTls tls(Settings.Tls tls) {
+  /**
+   * Reads the certificates again.
+   *
+   * @return whether they say anything else than before
+   * @throws LaneStartException when one cannot be used; what was read before holds on
+   */
+  boolean reloadTls() {
     try {
-      return LaneTls.of(
+      return tls != null && tls.reload();
+    } catch (LaneTlsException e) {
+      throw new LaneStartException(String.valueOf(e.getMessage()), e);
+    }
+  }
+
+  /** When what this node shows ends to be valid, empty without TLS. */
+  Optional<Instant> expiry() {
+    return tls == null ? Optional.empty() : tls.current().expiry();
+  }
+
+  private static TlsFiles tls(Settings.Tls tls) {
+    try {
+      return TlsFiles.of(
           pem(SettingKey.LANE_TLS_TRUST, tls.trust()),
           pem(SettingKey.LANE_TLS_CERTIFICATE, tls.certificate()),
           pem(SettingKey.LANE_TLS_KEY, tls.key()));
@@ -73,6 +94,12 @@ final class TcpAccess implements Grants {
     return tokens != null;
   }
 
+  /** Of all tokens that may greet as anything but a node. */
+  Set<String> tenants() {
+    Tokens current = tokens;
+    return current == null ? Set.of() : current.tenants();
+  }
+
   @Override
   public @Nullable Grant of(String token) {
     Tokens current = tokens;
@@ -87,12 +114,13 @@ final class TcpAccess implements Grants {
 
   /** For a connection that came in; null where there is no TLS. */
   @Nullable SSLEngine engine() {
-    return tls == null ? null : tls.server(clientCertificates);
+    return tls == null ? null : tls.current().server(clientCertificates);
   }
 
   /** What this node shows to another one now. */
   LaneAccess toPeers() {
     Tokens current = tokens;
-    return new LaneAccess(current == null ? "" : current.peerToken().orElse(""), tls);
+    return new LaneAccess(
+        current == null ? "" : current.peerToken().orElse(""), tls == null ? null : tls.current());
   }
 }

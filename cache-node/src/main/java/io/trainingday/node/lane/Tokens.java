@@ -18,6 +18,7 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
 import java.util.regex.Pattern;
+import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -167,6 +168,15 @@ final class Tokens {
       }
     }
     return Optional.ofNullable(found).map(Entry::grant);
+  }
+
+  /** Those whose tokens may greet as anything but a node. */
+  Set<String> tenants() {
+    return entries.stream()
+        .map(Entry::grant)
+        .filter(grant -> !grant.roles().equals(Set.of(Role.PEER)))
+        .map(Grant::tenant)
+        .collect(Collectors.toSet());
   }
 
   /** Whether one of them is of this tenant. */

@@ -51,14 +51,18 @@ final class BoundedNames {
     return bounded;
   }
 
-  /** What each of the data sets' tenants is called. */
-  synchronized Map<String, String> tenants(List<Dataset> all) {
-    name(tenants, all.stream().sorted(BY_SIZE).map(Dataset::tenant).toList());
+  /**
+   * What each of the data sets' tenants is called, and others.
+   *
+   * @param more whose names are given after those of data sets
+   */
+  synchronized Map<String, String> tenants(List<Dataset> all, List<String> more) {
+    List<String> wanted = new ArrayList<>();
+    all.stream().sorted(BY_SIZE).map(Dataset::tenant).forEach(wanted::add);
+    wanted.addAll(more);
+    name(tenants, wanted);
     Map<String, String> called = new HashMap<>();
-    for (Dataset one : all) {
-      String tenant = one.tenant();
-      called.put(tenant, tenants.contains(tenant) ? tenant : OTHER);
-    }
+    wanted.forEach(tenant -> called.put(tenant, tenants.contains(tenant) ? tenant : OTHER));
     return called;
   }
 

@@ -37,6 +37,7 @@ final class NodeCollector extends Collector {
     List<MetricFamilySamples> families = new ArrayList<>();
     about(now, families);
     reload(now.reload(), families);
+    certificates(now.certificateExpirySeconds(), families);
     memory(now.memory(), families);
     if (now.disk().maxBytes() > 0) {
       disk(now.disk(), families);
@@ -49,7 +50,11 @@ final class NodeCollector extends Collector {
     List<NodeStats.Dataset> bounded = names.bounded(now.datasets());
     datasets(bounded, families);
     trainers(bounded, families);
-    tenants(now.datasets(), names.tenants(now.datasets()), families);
+    List<NodeStats.Tenant> connected = now.lane().tenants();
+    Map<String, String> tenants =
+        names.tenants(now.datasets(), connected.stream().map(NodeStats.Tenant::name).toList());
+    tenants(now.datasets(), tenants, families);
+    shares(connected, tenants, families);
     return families;
   }
 
@@ -73,7 +78,8 @@ final class NodeCollector extends Collector {
     CounterMetricFamily reloads =
         new CounterMetricFamily(
             "training_day_settings_reloads_total",
-            "Changes of the settings file and the tokens file, by whether they were taken over.",
+            "Changes of the settings file, the tokens file and the certificates, by whether they were"
+                + " taken over.",
             List.of("file", "result"));
     GaugeMetricFamily refused =
         new GaugeMetricFamily(
@@ -81,7 +87,15 @@ final class NodeCollector extends Collector {
             "For how long the file has been one that the node refuses; 0 when it is in force.",
             List.of("file"));
     Map<String, ReloadStats.Source> files =
-        Map.of("settings", reload.settings(), "tokens", reload.tokens());
+        Map.of(
+            "settings",
+            reload.settings(),
+            "tokens",
+            reload.tokens(),
+            "lane_tls",
+            reload.laneTls(),
+            "grid_tls",
+            reload.gridTls());
     new TreeMap<>(files)
         .forEach(
             (file, source) -> {
@@ -101,6 +115,17 @@ final class NodeCollector extends Collector {
             "training_day_settings_not_in_force",
             "Settings of data sets in the file that differ from what the grid keeps.",
             reload.notInForce().size()));
+  }
+
+  private static void certificates(Map<String, Long> expiries, List<MetricFamilySamples> families) {
+    GaugeMetricFamily family =
+        new GaugeMetricFamily(
+            "training_day_certificate_expiry_timestamp_seconds",
+            "When the certificate in use ends, since 1970: of the lane over TCP, of Ignite's ports.",
+            List.of("port"));
+    new TreeMap<>(expiries)
+        .forEach((port, seconds) -> family.addMetric(List.of(port), seconds.doubleValue()));
+    families.add(family);
   }
 
   private static void grid(NodeStats.Grid grid, List<MetricFamilySamples> families) {
@@ -460,6 +485,31 @@ final class NodeCollector extends Collector {
     families.add(datasetsOf);
     families.add(held);
     families.add(worth);
+  }
+
+  private static void shares(
+      List<NodeStats.Tenant> connected,
+      Map<String, String> names,
+      List<MetricFamilySamples> families) {
+    Map<String, Double> connections = new TreeMap<>();
+    Map<String, Double> slots = new TreeMap<>();
+    for (NodeStats.Tenant one : connected) {
+      String tenant = names.getOrDefault(one.name(), BoundedNames.OTHER);
+      connections.merge(tenant, (double) one.connections(), Double::sum);
+      slots.merge(tenant, (double) one.slotsBytes(), Double::sum);
+    }
+    GaugeMetricFamily open =
+        new GaugeMetricFamily(
+            "training_day_tenant_connections", "Connections open now.", List.of("tenant"));
+    connections.forEach((tenant, sum) -> open.addMetric(List.of(tenant), sum));
+    GaugeMetricFamily held =
+        new GaugeMetricFamily(
+            "training_day_tenant_slots_bytes",
+            "Shared memory its trainers hold now.",
+            List.of("tenant"));
+    slots.forEach((tenant, sum) -> held.addMetric(List.of(tenant), sum));
+    families.add(open);
+    families.add(held);
   }
 
   private static void datasets(

@@ -20,7 +20,9 @@ import org.jspecify.annotations.Nullable;
  * @param hostId of the host the node runs on
  * @param uptimeMillis since the node's start
  * @param notReady why no trainer should be sent here, empty when one may
- * @param reload what became of changed settings and tokens
+ * @param reload what became of changed settings, tokens and certificates
+ * @param certificateExpirySeconds since 1970, when the certificates in use end, by the kind of port
+ *     that shows them: {@code lane}, {@code grid}; those that have TLS
  * @param datasets opened since the start, by name
  */
 public record NodeStats(
@@ -29,6 +31,7 @@ public record NodeStats(
     long uptimeMillis,
     String notReady,
     ReloadStats reload,
+    Map<String, Long> certificateExpirySeconds,
     Grid grid,
     Memory memory,
     Disk disk,
@@ -40,7 +43,29 @@ public record NodeStats(
   private static final JsonMapper JSON = new JsonMapper();
 
   public NodeStats {
+    certificateExpirySeconds = Map.copyOf(certificateExpirySeconds);
     datasets = List.copyOf(datasets);
+  }
+
+  /**
+   * What of them a tenant may see: its own, and sums that name nobody else. What is wrong with the
+   * node's files may name others, and is left out.
+   */
+  public NodeStats of(String tenant) {
+    return new NodeStats(
+        version,
+        hostId,
+        uptimeMillis,
+        notReady,
+        ReloadStats.none(),
+        certificateExpirySeconds,
+        grid,
+        memory,
+        disk,
+        lane.of(tenant),
+        peers,
+        fills,
+        datasets.stream().filter(one -> one.tenant().equals(tenant)).toList());
   }
 
   /** These figures as one line of JSON, the text of the lane's status reply. */
@@ -149,6 +174,7 @@ public record NodeStats(
    * @param inlineBatches of them, sent through the socket for want of a slot
    * @param refusals connections, segments and requests refused, by reason in lower case: {@code
    *     token}, {@code too_many}, …
+   * @param tenants that may connect here
    */
   public record Lane(
       int connections,
@@ -158,11 +184,34 @@ public record NodeStats(
       long batches,
       long batchNanos,
       long inlineBatches,
-      Map<String, Long> refusals) {
+      Map<String, Long> refusals,
+      List<Tenant> tenants) {
     public Lane {
       refusals = Map.copyOf(refusals);
+      tenants = List.copyOf(tenants);
+    }
+
+    Lane of(String tenant) {
+      return new Lane(
+          connections,
+          maxConnections,
+          slotsBytes,
+          slotsMaxBytes,
+          batches,
+          batchNanos,
+          inlineBatches,
+          refusals,
+          tenants.stream().filter(one -> one.name().equals(tenant)).toList());
     }
   }
+
+  /**
+   * What one tenant has of what tenants have in common.
+   *
+   * @param connections open now; those of other nodes are no tenant's
+   * @param slotsBytes of shared memory given to its trainers now
+   */
+  public record Tenant(String name, long connections, long slotsBytes) {}
 
   /**
    * What passes between this node and the others of its grid.

@@ -7,13 +7,20 @@ import java.util.List;
  *
  * @param settings of the settings file
  * @param tokens of the tokens file
+ * @param laneTls of the certificates of the lane over TCP
+ * @param gridTls of those of Ignite's ports
  * @param restartNeeded keys whose values in the file differ from those this node was started with
  *     and count when it is started again
  * @param notInForce settings of data sets that this node would not or could not take over, with the
  *     reason
  */
 public record ReloadStats(
-    Source settings, Source tokens, List<String> restartNeeded, List<String> notInForce) {
+    Source settings,
+    Source tokens,
+    Source laneTls,
+    Source gridTls,
+    List<String> restartNeeded,
+    List<String> notInForce) {
 
   public ReloadStats {
     restartNeeded = List.copyOf(restartNeeded);
@@ -23,7 +30,7 @@ public record ReloadStats(
   /** Of a node that follows no file. */
   public static ReloadStats none() {
     Source never = new Source(0, 0, "", 0);
-    return new ReloadStats(never, never, List.of(), List.of());
+    return new ReloadStats(never, never, never, never, List.of(), List.of());
   }
 
   /**

@@ -33,4 +33,12 @@ public interface Reloadable {
    * @throws RuntimeException saying all that is wrong with it; what held before holds on
    */
   boolean reloadTokens();
+
+  /**
+   * Reads the certificates of one kind of port again; new connections go by them.
+   *
+   * @return whether they say anything new
+   * @throws RuntimeException saying what is wrong with them; what held before holds on
+   */
+  boolean reloadTls(Tls tls);
 }

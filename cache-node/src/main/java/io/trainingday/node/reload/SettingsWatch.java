@@ -6,10 +6,12 @@ import io.trainingday.config.SettingsException;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
+import java.util.EnumMap;
 import java.util.HashMap;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Set;
 import java.util.SortedMap;
 import java.util.TreeMap;
@@ -23,7 +25,7 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * Follows the settings file and the tokens file of a node while it runs.
+ * Follows the settings file, the tokens file and the certificates of a node while it runs.
  *
  * <p>A file is looked at every second and taken over when its content has changed and stood still
  * for one look. It is checked as at the start: one that is wrong is refused as a whole, said once
@@ -37,7 +39,8 @@ import org.slf4j.LoggerFactory;
  * the last change counts. A setting that a data set got at its first open cannot be changed: where
  * the file differs, the data set's opens go on by what is kept, and the difference is told.
  *
- * <p>Each file has its own thread: changes of data sets wait for the grid, tokens do not.
+ * <p>Each file has its own thread: changes of data sets wait for the grid, tokens and certificates
+ * do not.
  */
 public final class SettingsWatch implements AutoCloseable {
   private static final Logger LOG = LoggerFactory.getLogger(SettingsWatch.class);
@@ -48,6 +51,7 @@ public final class SettingsWatch implements AutoCloseable {
   private final Duration look;
   private final FileState settingsState = new FileState();
   private final FileState tokensState = new FileState();
+  private final Map<Tls, FileState> tlsStates = new EnumMap<>(Tls.class);
   private final List<ScheduledExecutorService> threads = new CopyOnWriteArrayList<>();
 
   // Of the thread that follows the settings.
@@ -84,6 +88,9 @@ public final class SettingsWatch implements AutoCloseable {
     this.look = look;
     this.read = started;
     this.usedAtOpens = new HashMap<>(started.datasets());
+    for (Tls tls : Tls.values()) {
+      tlsStates.put(tls, new FileState());
+    }
   }
 
   /**
@@ -95,12 +102,12 @@ public final class SettingsWatch implements AutoCloseable {
    */
   public void followSettings(
       Path file, Supplier<Settings> reader, Consumer<Settings.LogLevel> logLevel) {
-    WatchedFile watched = new WatchedFile(file);
+    WatchedFiles watched = new WatchedFiles(file);
     follow(
         "settings-watch",
         () -> {
           if (watched.changed()) {
-            readSettings(watched.path(), reader, logLevel);
+            readSettings(file, reader, logLevel);
           }
           changeDatasets();
         });
@@ -108,14 +115,53 @@ public final class SettingsWatch implements AutoCloseable {
 
   /** Follows the node's tokens file. */
   public void followTokens(Path file) {
-    WatchedFile watched = new WatchedFile(file);
+    WatchedFiles watched = new WatchedFiles(file);
     follow(
         "tokens-watch",
         () -> {
           if (watched.changed()) {
-            readTokens(watched.path());
+            readTokens(file);
           }
         });
+  }
+
+  /**
+   * Follows the certificates of one kind of port, if it has any. What is wrong with them is tried
+   * again at each look: a certificate may begin to be valid without any change.
+   */
+  public void followTls(Tls tls) {
+    List<Path> paths = tls.files(started);
+    if (paths.isEmpty()) {
+      return;
+    }
+    WatchedFiles watched = new WatchedFiles(paths.toArray(Path[]::new));
+    follow(tls.option() + "-watch", () -> readTls(tls, watched.changed()));
+  }
+
+  private void readTls(Tls tls, boolean filesChanged) {
+    FileState state = state(tls);
+    if (!filesChanged && !state.isRefused()) {
+      return;
+    }
+    boolean changed;
+    try {
+      changed = node.reloadTls(tls);
+    } catch (RuntimeException e) {
+      String why = String.valueOf(e.getMessage());
+      if (filesChanged) {
+        LOG.warn("Changed certificates are refused, those read before hold on: {}", why);
+        state.refused(why);
+      }
+      return;
+    }
+    if (state.isRefused() || changed) {
+      LOG.info("The certificates of {} were read again; new connections go by them.", tls.option());
+      state.applied();
+    }
+  }
+
+  private FileState state(Tls tls) {
+    return Objects.requireNonNull(tlsStates.get(tls));
   }
 
   private void follow(String name, Runnable task) {
@@ -153,7 +199,7 @@ public final class SettingsWatch implements AutoCloseable {
       tokensState.refused(why);
       return;
     }
-    if (tokensState.isRightAgain() || changed) {
+    if (tokensState.isRefused() || changed) {
       LOG.info("Tokens were read again from {}.", file);
       tokensState.applied();
     }
@@ -170,7 +216,7 @@ public final class SettingsWatch implements AutoCloseable {
       settingsState.refused(why);
       return;
     }
-    if (settingsState.isRightAgain() || !next.equals(read)) {
+    if (settingsState.isRefused() || !next.equals(read)) {
       Settings before = read;
       read = next;
       if (next.log().level() != before.log().level()) {
@@ -285,7 +331,12 @@ public final class SettingsWatch implements AutoCloseable {
   /** What became of changed files up to now. From any thread. */
   public ReloadStats stats() {
     return new ReloadStats(
-        settingsState.snapshot(), tokensState.snapshot(), restartNeeded, notInForceShown);
+        settingsState.snapshot(),
+        tokensState.snapshot(),
+        state(Tls.LANE).snapshot(),
+        state(Tls.GRID).snapshot(),
+        restartNeeded,
+        notInForceShown);
   }
 
   /** Ends the looks; does not wait for one that is under way. Safe to call again. */
@@ -315,7 +366,7 @@ public final class SettingsWatch implements AutoCloseable {
       refusal = why;
     }
 
-    synchronized boolean isRightAgain() {
+    synchronized boolean isRefused() {
       return !refusal.isEmpty();
     }
 

@@ -2,8 +2,14 @@ package io.trainingday.node.lane;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.assertj.core.api.Assertions.catchThrowable;
 import static org.awaitility.Awaitility.await;
 
+import io.trainingday.client.CachedSamples;
+import io.trainingday.client.DatasetSpec;
+import io.trainingday.client.ReadShape;
+import io.trainingday.client.SampleBatch;
+import io.trainingday.client.TrainingCache;
 import io.trainingday.config.SettingKey;
 import io.trainingday.lane.AdminMessage;
 import io.trainingday.lane.LaneAccess;
@@ -30,10 +36,13 @@ import io.trainingday.node.LogLines;
 import io.trainingday.node.TestCertificates;
 import io.trainingday.node.TestCertificates.Identity;
 import io.trainingday.node.TestNodes;
+import io.trainingday.record.DType;
+import io.trainingday.record.SampleRecord;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.List;
 import java.util.concurrent.TimeUnit;
 import org.assertj.core.api.ThrowableAssert.ThrowingCallable;
 import org.junit.jupiter.api.AfterAll;
@@ -182,6 +191,84 @@ class AccessTest {
           .isInstanceOf(LaneException.class)
           .hasMessageStartingWith("role trainer is not granted");
     }
+  }
+
+  @Test
+  void status_ofATenant_namesItsOwnAlone() throws IOException {
+    try (LaneConnection a = connect(own, Role.TRAINER, "of-a");
+        LaneConnection admin = connect(own, Role.ADMIN, "of-a");
+        LaneConnection b = connect(own, Role.TRAINER, "of-b");
+        RawClient operator = RawClient.greeted(node.socket())) {
+      open(a, "of-a-alone");
+      open(b, "of-b-alone");
+
+      for (LaneConnection one : List.of(a, admin)) {
+        assertThat(status(one))
+            .contains("of-a-alone", "\"connections\"", "team-a")
+            .doesNotContain("of-b-alone", "team-b");
+      }
+      assertThat(status(b)).contains("of-b-alone").doesNotContain("of-a-alone", "team-a");
+      assertThat(
+              operator
+                  .call(new LaneMessage.StatusRequest())
+                  .as(LaneMessage.StatusReply.class)
+                  .json())
+          .contains("of-a-alone", "of-b-alone", "team-a", "team-b");
+      // Nor do other answers.
+      assertThat(((AdminMessage.DatasetsReply) call(admin, new AdminMessage.Datasets())).json())
+          .contains("of-a-alone")
+          .doesNotContain("of-b-alone");
+      String nowhere = words(() -> call(admin, new AdminMessage.Explain("of-nobody", 1)));
+      assertThat(words(() -> call(admin, new AdminMessage.Explain("of-b-alone", 1))))
+          .isEqualTo(nowhere.replace("of-nobody", "of-b-alone"));
+      assertThat(
+              words(() -> call(admin, new AdminMessage.Publish("of-b-alone", "r", false, 0, ""))))
+          .isEqualTo(
+              words(() -> call(admin, new AdminMessage.Publish("of-nobody", "r", false, 0, "")))
+                  .replace("of-nobody", "of-b-alone"));
+    }
+  }
+
+  private static String status(LaneConnection connection) throws IOException {
+    return ((LaneMessage.StatusReply) call(connection, new LaneMessage.StatusRequest())).json();
+  }
+
+  private static String words(ThrowingCallable request) {
+    return String.valueOf(catchThrowable(request).getMessage());
+  }
+
+  @Test
+  void trainer_thatMayReadAlone_isToldOnceAndOffersNoMore() {
+    SampleRecord record =
+        SampleRecord.builder()
+            .tensor("x", DType.U8, new long[] {1}, ByteBuffer.allocate(1))
+            .build();
+    TrainingCache.Config config =
+        TrainingCache.Config.builder()
+            .address("tcp://" + lane)
+            .token("reader")
+            .tlsTrust(own.certificate())
+            .tlsCertificate(own.certificate())
+            .tlsKey(own.key())
+            .build();
+    DatasetSpec spec = DatasetSpec.builder("pictures-x").pipeline("p").sourceLength(10).build();
+    long before = refusals("grant");
+    try (LogLines log = new LogLines();
+        TrainingCache cache = TrainingCache.connect(config);
+        CachedSamples samples = cache.open(spec)) {
+      for (int round = 0; round < 3; round++) {
+        try (SampleBatch batch =
+            samples.read(new long[] {1, 2, 3, 4}, ReadShape.RECORDS, index -> record)) {
+          assertThat(batch.hits()).isZero();
+        }
+      }
+      assertThat(samples.stats().originLoads()).isEqualTo(12);
+      assertThat(samples.stats().fillsDropped()).isEqualTo(12);
+      assertThat(log.with("samples that are missing are loaded, and not kept", "grants reading"))
+          .hasSize(1);
+    }
+    // As many as were loaded side by side when the first one came back.
+    assertThat(refusals("grant")).isBetween(before + 1, before + 4);
   }
 
   private interface ThrowingRunnable {

@@ -17,7 +17,6 @@ import io.trainingday.node.TestCertificates.Identity;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.util.Map;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
@@ -122,19 +121,23 @@ class GridTlsTest {
       throws Exception {
     Settings.Grid ports = grid.node(0).settings().grid();
     try (LogLines log = new LogLines()) {
-      // Of its communication port Ignite does not tell the reason.
-      for (var port :
-          Map.of(ports.port(), "certificate_expired", ports.communicationPort(), "tls")
-              .entrySet()) {
-        long before = refusals(port.getValue());
+      for (int port : new int[] {ports.port(), ports.communicationPort()}) {
+        long before = refusals("certificate_expired");
         for (int i = 0; i < 3; i++) {
-          ExpiredClient.connect(expired, own, port.getKey());
+          ExpiredClient.connect(expired, own, port);
         }
-        await().until(() -> refusals(port.getValue()) == before + 3);
+        await().until(() -> refusals("certificate_expired") == before + 3);
       }
       loggedOnce(log, "certificate_expired");
       assertThat(log.all()).isSubsetOf(log.with("Refused a node at "));
     }
+  }
+
+  @Test
+  void connection_withAnUnknownCertificate_isCountedAtTheCommunicationPort() throws Exception {
+    long before = refusals("certificate_unknown");
+    ExpiredClient.connect(stranger, own, grid.node(0).settings().grid().communicationPort());
+    await().until(() -> refusals("certificate_unknown") == before + 1);
   }
 
   /** Or twice, where a minute ended meanwhile. */

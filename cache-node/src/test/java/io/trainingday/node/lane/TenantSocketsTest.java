@@ -130,7 +130,7 @@ class TenantSocketsTest {
     Settings.Lane granting =
         settings("team-c").set(SettingKey.LANE_TENANT_ADMIN, true).build().lane();
     try (LocalSocket socket =
-        LocalSocket.of(granting.tenantList().get(0), granting, new SlotBudget(1 << 20))) {
+        LocalSocket.of(granting.tenantList().get(0), granting, new TenantBudget(1 << 20))) {
       assertThat(socket.grant().roles()).containsExactlyInAnyOrder(Role.TRAINER, Role.ADMIN);
     }
   }
@@ -215,13 +215,13 @@ class TenantSocketsTest {
     Settings.Lane lane =
         TestNodes.settings(disk).set(SettingKey.LANE_TENANTS, List.of("team-a")).build().lane();
 
-    assertThatThrownBy(() -> LocalSocket.of(lane.tenantList().get(0), lane, new SlotBudget(1)))
+    assertThatThrownBy(() -> LocalSocket.of(lane.tenantList().get(0), lane, new TenantBudget(1)))
         .isInstanceOf(LaneStartException.class)
         .hasMessageStartingWith("lane.tenants: %s is on ".formatted(disk.resolve("team-a")));
   }
 
   private static LocalSocket claim(String tenant) {
     Settings.Lane lane = settings(tenant).build().lane();
-    return LocalSocket.of(lane.tenantList().get(0), lane, new SlotBudget(1 << 20));
+    return LocalSocket.of(lane.tenantList().get(0), lane, new TenantBudget(1 << 20));
   }
 }

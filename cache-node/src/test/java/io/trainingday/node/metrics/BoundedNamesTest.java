@@ -70,8 +70,13 @@ final class BoundedNamesTest {
   void tenants_areBoundedToo() {
     assertThat(
             names.tenants(
-                List.of(dataset("x", "a", 1), dataset("y", "b", 2), dataset("z", "c", 3))))
-        .containsOnly(Map.entry("x", "other"), Map.entry("y", "y"), Map.entry("z", "z"));
+                List.of(dataset("x", "a", 1), dataset("y", "b", 2), dataset("z", "c", 3)),
+                List.of("v", "z")))
+        .containsOnly(
+            Map.entry("x", "other"),
+            Map.entry("y", "y"),
+            Map.entry("z", "z"),
+            Map.entry("v", "other"));
   }
 
   @Test
@@ -134,10 +139,11 @@ final class BoundedNamesTest {
           1,
           "",
           ReloadStats.none(),
+          Map.of(),
           new NodeStats.Grid(1, List.of("a"), 1, 1, 0, 0, 0, 0, 0, 0, Map.of()),
           new NodeStats.Memory(0, 0, 0, 0, ""),
           NodeStats.Disk.NONE,
-          new NodeStats.Lane(0, 0, 0, 0, 0, 0, 0, Map.of()),
+          new NodeStats.Lane(0, 0, 0, 0, 0, 0, 0, Map.of(), List.of()),
           new NodeStats.Peers(0, 0, 0, 0, 0, 0, 0, 0),
           new NodeStats.Fills(Map.of(), 0, 0, 0, 0, Map.of()),
           datasets);

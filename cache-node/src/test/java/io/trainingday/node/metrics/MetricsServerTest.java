@@ -43,8 +43,11 @@ final class MetricsServerTest {
           new ReloadStats(
               new ReloadStats.Source(3, 1, "file: 1 problem", 2_500),
               new ReloadStats.Source(2, 0, "", 0),
+              new ReloadStats.Source(5, 0, "", 0),
+              new ReloadStats.Source(0, 6, "", 0),
               List.of("memory.maxSize", "grid.port"),
               List.of("datasets.pets.backups=1")),
+          Map.of("lane", 1_800_000_000L),
           new NodeStats.Grid(
               77,
               List.of("a", "b"),
@@ -60,7 +63,15 @@ final class MetricsServerTest {
           new NodeStats.Memory(1_000_000, 2_147_483_648L, 67_108_864, 2_000_000_000, ""),
           NodeStats.Disk.NONE,
           new NodeStats.Lane(
-              3, 1_024, 4_096, 1_073_741_824, 20, 5_000_000_000L, 2, Map.of("token", 7L)),
+              3,
+              1_024,
+              4_096,
+              1_073_741_824,
+              20,
+              5_000_000_000L,
+              2,
+              Map.of("token", 7L),
+              List.of(new NodeStats.Tenant("default", 3, 4_096))),
           new NodeStats.Peers(11, 12, 15, 13, 14, 16, 17, 18),
           new NodeStats.Fills(
               Map.of("written", 1_437L, "busy", 4L),
@@ -120,6 +131,9 @@ final class MetricsServerTest {
             "training_day_settings_reloads_total{file=\"settings\",result=\"applied\",} 3.0",
             "training_day_settings_reloads_total{file=\"settings\",result=\"refused\",} 1.0",
             "training_day_settings_reloads_total{file=\"tokens\",result=\"applied\",} 2.0",
+            "training_day_settings_reloads_total{file=\"lane_tls\",result=\"applied\",} 5.0",
+            "training_day_settings_reloads_total{file=\"grid_tls\",result=\"refused\",} 6.0",
+            "training_day_certificate_expiry_timestamp_seconds{port=\"lane\",} 1.8E9",
             "training_day_settings_refused_seconds{file=\"settings\",} 2.5",
             "training_day_settings_refused_seconds{file=\"tokens\",} 0.0",
             "training_day_settings_awaiting_restart 2.0",
@@ -163,6 +177,8 @@ final class MetricsServerTest {
             "training_day_tenant_datasets{tenant=\"default\",} 1.0",
             "training_day_tenant_bytes{tenant=\"default\",} 2867200.0",
             "training_day_tenant_saved_load_seconds_total{tenant=\"default\",} 0.75",
+            "training_day_tenant_connections{tenant=\"default\",} 3.0",
+            "training_day_tenant_slots_bytes{tenant=\"default\",} 4096.0",
             "training_day_reads_total{dataset=\"pets \\\"all\\\"\",source=\"disk\",result=\"hit\",}"
                 + " 4.0",
             "training_day_read_bytes_total{dataset=\"pets \\\"all\\\"\",source=\"disk\",}"

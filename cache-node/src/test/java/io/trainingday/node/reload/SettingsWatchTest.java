@@ -227,5 +227,10 @@ class SettingsWatchTest {
       }
       return reads.incrementAndGet() > 1;
     }
+
+    @Override
+    public boolean reloadTls(Tls tls) {
+      return false;
+    }
   }
 }

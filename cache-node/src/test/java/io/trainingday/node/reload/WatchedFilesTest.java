@@ -9,13 +9,13 @@ import java.nio.file.attribute.FileTime;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
-class WatchedFileTest {
+class WatchedFilesTest {
   private final Path path;
-  private final WatchedFile file;
+  private final WatchedFiles file;
 
-  WatchedFileTest(@TempDir Path directory) throws IOException {
+  WatchedFilesTest(@TempDir Path directory) throws IOException {
     path = Files.writeString(directory.resolve("file"), "one");
-    file = new WatchedFile(path);
+    file = new WatchedFiles(path);
     look();
   }
 

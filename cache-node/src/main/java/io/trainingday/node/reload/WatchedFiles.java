@@ -8,29 +8,26 @@ import java.nio.file.Path;
 import java.security.MessageDigest;
 import java.security.NoSuchAlgorithmException;
 import java.util.Arrays;
+import java.util.List;
 
 /**
- * A file that is looked at now and then. It counts as changed when its content does, however that
- * came about: Kubernetes swaps a symbolic link to another directory, editors rename or write in
- * place, and dates tell nothing of the former. Half a file is not taken for a whole one: what is
- * new has to look the same twice. One thread.
+ * Files that are looked at now and then, as one. They count as changed when their content does,
+ * however that came about: Kubernetes swaps a symbolic link to another directory, editors rename or
+ * write in place, and dates tell nothing of the former. Half a file is not taken for a whole one:
+ * what is new has to look the same twice. One thread.
  */
-final class WatchedFile {
+final class WatchedFiles {
   private static final int BUFFER_BYTES = 8 << 10;
 
   /** No file is longer that anybody would write; of what follows nothing is seen. */
   private static final long MAX_BYTES = 64L << 20;
 
-  private final Path path;
+  private final List<Path> paths;
   private byte[] seen = {};
   private byte[] known = {};
 
-  WatchedFile(Path path) {
-    this.path = path;
-  }
-
-  Path path() {
-    return path;
+  WatchedFiles(Path... paths) {
+    this.paths = List.of(paths);
   }
 
   /** Whether there is something new, which is then known; at the second look everything is. */
@@ -45,8 +42,16 @@ final class WatchedFile {
     return true;
   }
 
-  /** Of the content, or of why there is none. */
   private byte[] digest() {
+    MessageDigest all = sha256();
+    for (Path path : paths) {
+      all.update(digest(path));
+    }
+    return all.digest();
+  }
+
+  /** Of the content, or of why there is none. */
+  private static byte[] digest(Path path) {
     MessageDigest digest = sha256();
     try (InputStream in = Files.newInputStream(path)) {
       byte[] buffer = new byte[BUFFER_BYTES];
