@@ -60,7 +60,11 @@ public final class LocalGrid implements AutoCloseable {
           "-Xmx384m",
           "-XX:MaxDirectMemorySize=256m",
           "-XX:+UseSerialGC",
-          "-XX:TieredStopAtLevel=1");
+          "-XX:TieredStopAtLevel=1",
+          // Starts take a sixth less of a processor when what the compiler made is not looked
+          // through.
+          "-XX:+UnlockDiagnosticVMOptions",
+          "-XX:-BytecodeVerificationRemote");
 
   private final GridProcesses processes;
   private final Set<NodeProcess> paused = ConcurrentHashMap.newKeySet();
