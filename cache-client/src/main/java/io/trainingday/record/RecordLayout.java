@@ -1,7 +1,6 @@
 package io.trainingday.record;
 
 import static java.nio.ByteOrder.LITTLE_ENDIAN;
-import static java.nio.charset.StandardCharsets.UTF_8;
 
 import java.nio.ByteBuffer;
 import java.util.Arrays;
@@ -284,10 +283,6 @@ public final class RecordLayout {
     /** Bytes of the field. */
     public int length() {
       return length;
-    }
-
-    int nameBytes() {
-      return name.getBytes(UTF_8).length;
     }
 
     @Override

@@ -194,6 +194,12 @@ final class ConsistencyCheck implements AutoCloseable {
     }
   }
 
+  /** Waits until something is wrong. */
+  void awaitProblem() throws InterruptedException {
+    grid.awaitThat(
+        "a problem is found", LIMIT, () -> problems.isEmpty() ? "in " + reads + " reads" : "");
+  }
+
   /** Waits for so many reads more. */
   void awaitReads(long more) throws InterruptedException {
     long until = reads.sum() + more;

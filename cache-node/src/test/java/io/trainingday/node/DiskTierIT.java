@@ -45,7 +45,7 @@ class DiskTierIT {
       try (TrainingCache cache = grid.connect(grid.node(0));
           CachedSamples samples = cache.open(spec)) {
         assertThat(epoch(grid, samples, pictures, count)).isEqualTo(count);
-        awaitWritten(grid);
+        grid.awaitWritten();
         assertThat(epoch(grid, samples, pictures, count)).isZero();
         for (NodeProcess node : grid.nodes()) {
           assertThat(grid.metric(node, "training_day_disk_hits_total")).isPositive();
@@ -75,7 +75,7 @@ class DiskTierIT {
       try (TrainingCache cache = grid.connect(grid.node(0));
           CachedSamples samples = cache.open(spec)) {
         assertThat(epoch(grid, samples, pictures, count)).isEqualTo(count);
-        awaitWritten(grid);
+        grid.awaitWritten();
 
         NodeProcess back = grid.restart(again);
         grid.awaitSettled();
@@ -84,7 +84,7 @@ class DiskTierIT {
         assertThat(epoch(grid, samples, pictures, count)).isLessThanOrEqualTo(count / 100);
         double fetched = grid.metric(back, "training_day_disk_fetched_records_total");
         assertThat(fetched).isGreaterThan(count / 4.0);
-        awaitWritten(grid);
+        grid.awaitWritten();
         assertThat(grid.metric(back, "training_day_disk_records")).isEqualTo(fetched);
         // From now on they are its own.
         assertThat(epoch(grid, samples, pictures, count)).isZero();
@@ -105,7 +105,7 @@ class DiskTierIT {
       try (TrainingCache cache = grid.connect(grid.node(0));
           CachedSamples samples = cache.open(spec)) {
         assertThat(epoch(grid, samples, pictures, count)).isEqualTo(count);
-        awaitWritten(grid);
+        grid.awaitWritten();
       }
       NodeProcess back = grid.restart(again);
       grid.awaitSettled();
@@ -129,7 +129,7 @@ class DiskTierIT {
       try (TrainingCache cache = grid.connect(grid.node(0));
           CachedSamples samples = cache.open(spec)) {
         assertThat(epoch(grid, samples, pictures, count)).isEqualTo(count);
-        awaitWritten(grid);
+        grid.awaitWritten();
         double records = 0;
         for (NodeProcess node : grid.nodes()) {
           records += grid.metric(node, "training_day_disk_records");
@@ -163,7 +163,7 @@ class DiskTierIT {
       filling.get();
       grid.awaitSettled();
       awaitShares(grid, 2);
-      awaitWritten(grid);
+      grid.awaitWritten();
 
       assertThat(epoch(grid, samples, pictures, count)).isLessThanOrEqualTo(count / 20);
     }
@@ -232,21 +232,6 @@ class DiskTierIT {
     } catch (InterruptedException e) {
       throw new IllegalStateException(e);
     }
-  }
-
-  private static void awaitWritten(LocalGrid grid) throws InterruptedException {
-    grid.awaitThat(
-        "everything that was taken is written",
-        SOON,
-        () -> {
-          for (NodeProcess node : grid.living()) {
-            double left = grid.metric(node, "training_day_fill_inflight_bytes");
-            if (left > 0) {
-              return node + " has yet to write " + left;
-            }
-          }
-          return "";
-        });
   }
 
   /** Waits until each node owns partitions again, as a node that has come back soon does. */

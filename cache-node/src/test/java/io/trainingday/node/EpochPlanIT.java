@@ -124,17 +124,7 @@ class EpochPlanIT {
         }
       }
     }
-    grid.awaitThat(
-        "everything that was taken is written",
-        Duration.ofSeconds(60),
-        () -> {
-          for (NodeProcess node : grid.nodes()) {
-            if (grid.metric(node, "training_day_fill_inflight_bytes") > 0) {
-              return node + " has yet to write";
-            }
-          }
-          return "";
-        });
+    grid.awaitWritten();
   }
 
   private static double hits(LocalGrid grid, String source) throws Exception {

@@ -77,7 +77,7 @@ class GridReadsIT {
       try (TrainingCache cache = grid.connect(grid.node(0));
           CachedSamples samples = cache.open(spec)) {
         readAll(samples, wanted, large);
-        awaitWritten(grid);
+        grid.awaitWritten();
         assertThat(refused(grid)).as("fills refused").isPositive();
         for (long[] indices : batches(wanted)) {
           try (SampleBatch batch = samples.read(indices, ReadShape.COLLATED, large.loader())) {
@@ -169,7 +169,7 @@ class GridReadsIT {
     try (TrainingCache cache = grid.connect(grid.node(0));
         CachedSamples samples = cache.open(spec)) {
       readAll(samples, SAMPLES, pictures);
-      awaitWritten(grid);
+      grid.awaitWritten();
       assertThat(refused(grid)).isZero();
     }
   }
@@ -241,21 +241,6 @@ class GridReadsIT {
       refused += grid.metric(node, "training_day_fills_total", "result=\"refused");
     }
     return refused;
-  }
-
-  private static void awaitWritten(LocalGrid grid) throws InterruptedException {
-    grid.awaitThat(
-        "everything that was taken is written",
-        WRITTEN,
-        () -> {
-          for (NodeProcess node : grid.living()) {
-            double left = grid.metric(node, "training_day_fill_inflight_bytes");
-            if (left > 0) {
-              return node + " has yet to write " + left;
-            }
-          }
-          return "";
-        });
   }
 
   private static void awaitRebuilt(LocalGrid grid, DatasetSpec spec) throws InterruptedException {

@@ -20,16 +20,25 @@ import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicReference;
 import java.util.stream.LongStream;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
 /** A node that is stopped while trainers read from it never takes its JVM down. */
 class NodeStopIT {
-  private static final int TIMES = 100;
+  @Test
+  void stop_underFullLoad_noCrash(@TempDir Path directory) throws Exception {
+    assertSurvives(24, directory);
+  }
 
-  /** In a JVM of its own: a crash must not take the other tests with it. */
+  @Tag("slow")
   @Test
   void stop_underFullLoad_100times_noCrash(@TempDir Path directory) throws Exception {
+    assertSurvives(100, directory);
+  }
+
+  /** In a JVM of its own: a crash must not take the other tests with it. */
+  private static void assertSurvives(int times, Path directory) throws Exception {
     Path output = directory.resolve("output");
     List<String> command = new ArrayList<>();
     command.add(Path.of(System.getProperty("java.home"), "bin", "java").toString());
@@ -45,7 +54,7 @@ class NodeStopIT {
             System.getProperty("java.class.path"),
             Stopping.class.getName(),
             directory.toString(),
-            Integer.toString(TIMES)));
+            Integer.toString(times)));
     Process child =
         new ProcessBuilder(command)
             .redirectErrorStream(true)
@@ -54,7 +63,7 @@ class NodeStopIT {
     try {
       assertThat(child.waitFor(10, TimeUnit.MINUTES)).isTrue();
       assertThat(child.exitValue()).as(() -> tail(output)).isZero();
-      assertThat(Files.readString(output)).contains("stopped " + TIMES + " times");
+      assertThat(Files.readString(output)).contains("stopped " + times + " times");
     } finally {
       child.destroyForcibly();
     }

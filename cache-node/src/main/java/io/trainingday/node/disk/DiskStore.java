@@ -191,55 +191,6 @@ public final class DiskStore implements AutoCloseable {
   }
 
   /**
-   * Removes all records of a range, about a million a second. Records that are written to the range
-   * meanwhile may stay or go.
-   *
-   * @return how many
-   */
-  public long drop(KeyRange range) {
-    return drop(range.from(), range.to());
-  }
-
-  /** As {@link #drop(KeyRange)}, of all records of one partition. */
-  public long dropPartition(int partition) {
-    long dropped = 0;
-    byte[] from = START;
-    while (true) {
-      List<Index.Named> next = list(from, NO_END, 1);
-      if (next.isEmpty()) {
-        return dropped;
-      }
-      byte[] key = next.get(0).key();
-      byte[] start = IndexKeys.startOfPartition(key, partition);
-      dropped += drop(start, IndexKeys.after(start));
-      from = IndexKeys.afterGroup(key);
-      if (from.length == 0) {
-        return dropped;
-      }
-    }
-  }
-
-  private long drop(byte[] start, byte[] to) {
-    long dropped = 0;
-    byte[] from = start;
-    while (true) {
-      List<Index.Named> chunk;
-      inside.readLock().lock();
-      try {
-        chunk = records.drop(from, to);
-      } finally {
-        inside.readLock().unlock();
-      }
-      if (chunk.isEmpty()) {
-        keeper.wake();
-        return dropped;
-      }
-      dropped += chunk.size();
-      from = IndexKeys.behind(chunk.get(chunk.size() - 1).key());
-    }
-  }
-
-  /**
    * Shows all records without reading them, about a million a second. A record that is there all
    * the time is shown exactly once, one that comes or goes meanwhile at most once. Ends early when
    * the store is closed.

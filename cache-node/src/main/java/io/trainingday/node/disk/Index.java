@@ -180,15 +180,6 @@ final class Index implements AutoCloseable {
     }
   }
 
-  /** Deletes all keys from {@code from} to before {@code to}. */
-  void deleteRange(byte[] from, byte[] to) throws IOException {
-    try {
-      db.deleteRange(writeOptions, from, to);
-    } catch (RocksDBException failure) {
-      throw failed("written", directory, failure);
-    }
-  }
-
   /**
    * The first keys from {@code from} to before {@code to}.
    *

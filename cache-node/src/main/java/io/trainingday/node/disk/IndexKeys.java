@@ -6,8 +6,7 @@ import java.nio.ByteBuffer;
 import java.util.Arrays;
 
 /**
- * Keys as the index has them: 46 bytes, big-endian, in the order in which records are dropped
- * together.
+ * Keys as the index has them: 46 bytes, big-endian, what records have most often in common first.
  *
  * <pre>
  * 0         8             16         24              32          34        38       46
@@ -50,10 +49,6 @@ final class IndexKeys {
     long version = in.getLong();
     in.getShort();
     return new SampleKey(dataset, incarnation, pipeline, version, in.getInt(), in.getLong());
-  }
-
-  static int partition(byte[] key) {
-    return ByteBuffer.wrap(key).getShort(GROUP_LENGTH) & 0xFFFF;
   }
 
   /** Where a partition starts among the keys that share what comes before it with {@code key}. */

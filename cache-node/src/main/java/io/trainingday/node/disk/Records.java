@@ -347,28 +347,6 @@ final class Records {
     }
   }
 
-  /** Drops the first keys of a range, and returns them: none when there are none. */
-  List<Index.Named> drop(byte[] from, byte[] to) {
-    Index open = index;
-    if (open == null) {
-      return List.of();
-    }
-    synchronized (writing) {
-      try {
-        List<Index.Named> chunk = open.list(from, to, CHUNK);
-        if (!chunk.isEmpty()) {
-          open.deleteRange(from, IndexKeys.behind(chunk.get(chunk.size() - 1).key()));
-          writesSinceMeasured.incrementAndGet();
-          chunk.forEach(named -> account(named.location(), -1));
-        }
-        return chunk;
-      } catch (IOException failure) {
-        failed(failure);
-        return List.of();
-      }
-    }
-  }
-
   /** The first keys from {@code from} to before {@code to}, an empty {@code to} for all. */
   List<Index.Named> list(byte[] from, byte[] to, int most) {
     Index open = index;

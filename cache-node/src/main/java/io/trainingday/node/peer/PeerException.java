@@ -1,7 +1,7 @@
 package io.trainingday.node.peer;
 
 /** A node that could not be asked, or did not answer; the message names it and says why. */
-public final class PeerException extends RuntimeException {
+final class PeerException extends RuntimeException {
   private static final long serialVersionUID = 1L;
 
   PeerException(String message) {

@@ -19,10 +19,8 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
-import java.util.HashMap;
 import java.util.HashSet;
 import java.util.List;
-import java.util.Map;
 import java.util.Set;
 import java.util.SplittableRandom;
 import java.util.concurrent.CompletableFuture;
@@ -139,50 +137,17 @@ final class DiskStoreTest {
   }
 
   @Test
-  void drop_takesTheRangeAndNothingElse() {
-    try (DiskStore store = DiskStore.open(options(directory))) {
-      for (long dataset : new long[] {7, 8, -1}) {
-        for (long incarnation : new long[] {0, -1}) {
-          for (long version = 0; version < 3; version++) {
-            for (long index = 0; index < 40; index++) {
-              store.write(
-                  new SampleKey(dataset, incarnation, 5, version, 0, index), record(index, 10));
-            }
-          }
-        }
-      }
-
-      assertThat(store.drop(KeyRange.versionsBelow(7, 0, 5, 2))).isEqualTo(2 * 40);
-      assertThat(store.drop(KeyRange.versionsBelow(7, 0, 6, 2))).isZero();
-      assertThat(store.drop(KeyRange.incarnation(8, -1))).isEqualTo(3 * 40);
-      assertThat(store.drop(KeyRange.pipeline(8, 0, 5))).isEqualTo(3 * 40);
-      assertThat(store.drop(KeyRange.dataset(-1))).isEqualTo(6 * 40);
-
-      Map<String, Integer> left = new HashMap<>();
-      store.forEachKey(
-          (key, bytes) -> {
-            left.merge(key.dataset() + " " + key.incarnation(), 1, Integer::sum);
-            return bytes == record(key.index(), 10).length;
-          });
-      assertThat(left).containsOnly(Map.entry("7 0", 40), Map.entry("7 -1", 3 * 40));
-      assertThat(store.stats().records()).isEqualTo(4 * 40);
-      await().until(() -> bytesOf(directory.resolve("records")) < 9 * 40 * 320);
-    }
-  }
-
-  @Test
-  void partition_isListedAndDroppedByItself() {
+  void partition_isListedByItself() {
     try (DiskStore store = DiskStore.open(options(directory))) {
       Set<SampleKey> wanted = new HashSet<>();
-      Set<SampleKey> others = new HashSet<>();
       int partition = BoundedLoadAffinity.partition(11, TestRecords.PARTITIONS);
       for (long version = 0; version < 3; version++) {
         for (long dataset : new long[] {1, -1}) {
           for (long index = 0; index < 200; index++) {
             SampleKey key = new SampleKey(dataset, 1, -1, version, 2, index);
-            boolean isWanted =
-                BoundedLoadAffinity.partition(index, TestRecords.PARTITIONS) == partition;
-            (isWanted ? wanted : others).add(key);
+            if (BoundedLoadAffinity.partition(index, TestRecords.PARTITIONS) == partition) {
+              wanted.add(key);
+            }
             store.write(key, record(index, 10));
           }
         }
@@ -195,11 +160,6 @@ final class DiskStoreTest {
       assertThat(store.forEachKey(partition, (key, bytes) -> shown.incrementAndGet() < 2))
           .isFalse();
       assertThat(shown).hasValue(2);
-
-      assertThat(store.dropPartition(partition)).isEqualTo(wanted.size());
-      Set<SampleKey> left = new HashSet<>();
-      store.forEachKey((key, bytes) -> left.add(key));
-      assertThat(left).isEqualTo(others);
     }
   }
 

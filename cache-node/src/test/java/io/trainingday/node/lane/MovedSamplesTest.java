@@ -95,6 +95,7 @@ class MovedSamplesTest {
       RawClient trainer, int handle, long index, long lease, long version) {
     return await()
         .atMost(SOON)
+        .pollDelay(Duration.ZERO)
         .until(
             () ->
                 (FillReply)

@@ -18,7 +18,7 @@ class StopUnderLoadTest {
   @ParameterizedTest
   @ValueSource(strings = {"page", "public"})
   void stop_underLoad_jvmLives(String reader, @TempDir Path directory) throws Exception {
-    assertSurvives(reader, 20, directory);
+    assertSurvives(reader, 10, directory);
   }
 
   @Tag("slow")

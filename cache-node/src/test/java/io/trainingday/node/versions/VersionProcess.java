@@ -49,7 +49,10 @@ final class VersionProcess implements AutoCloseable {
         List.of(
             "@bin/ignite.jvmargs",
             "-Xmx256m",
+            "-XX:+UseSerialGC",
             "-XX:TieredStopAtLevel=1",
+            "-XX:+UnlockDiagnosticVMOptions",
+            "-XX:-BytecodeVerificationRemote",
             "-cp",
             System.getProperty("java.class.path"),
             Child.class.getName(),
