@@ -8,47 +8,24 @@ sample is loaded once, whichever of them meets it first.
 from __future__ import annotations
 
 import argparse
-import os
-import socket
 
 import torch
 import torch.distributed as dist
-import torch.multiprocessing as mp
 from torch import nn
-from torch.nn.parallel import DistributedDataParallel
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import DataLoader
 from torch.utils.data.distributed import DistributedSampler
 
+from spirals import Spirals, network, run
 from training_day import CachedDataset
 
 
-class Spirals(Dataset):
-    """Points on two arms; stands for a data set that is slow to load."""
-
-    def __init__(self, n: int = 2048) -> None:
-        self.n = n
-
-    def __len__(self) -> int:
-        return self.n
-
-    def __getitem__(self, index: int) -> tuple[torch.Tensor, int]:
-        arm = index % 2
-        t = torch.tensor(index / self.n * 6.0)
-        turn = t + arm * torch.pi
-        return torch.stack([t * turn.cos(), t * turn.sin()]), arm
-
-
-def train(rank: int, world: int, port: int, name: str, epochs: int) -> None:
-    os.environ.update(MASTER_ADDR="127.0.0.1", MASTER_PORT=str(port))
-    dist.init_process_group("gloo", rank=rank, world_size=world)
-    torch.manual_seed(0)
+def train(rank: int, name: str, epochs: int) -> None:
     ds = CachedDataset(Spirals(), name=name)
     sampler = DistributedSampler(ds, seed=1)
     loader = DataLoader(ds, batch_size=64, sampler=sampler, collate_fn=ds.collate)
-    model = DistributedDataParallel(
-        nn.Sequential(nn.Linear(2, 64), nn.Tanh(), nn.Linear(64, 64), nn.Tanh(), nn.Linear(64, 2))
-    )
+    model = network()
     optimizer = torch.optim.Adam(model.parameters(), lr=1e-2)
+    world = dist.get_world_size()
     for epoch in range(epochs):
         sampler.set_epoch(epoch)
         ds.set_epoch(epoch)
@@ -66,7 +43,6 @@ def train(rank: int, world: int, port: int, name: str, epochs: int) -> None:
     dist.all_reduce(loads)
     if rank == 0:
         print(f"{loads.item()} loads of {len(ds)} samples by {world} ranks in {epochs} epochs")
-    dist.destroy_process_group()
 
 
 def main() -> None:
@@ -75,11 +51,7 @@ def main() -> None:
     parser.add_argument("--epochs", type=int, default=3)
     parser.add_argument("--name", default="train-ddp", help="what the cache keeps it under")
     options = parser.parse_args()
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    arguments = (options.processes, port, options.name, options.epochs)
-    mp.spawn(train, args=arguments, nprocs=options.processes)
+    run(train, options.processes, options.name, options.epochs)
 
 
 if __name__ == "__main__":

@@ -9,46 +9,22 @@ a global shuffle gives; stops, and goes on with another number of processes wher
 from __future__ import annotations
 
 import argparse
-import os
-import socket
 from pathlib import Path
 
 import torch
 import torch.distributed as dist
-import torch.multiprocessing as mp
 from torch import nn
-from torch.nn.parallel import DistributedDataParallel
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import DataLoader
 
+from spirals import Spirals, network, run
 from training_day import CachedDataset, EpochBatchSampler
 
 
-class Spirals(Dataset):
-    """Points on two arms; stands for a data set that is slow to load."""
-
-    def __init__(self, n: int = 2048) -> None:
-        self.n = n
-
-    def __len__(self) -> int:
-        return self.n
-
-    def __getitem__(self, index: int) -> tuple[torch.Tensor, int]:
-        arm = index % 2
-        t = torch.tensor(index / self.n * 6.0)
-        turn = t + arm * torch.pi
-        return torch.stack([t * turn.cos(), t * turn.sin()]), arm
-
-
-def train(rank: int, world: int, port: int, options: argparse.Namespace) -> None:
-    os.environ.update(MASTER_ADDR="127.0.0.1", MASTER_PORT=str(port))
-    dist.init_process_group("gloo", rank=rank, world_size=world)
-    torch.manual_seed(0)
+def train(rank: int, options: argparse.Namespace) -> None:
     ds = CachedDataset(Spirals(), name=options.name)
     batches = EpochBatchSampler(ds, global_batch=96, tail="uneven", seed=1)
     loader = DataLoader(ds, batch_sampler=batches, collate_fn=ds.collate)
-    model = DistributedDataParallel(
-        nn.Sequential(nn.Linear(2, 64), nn.Tanh(), nn.Linear(64, 64), nn.Tanh(), nn.Linear(64, 2))
-    )
+    model = network()
     optimizer = torch.optim.Adam(model.parameters(), lr=1e-2)
     if options.checkpoint and options.checkpoint.exists():
         saved = torch.load(options.checkpoint)
@@ -74,8 +50,8 @@ def train(rank: int, world: int, port: int, options: argparse.Namespace) -> None
         if rank == 0:
             share = batches.plan.predicted_local_share
             print(
-                f"epoch {epoch}: {steps} steps, {seen.item()} samples by {world} ranks,"
-                f" {share:.1%} expected from their own hosts"
+                f"epoch {epoch}: {steps} steps, {seen.item()} samples by"
+                f" {dist.get_world_size()} ranks, {share:.1%} expected from their own hosts"
             )
             if options.checkpoint:
                 saved = {"model": model.state_dict(), "optimizer": optimizer.state_dict()}
@@ -83,7 +59,6 @@ def train(rank: int, world: int, port: int, options: argparse.Namespace) -> None
         if options.stop_after:
             break
     batches.check()
-    dist.destroy_process_group()
 
 
 def main() -> None:
@@ -94,10 +69,7 @@ def main() -> None:
     parser.add_argument("--checkpoint", type=Path)
     parser.add_argument("--name", default="train-plan", help="what the cache keeps it under")
     options = parser.parse_args()
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    mp.spawn(train, args=(options.processes, port, options), nprocs=options.processes)
+    run(train, options.processes, options)
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Callable
 
@@ -15,7 +16,8 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from local_node import LocalNode  # noqa: E402
+import certificates  # noqa: E402
+from local_node import LocalNode, free_port  # noqa: E402
 
 # The suite's processes must not find a node that runs on the machine.
 os.environ["TRAINING_DAY_ADDRESS"] = "unix:/nonexistent/lane.sock"
@@ -33,6 +35,41 @@ def directory() -> Iterator[Path]:
 def node(directory: Path) -> Iterator[LocalNode]:
     with LocalNode(directory / "node") as started:
         yield started
+
+
+@dataclass(frozen=True)
+class Pair:
+    """A grid of two nodes on hosts of their own, whose lanes over TCP speak TLS. Who kills one
+    starts it again."""
+
+    nodes: list[LocalNode]
+    trust: str
+
+
+@pytest.fixture(scope="session")
+def pair(directory: Path) -> Iterator[Pair]:
+    own = certificates.self_signed(directory, "pair")
+    ports = [free_port(), free_port()]
+    nodes = [
+        LocalNode(
+            directory / f"of-two-{number}",
+            GRID_PORT=str(port),
+            GRID_HOST_ID=f"host-{port}",
+            GRID_DISCOVERY_ADDRESSES=",".join(f"127.0.0.1:{one}" for one in ports),
+            GRID_LOCAL_ADDRESS="127.0.0.1",
+            LANE_TCP_ENABLED="true",
+            LANE_TCP_PORT=str(free_port()),
+            LANE_TLS_ENABLED="true",
+            LANE_TLS_CERTIFICATE=own.certificate,
+            LANE_TLS_KEY=own.key,
+            LANE_TLS_TRUST=own.certificate,
+            LANE_MAX_RECORD_SIZE="1MiB",
+            MEMORY_MAX_SIZE="64MiB",
+        )
+        for number, port in enumerate(ports)
+    ]
+    with nodes[0], nodes[1]:
+        yield Pair(nodes, own.certificate)
 
 
 _numbers = itertools.count()

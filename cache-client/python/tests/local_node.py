@@ -76,6 +76,7 @@ class LocalNode:
             "GRID_COMMUNICATION_PORT": str(free_port()),
             "METRICS_PORT": "0",
             "MEMORY_MAX_SIZE": "1GiB",
+            "GRID_PARTITIONS": "64",
             **self._settings,
         }
         environment = {**os.environ, "TRAINING_DAY_JAVA_OPTS": "-XX:TieredStopAtLevel=1"}
@@ -126,14 +127,16 @@ class LocalNode:
         self._process.send_signal(signal.SIGKILL)
         self._process.wait()
 
+    def terminate(self, seconds: float) -> int:
+        """SIGTERM; its exit code, when it has handed over and ended within that time."""
+        assert self._process is not None
+        self._process.terminate()
+        return self._process.wait(seconds)
+
     def stop(self) -> None:
+        """Without a word: asked to stop, a node waits for its trainers to leave it."""
         if self._process is not None and self._process.poll() is None:
-            self._process.terminate()
-            try:
-                self._process.wait(20)
-            except subprocess.TimeoutExpired:
-                self._process.kill()
-                self._process.wait()
+            self.kill()
         shutil.rmtree(self.segments, ignore_errors=True)
 
     def __enter__(self) -> LocalNode:

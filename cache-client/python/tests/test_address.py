@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
+
 import pytest
 
 from training_day.lane import address
@@ -19,6 +22,18 @@ def test_environment_comes_before_the_default() -> None:
 def test_default_is_the_users_own_socket() -> None:
     found = address.find(None, {address.VARIABLE: ""})
     assert found.is_local and str(found.target).endswith("/lane.sock")
+
+
+def test_directory_that_is_mounted_counts_while_its_node_is_away(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    host = tmp_path / "run" / "lane.sock"
+    monkeypatch.setattr(address, "_HOST_SOCKET", str(host))
+    own = f"unix:/tmp/training-day-{os.getuid()}/lane.sock"
+    assert address.find(None, {}).text == own
+    host.parent.mkdir()
+    monkeypatch.setattr(os, "getuid", lambda: 4_000_000_000)  # Nobody's, who has no node.
+    assert address.find(None, {}).text == f"unix:{host}"
 
 
 @pytest.mark.parametrize(

@@ -135,7 +135,7 @@ def test_failing_loader_gives_its_leases_back(node: LocalNode, name: str) -> Non
     started = time.monotonic()
     load = Counting()
     second.read([1, 2, 3], RECORDS, load).release()
-    assert load.loads == [1, 2, 3] and time.monotonic() - started < 1
+    assert load.loads == [1, 2, 3] and time.monotonic() - started < 8, "no lease expired"
 
 
 def test_trainers_that_read_at_once_load_once(node: LocalNode, name: str) -> None:

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import pickle
 import random
+import socket
 import struct
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Callable, Optional
 
-import certificates
 import pytest
-from local_node import LocalNode, free_port
+from local_node import LocalNode
 from proxy import Proxy
 from same import assert_same
 from sets import Images
@@ -20,7 +22,11 @@ from torch.utils.data import DataLoader
 
 import training_day
 from training_day import CachedDataset, CacheWarning
+from training_day.attachment import Attachment
+from training_day.errors import LaneError
 from training_day.lane import messages
+from training_day.lane.address import Address
+from training_day.lane.connection import Connection
 
 
 def until(condition: Callable[[], Any], seconds: float = 60) -> None:
@@ -178,6 +184,100 @@ def test_node_that_goes_is_left_before_it_is_gone(
     assert stats.fills_taken == 2 and home.reads == reads
 
 
+TAKEN_OUT = "the token of this connection was taken out of the node's lane.tokensFile"
+
+
+def denied(number: int = 0) -> bytes:
+    body = struct.pack("<HBBI", messages.DENIED, 0, 0, len(TAKEN_OUT)) + TAKEN_OUT.encode()
+    return messages.HEADER.pack(len(body), messages.ERROR, 0, number) + body
+
+
+class Denies(Scripted):
+    """Greets, and ends connections unasked, saying why, when it is told to."""
+
+    def __init__(self, directory: Path, pieces: tuple[int, ...] = ()) -> None:
+        self.ends = threading.Event()
+        self.ended = threading.Event()
+        self.takes_again = False
+        self._once_pieces = pieces
+        super().__init__(directory, self._answer)
+
+    def _answer(self, kind: int, number: int, body: bytes) -> Optional[bytes]:
+        if kind == messages.HELLO:
+            if self.ended.is_set() and not self.takes_again:
+                return denied(number)
+            return frame(kind, number, b"\2" + hello()[1:])
+        if kind == messages.OPEN:
+            return frame(kind, number, struct.pack("<IIqq", 1, 0, 5, 0))
+        return frame(kind, number, b"")
+
+    def _serve(self, made: socket.socket) -> None:
+        if not self.ended.is_set():
+            threading.Thread(target=self._end, args=(made,), daemon=True).start()
+        try:
+            super()._serve(made)
+        except OSError:
+            pass  # It has been ended.
+
+    def _end(self, made: socket.socket) -> None:
+        assert self.ends.wait(60)
+        said = denied()
+        for piece in self._once_pieces:
+            made.sendall(said[:piece])
+            said = said[piece:]
+        made.sendall(said)
+        made.shutdown(socket.SHUT_RDWR)
+        self.ended.set()
+
+
+@pytest.mark.parametrize("pieces", [(), (7,), (16, 30)], ids=str)
+@pytest.mark.parametrize("listens", [False, True], ids=["asked", "heard"])
+def test_node_that_ends_the_connection_is_heard_out(
+    directory: Path, listens: bool, pieces: tuple[int, ...]
+) -> None:
+    node = Denies(directory, pieces)
+    connection = Connection(Address(node.address, "test"), "")
+    node.ends.set()
+    if listens:
+        until(lambda: connection.listen() or not connection.is_open)
+        assert connection.why_closed == f"the node closed the connection: {TAKEN_OUT}"
+    else:
+        assert node.ended.wait(60)
+    for _ in range(2):
+        with pytest.raises(LaneError, match=TAKEN_OUT) as told:
+            connection.call(messages.STATUS, b"")
+        assert told.value.code == messages.DENIED and not connection.is_open
+
+
+@pytest.mark.parametrize(
+    "takes_again, knows_others", [(False, True), (True, True), (True, False)]
+)
+def test_why_the_node_ended_the_connection_is_said_once(
+    directory: Path, name: str, takes_again: bool, knows_others: bool
+) -> None:
+    raw = Images(4)
+    node = Denies(directory)
+    node.takes_again = takes_again
+    ds = CachedDataset(raw, name, address=node.address)
+    attachment = ds._samples().attachment
+    first = attachment.session
+    if knows_others:
+        attachment._others = ("tcp://127.0.0.1:1",)
+    with pytest.warns(CacheWarning, match=TAKEN_OUT) as said:
+        node.ends.set()
+        until(lambda: tells(said, TAKEN_OUT))
+        if not takes_again:
+            assert_same(ds[1], raw[1])
+            assert ds.stats().origin_batches == 1
+            until(lambda: TAKEN_OUT in str(ds.stats().link))
+        else:
+            until(lambda: attachment.session not in (None, first))
+    words = "has taken us again" if takes_again else "No other one can be had"
+    assert sum(TAKEN_OUT in str(one.message) for one in said.list) == 1
+    assert tells(said, words if knows_others else "Samples come from the origin until it is back")
+    attachment.close()
+
+
 def test_worker_of_a_later_epoch_knows_the_stand_in(
     directory: Path, node: LocalNode, stand_in: Proxy, name: str
 ) -> None:
@@ -213,34 +313,13 @@ def test_nobody_there_is_said_once_with_what_each_said(
     assert f"no cache node at {home.address}" in str(ds.stats())
 
 
+@pytest.mark.filterwarnings("ignore::training_day.CacheWarning")
 def test_node_killed_while_workers_read_other_stands_in_until_it_is_back(
-    start_node: Callable[..., LocalNode], tmp_path: Path, name: str
+    pair: Any, name: str
 ) -> None:
-    own = certificates.self_signed(tmp_path, "own")
-    ports = [free_port(), free_port()]
-    nodes = [
-        start_node(
-            GRID_PORT=str(port),
-            GRID_HOST_ID=f"host-{port}",
-            GRID_DISCOVERY_ADDRESSES=",".join(f"127.0.0.1:{one}" for one in ports),
-            GRID_LOCAL_ADDRESS="127.0.0.1",
-            LANE_TCP_ENABLED="true",
-            LANE_TCP_PORT=str(free_port()),
-            LANE_TLS_ENABLED="true",
-            LANE_TLS_CERTIFICATE=own.certificate,
-            LANE_TLS_KEY=own.key,
-            LANE_TLS_TRUST=own.certificate,
-            LANE_MAX_RECORD_SIZE="1MiB",
-            GRID_PARTITIONS="64",
-            MEMORY_MAX_SIZE="64MiB",
-        )
-        for port in ports
-    ]
-    home = nodes[0]
+    home = pair.nodes[0]
     raw = Images(96)
-    ds = CachedDataset(
-        raw, name, address=home.address, tls_trust=own.certificate, pipeline_tag="p"
-    )
+    ds = CachedDataset(raw, name, address=home.address, tls_trust=pair.trust, pipeline_tag="p")
     attachment = ds._samples().attachment
     until(lambda: attachment.others or attachment._ask_for_others())
     expected = list(DataLoader(raw, batch_size=8))
@@ -248,6 +327,7 @@ def test_node_killed_while_workers_read_other_stands_in_until_it_is_back(
 
     def epoch(loader: DataLoader, at_third: Callable[[], None] = lambda: None) -> Any:
         """Reads one; what it changed in the counters."""
+        ds: Any = loader.dataset
         before = ds.stats()
         for number, batch in enumerate(loader):
             assert_same(batch, expected[number])
@@ -259,18 +339,55 @@ def test_node_killed_while_workers_read_other_stands_in_until_it_is_back(
             for one in ("hits", "slot_batches", "inline_batches", "origin_loads")
         }
 
-    with pytest.warns(CacheWarning, match=f"{home.address} is lost"):
-        until(lambda: epoch(kept) == _all("slot_batches"))
-        epoch(kept, home.kill)
-        until(lambda: epoch(kept) == _all("inline_batches"))
-        # New workers, which have never seen home, find their way too.
-        until(lambda: epoch(DataLoader(ds, 8, num_workers=2)) == _all("inline_batches"))
-        until(lambda: ds.stats().link.tls)
-        assert "it stands in for" in str(ds.stats())
-        home.start()
-        until(lambda: epoch(kept) == _all("slot_batches"))
+    until(lambda: epoch(kept) == _all("slot_batches"))
+    pickled = pickle.dumps(ds)
+    epoch(kept, home.kill)
+    until(lambda: epoch(kept) == _all("inline_batches"))
+    # New workers, which have never seen home, find their way too: by what their data set knew
+    # before it was killed.
+    until(lambda: epoch(DataLoader(ds, 8, num_workers=2)) == _all("inline_batches"))
+    spawned = DataLoader(
+        pickle.loads(pickled), 8, num_workers=1, multiprocessing_context="spawn"
+    )
+    until(lambda: epoch(spawned) == _all("inline_batches"))
+    until(lambda: ds.stats().link.tls)
+    assert "it stands in for" in str(ds.stats())
+    home.start()
+    until(lambda: epoch(kept) == _all("slot_batches"))
     until(lambda: ds.stats().link.shared_memory)
     assert f"{home.address} (host" in str(ds.stats().link)
+
+
+def test_what_fails_beside_training_is_said_and_the_rest_goes_on() -> None:
+    attachment = Attachment("unix:/nonexistent/lane.sock")
+    went_on = threading.Event()
+
+    def fails() -> None:
+        raise KeyError("a fault of ours")
+
+    with pytest.warns(CacheWarning, match="beside training failed: KeyError.'a fault of ours'"):
+        attachment.later(0, fails)
+        attachment.later(0, went_on.set)
+        assert went_on.wait(60)
+    attachment.close()
+
+
+def test_what_is_known_of_other_nodes_is_passed_on(
+    directory: Path, stand_in: Proxy, name: str
+) -> None:
+    others = (stand_in.address,)
+    ds = CachedDataset(Images(8), name, address=Home(directory, stand_in, closes).address)
+    there = ds._samples().attachment
+    assert there.others == others
+    again = pickle.loads(pickle.dumps(ds))
+    assert pickle.loads(pickle.dumps(again))._others == others
+    # Where the process has an attachment that knows of none, be it away or made by somebody else.
+    there._others = ()
+    assert pickle.loads(pickle.dumps(ds))._others == ()
+    assert again._samples().attachment is there
+    assert there.others == pickle.loads(pickle.dumps(again))._others == others
+    there._others = ()
+    assert pickle.loads(pickle.dumps(again))._others == others
 
 
 def _all(how: str) -> dict[str, int]:

@@ -501,7 +501,7 @@ def test_it_is_the_same_again_in_one_process(base: str, tmp_path: Path) -> None:
     assert {fingerprint(dataset).digest for _ in range(3)} == {base}
 
 
-HASH_SEEDS = ["0", "1", "12345", "random"]
+HASH_SEEDS = ["0", "random"]
 
 
 @pytest.mark.parametrize("seed", HASH_SEEDS)

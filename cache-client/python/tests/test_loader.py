@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import gc
+import multiprocessing
 import os
 import random
 import signal
+import threading
+import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -19,6 +23,8 @@ from local_node import LocalNode
 from same import assert_same
 from test_client import stored
 from training_day import BatchLoader, CachedDataset, CacheWarning
+from training_day import loader as loader_module
+from training_day.pool import Pool
 
 Make = Callable[..., CachedDataset]
 
@@ -202,6 +208,74 @@ def test_worker_that_dies_is_an_error(cached: Make) -> None:
         os.kill(pid, signal.SIGKILL)
     with pytest.raises(RuntimeError, match="exited unexpectedly"):
         list(iterator)
+    loader.close()
+
+
+def test_loader_that_nobody_has_any_more_ends_its_thread_and_workers(cached: Make) -> None:
+    def left_early(ds: CachedDataset) -> tuple[threading.Thread, list[int]]:
+        loader = BatchLoader(ds, 4, num_workers=1)
+        iterator: Any = iter(loader)
+        next(iterator)
+        assert iterator._thread is not None and loader._pool is not None
+        return iterator._thread, loader._pool.pids
+
+    thread, pids = left_early(cached(Images(64)))
+    gc.collect()
+    thread.join(30)
+    assert not thread.is_alive()
+    deadline = time.monotonic() + 30
+    while any(Path(f"/proc/{pid}").exists() for pid in pids):
+        assert time.monotonic() < deadline
+        multiprocessing.active_children()  # Reaps them.
+        time.sleep(0.01)
+
+
+def test_workers_are_forked_by_who_iterates(cached: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    makers: list[threading.Thread] = []
+
+    class Watched(Pool):
+        def __init__(self, *arguments: Any) -> None:
+            makers.append(threading.current_thread())
+            super().__init__(*arguments)
+
+    monkeypatch.setattr(loader_module, "Pool", Watched)
+    raw = Images(32)
+    loader = BatchLoader(cached(raw), 4, num_workers=2)
+    assert_same(list(loader), list(DataLoader(raw, 4)))
+    assert makers == [threading.current_thread()]
+    loader.close()
+
+
+def test_forked_process_reads_by_itself(cached: Make) -> None:
+    raw = Images(16)
+    loader = BatchLoader(cached(raw), 4, num_workers=1)
+    expected = list(DataLoader(raw, 4))
+    iterator = iter(loader)
+    assert_same(next(iterator), expected[0])
+    child = multiprocessing.get_context("fork").Process(target=_reads, args=(loader, expected))
+    child.start()
+    child.join(60)
+    assert child.exitcode == 0
+    assert_same(list(iterator), expected[1:])
+    loader.close()
+
+
+def _reads(loader: BatchLoader, expected: list[Any]) -> None:
+    assert_same(list(loader), expected)
+    loader.close()
+
+
+def test_error_that_cannot_be_pickled_comes_through_in_words(cached: Make) -> None:
+    class OwnError(Exception):
+        pass
+
+    class Broken(Images):
+        def __getitem__(self, index: int) -> Any:
+            raise OwnError(f"no sample {index}")
+
+    loader = BatchLoader(cached(Broken(8)), 4, num_workers=1)
+    with pytest.raises(RuntimeError, match="OwnError: no sample 0"):
+        list(loader)
     loader.close()
 
 

@@ -24,7 +24,7 @@ USER, GROUP, OTHER_USER, OTHER_GROUP = 21_021, 21_022, 21_023, 21_024
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="only root may become other users")
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def run() -> Iterator[Path]:
     """The directory of a node with a tenant; on a tmpfs, and for all to pass through."""
     with tempfile.TemporaryDirectory(prefix="td-", dir="/dev/shm") as made:

@@ -3,6 +3,7 @@ ends that go wrong."""
 
 from __future__ import annotations
 
+import pickle
 import socket
 import ssl
 import threading
@@ -24,9 +25,16 @@ from test_training import frame, hello
 from torch.utils.data import DataLoader
 
 from training_day import CachedDataset, CacheWarning
+from training_day.attachment import Attachment
 from training_day.errors import LaneError, NodeGoneError
 from training_day.lane import messages
-from training_day.lane.access import CERTIFICATE_VARIABLE, KEY_VARIABLE, TRUST_VARIABLE, Where
+from training_day.lane.access import (
+    CERTIFICATE_VARIABLE,
+    KEY_VARIABLE,
+    TRUST_VARIABLE,
+    Credentials,
+    Where,
+)
 from training_day.lane.address import TOKEN_VARIABLE, VARIABLE, Address
 from training_day.lane.connection import Connection
 
@@ -423,3 +431,141 @@ def test_only_the_given_certificates_are_trusted(tmp_path: Path) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         assert "own" not in repr(Where(token="own"))
+
+
+# Files that are renewed.
+
+
+class Mounted:
+    """Files as Kubernetes mounts a secret: links into a directory whose link is replaced; or plain
+    ones that are renamed into place."""
+
+    def __init__(self, directory: Path, linked: bool) -> None:
+        self._directory = directory
+        self._linked = linked
+        self._versions = 0
+
+    def put(self, **files: str) -> None:
+        """All of them, by their names and contents."""
+        self._versions += 1
+        version = self._directory / f"..{self._versions}"
+        version.mkdir(parents=True)
+        for name, content in files.items():
+            (version / name).write_text(content)
+        if self._linked:
+            link = self._directory / "..next"
+            link.symlink_to(version.name)
+            link.replace(self._directory / "..data")
+            for name in files:
+                if not (self._directory / name).exists():
+                    (self._directory / name).symlink_to(f"..data/{name}")
+        else:
+            for name in files:
+                (version / name).replace(self._directory / name)
+
+    def __getitem__(self, name: str) -> str:
+        return str(self._directory / name)
+
+
+def _text(path: str) -> str:
+    return Path(path).read_text()
+
+
+class Greeting:
+    """A node that speaks TLS as `own`, and greets."""
+
+    def __init__(self, own: Identity) -> None:
+        self.own = own
+
+    def __call__(self, made: socket.socket) -> None:
+        secure = _encrypted(made, self.own)
+        secure.sendall(frame(messages.HELLO, _request(secure), hello()))
+        while secure.recv(1):
+            pass
+
+
+@pytest.mark.parametrize("linked", [True, False], ids=["linked", "renamed"])
+def test_renewed_files_count_for_new_connections(tmp_path: Path, linked: bool) -> None:
+    one, other = (certificates.self_signed(tmp_path, name) for name in ("one", "other"))
+    mounted, node = Mounted(tmp_path / "mounted", linked), Greeting(one)
+    mounted.put(trust=_text(one.certificate))
+    with TlsServer(node) as server:
+        attachment = Attachment(Where(server.address.text, tls_trust=mounted["trust"]))
+
+        def connects() -> bool:
+            try:
+                attachment._connect(server.address, 20).close()
+            except NodeGoneError as e:
+                assert "signed by none of those trusted" in str(e)
+                return False
+            return True
+
+        assert connects()
+        node.own = other
+        assert not connects()
+        mounted.put(trust=_text(other.certificate))
+        assert connects()
+        # What cannot be used changes nothing, and is said once.
+        mounted.put(trust="-----BEGIN")
+        said = rf"certificates cannot be renewed: tls_trust={mounted['trust']} has no CERTIFICATE"
+        with pytest.warns(CacheWarning, match=said) as warned:
+            assert connects() and connects()
+        (only,) = (str(one.message) for one in warned if one.category is CacheWarning)
+        assert "what was read before counts" in only, [str(w) for w in warned]
+        node.own = one
+        mounted.put(trust=_text(one.certificate))
+        assert connects()
+        attachment.close()
+
+
+def test_half_of_a_new_pair_is_not_shown(tmp_path: Path) -> None:
+    old, new = (certificates.self_signed(tmp_path, name) for name in ("old", "new"))
+    mounted = Mounted(tmp_path / "mounted", False)
+    mounted.put(trust=_text(old.certificate), cert=_text(old.certificate), key=_text(old.key))
+    given = {"tls_trust": "trust", "tls_certificate": "cert", "tls_key": "key"}
+    credentials = Credentials(Where(**{k: mounted[v] for k, v in given.items()}), {})
+    first, said = credentials.now()
+    assert said == "" and credentials.now() == (first, "")
+    mounted.put(cert=_text(new.certificate))
+    kept, said = credentials.now()
+    assert kept is first and "is not the key of the first certificate" in said
+    assert credentials.now() == (first, "")
+    mounted.put(key=_text(new.key))
+    renewed, said = credentials.now()
+    assert renewed is not first and said == ""
+    Path(mounted["key"]).unlink()
+    assert "cannot be read" in credentials.now()[1] and credentials.now() == (renewed, "")
+
+
+def test_variable_that_is_taken_away_does_not_end_tls(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own = certificates.self_signed(tmp_path, "own")
+    monkeypatch.setenv(TRUST_VARIABLE, own.certificate)
+    attachment = Attachment("tcp://127.0.0.1:1")
+    monkeypatch.delenv(TRUST_VARIABLE)
+    assert attachment._shown(Address("tcp://127.0.0.1:1", "test")).tls is not None
+
+
+def test_files_that_break_in_training_are_no_error_in_new_workers(
+    tmp_path: Path, name: str
+) -> None:
+    own = certificates.self_signed(tmp_path, "own")
+    trust = tmp_path / "trust.pem"
+    trust.write_text(_text(own.certificate))
+    raw, nobody = Images(4), "tcp://127.0.0.1:1"
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", CacheWarning)
+        ds = CachedDataset(raw, name, address=nobody, tls_trust=trust)
+        trust.write_text("renewed by hand")
+        loader = DataLoader(ds, batch_size=4, num_workers=1, multiprocessing_context="fork")
+        assert_same(list(loader), list(DataLoader(raw, batch_size=4)))
+        # As in a spawned one, which could never read the file.
+        assert pickle.loads(pickle.dumps(ds))._begun
+        begun = Attachment(Where(nobody, tls_trust=str(trust)), begun=True)
+        begun._credentials = Credentials(begun._where, {})
+        assert begun.session is None and "has no CERTIFICATE block" in begun.link.why_not_home
+        for one in (ds._samples().attachment, begun):
+            one.close()
+    with pytest.raises(ValueError, match="has no CERTIFICATE block"):
+        CachedDataset(raw, name, address="tcp://127.0.0.1:2", tls_trust=trust)

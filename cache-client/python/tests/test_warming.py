@@ -17,7 +17,7 @@ import pytest
 import torch
 from torch.utils.data import BatchSampler, DataLoader, Dataset, RandomSampler, SequentialSampler
 
-from local_node import LocalNode, free_port
+from local_node import LocalNode
 from same import assert_same
 from sets import Compose, Double, Images, RandomCrop, Transformed
 from test_client import stored
@@ -241,7 +241,7 @@ def test_draws_of_other_threads_do_not_matter(cached: Make) -> None:
 
 def test_full_cache_ends_it_with_an_honest_count(start_node: Any, name: str) -> None:
     node = start_node(
-        MEMORY_MAX_SIZE="64MiB", LANE_MAX_RECORD_SIZE="1MiB", GRID_PARTITIONS="64"
+        MEMORY_MAX_SIZE="64MiB", LANE_MAX_RECORD_SIZE="1MiB"
     )
     raw = Counted(600, shape=(3, 160, 160))
     ds = CachedDataset(raw, name, address=node.address, pipeline_tag="p")
@@ -257,27 +257,11 @@ def test_full_cache_ends_it_with_an_honest_count(start_node: Any, name: str) -> 
         batch.release()
 
 
-def test_two_nodes_each_warms_its_own_together_all(start_node: Any, name: str) -> None:
-    ports = [free_port(), free_port()]
-    places = ",".join(f"127.0.0.1:{port}" for port in ports)
-    nodes = [
-        start_node(
-            GRID_PORT=str(port),
-            GRID_HOST_ID=f"host-{port}",
-            GRID_DISCOVERY_ADDRESSES=places,
-            GRID_LOCAL_ADDRESS="127.0.0.1",
-            LANE_TCP_ENABLED="true",
-            LANE_TCP_PORT=str(free_port()),
-            LANE_MAX_RECORD_SIZE="1MiB",
-            GRID_PARTITIONS="64",
-            MEMORY_MAX_SIZE="64MiB",
-        )
-        for port in ports
-    ]
+def test_two_nodes_each_warms_its_own_together_all(pair: Any, name: str) -> None:
     raws = [Counted(200), Counted(200)]
     sets = [
         CachedDataset(raw, name, address=node.address, pipeline_tag="p")
-        for raw, node in zip(raws, nodes)
+        for raw, node in zip(raws, pair.nodes)
     ]
     until(lambda: all(len(_primaries(ds)) == 2 for ds in sets), 60)
     ends = [warm_up.wait(60) for warm_up in [ds.warm() for ds in sets]]
@@ -295,17 +279,19 @@ def _primaries(ds: CachedDataset) -> set[int]:
 
 
 @pytest.mark.filterwarnings("ignore::training_day.CacheWarning")
-def test_without_a_node_it_waits_and_loads_nothing(directory: Path, name: str) -> None:
+def test_without_a_node_it_waits_and_loads_nothing(
+    node: LocalNode, directory: Path, name: str
+) -> None:
     raw = Counted(20)
-    late = LocalNode(directory / "late")
-    ds = CachedDataset(raw, name, address=late.address, pipeline_tag="p")
+    late = directory / "late"
+    ds = CachedDataset(raw, name, address=f"unix:{late}/lane.sock", pipeline_tag="p")
     end = ds.warm(node_timeout=0.2).wait(30)
     assert end.state == "failed" and end.total is None
     assert end.reason == "no cache node was there for 0.2 s"
     with ds.warm() as warm_up:
         until(lambda: warm_up.progress().state == "away")
-        with late:
-            assert warm_up.wait(60).loaded == 20
+        late.symlink_to(node.directory)
+        assert warm_up.wait(60).loaded == 20
     assert raw.once
 
 

@@ -7,7 +7,7 @@ from typing import Any, Callable
 
 import pytest
 from local_node import LocalNode
-from sets import Images
+from sets import Images, Slow
 from torch.utils.data import DataLoader
 
 from training_day import BatchLoader, CachedDataset
@@ -38,6 +38,29 @@ def test_a_training_loop_is_told_of(node: LocalNode, name: str, read_ahead: bool
     assert trainers["loadSeconds"] > 0
     assert 0 < trainers["waitedSeconds"] <= trainers["seconds"]
     assert trainers["workerSeconds"] == 0
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+def test_loop_that_is_timed_tells_how_long_it_waits(
+    node: LocalNode, name: str, workers: int
+) -> None:
+    """Loading takes all of the time here, whoever does it; the loop waits for that, and counts it
+    once."""
+    ds = CachedDataset(Slow(24, 0.02), name, address=node.address)
+    # What a worker has not told when it ends, is lost: this one stays.
+    plain = DataLoader(ds, batch_size=4, num_workers=workers, persistent_workers=workers > 0)
+    loader = ds.timed(plain)
+    assert len(loader) == 6 and loader.batch_size == 4
+    started = time.perf_counter()
+    for _ in loader:
+        time.sleep(0.001)
+    took = time.perf_counter() - started
+    assert comes(lambda: told(node, name)["waitedSeconds"] > 24 * 0.02 * 0.9)
+    trainers = told(node, name)
+    assert trainers["waitedSeconds"] <= trainers["seconds"] <= took
+    # Between batches the loop has slept, which it did not wait for.
+    assert trainers["waitedSeconds"] <= took - 5 * 0.001
+    assert comes(lambda: (told(node, name)["workerSeconds"] > 0) == bool(workers))
 
 
 def test_workers_are_told_of_apart(node: LocalNode, name: str) -> None:

@@ -14,9 +14,9 @@ from dataclasses import dataclass
 from typing import Any, Callable, Optional, Union
 
 from training_day.errors import CacheWarning, LaneError, NodeGoneError
+from training_day.lane import access, messages
 from training_day.lane import address as addresses
-from training_day.lane import messages
-from training_day.lane.access import Access, Where
+from training_day.lane.access import Access, Credentials, Where
 from training_day.lane.address import Address
 from training_day.lane.connection import Connection
 from training_day.lane.messages import Lease
@@ -146,7 +146,7 @@ class Session:
             if not self.connection.is_open:
                 gone = NodeGoneError(f"the node closed the connection: {e}")
                 self._owner.lost(self, gone)
-                if e.code == messages.STOPPING:
+                if e.code == messages.STOPPING or self.connection.farewell is not None:
                     raise gone from None
             raise
         if self.connection.is_going:
@@ -157,7 +157,7 @@ class Session:
         """Looks whether the node has said something, or is gone."""
         self.connection.listen()
         if not self.is_open:
-            self._owner.lost(self, NodeGoneError("the node closed the connection"))
+            self._owner.lost(self, NodeGoneError(self.connection.why_closed))
         elif self.connection.is_going:
             self._owner.going(self)
 
@@ -231,6 +231,10 @@ class Attachment:
     grid takes its place, over TCP; home is looked for once a second meanwhile, and gets its place
     back. A session that is replaced ends when the batches under way on it have, and its leases are
     used.
+
+    `others` are other nodes' addresses that the process knew that made this one. With `begun`,
+    training goes on somewhere already: certificates that cannot be used are no error, but like a
+    node that is away.
     """
 
     def __init__(
@@ -238,9 +242,11 @@ class Attachment:
         where: Union[Where, str, None] = None,
         token: Optional[str] = None,
         others: Iterable[str] = (),
+        begun: bool = False,
     ) -> None:
         self._where = where if isinstance(where, Where) else Where(where, token)
-        self._access: Optional[Access] = None
+        self._credentials = _credentials_of(self._where)
+        self._begun = begun
         self._known_home: Optional[Address] = None
         self._pid = os.getpid()
         self._lock = threading.RLock()
@@ -252,6 +258,7 @@ class Attachment:
         self._look_at = 0.0
         self._lost_because = ""
         self._home_failed = ""
+        self._denied = False
         self._finder: Optional[threading.Thread] = None
         self._thread: Optional[threading.Thread] = None
         self._closed = False
@@ -326,7 +333,8 @@ class Attachment:
             if self._looking or self._looked or self._closed:
                 return
             self._home()
-            self._access = self._where.access()
+            if not self._begun:
+                self._credentials.check()
             self._looking = True
         try:
             self._look_around(time.monotonic() + _LONGEST_FIRST_LOOK_SECONDS)
@@ -365,11 +373,15 @@ class Attachment:
             try:
                 quick = _QUICK_GREETING_SECONDS if self._others else _GREETING_SECONDS
                 fresh = self._connect(home, quick)
-            except (NodeGoneError, LaneError) as e:
+            except (NodeGoneError, LaneError, ValueError) as e:  # ValueError: what it shows.
                 self._home_failed = str(e)
             else:
+                why, denied = self._lost_because, self._denied
                 self._lost_because = self._home_failed = ""
+                self._denied = False
                 self._take(fresh)
+                if denied:
+                    self._warn("denied", f"the cache node at {home} has taken us again: {why}")
                 return
         if current is not None and not current.is_going:
             return
@@ -398,11 +410,17 @@ class Attachment:
             self._nowhere(home, failures)
 
     def _connect(self, where: Address, longest: float) -> Session:
-        access = self._access
-        assert access is not None
-        return Session(
-            Connection(where, access.token, tls=access.tls, greeting=longest), self
-        )
+        shown = self._shown(where)
+        return Session(Connection(where, shown.token, tls=shown.tls, greeting=longest), self)
+
+    def _shown(self, where: Address) -> Access:
+        """As the files are now. Raises ValueError if nothing could ever be read from them."""
+        if where.is_local:
+            return Access(self._credentials.token)
+        shown, why_former = self._credentials.now()
+        if why_former:
+            self._warn("certificates", f"certificates cannot be renewed: {why_former}")
+        return shown
 
     def _take(self, fresh: Session) -> None:
         with self._lock:
@@ -467,11 +485,14 @@ class Attachment:
             else:
                 self._session = None
                 self._lost_because = str(why)
+                said = gone.connection.farewell
+                self._denied = said is not None and said.code == messages.DENIED
                 current = True
         gone.close()
         if not current:
             return
         if not self._others:
+            self._denied = False  # It is said now.
             self._look_again(_RETRY_SECONDS)
             self._warn(
                 "lost",
@@ -502,6 +523,11 @@ class Attachment:
                 self._finder.start()
         self.need_background()
 
+    def learn(self, others: Iterable[str]) -> None:
+        """Of other nodes, where none is known."""
+        with self._lock:
+            self._others = self._others or tuple(others)
+
     def _find(self) -> None:
         while self._pid == os.getpid():
             with self._lock:
@@ -514,8 +540,11 @@ class Attachment:
                 self._look.clear()
             if left > 0:
                 self._look.wait(left)
-            else:
+                continue
+            try:
                 self._look_around()
+            except Exception as e:  # Without this thread, the node would never be looked for again.
+                self._warn("beside", f"looking for a cache node failed: {e!r}; it is tried again")
 
     def _warn(self, what: str, text: str) -> None:
         now = time.monotonic()
@@ -571,7 +600,10 @@ class Attachment:
             while self._tasks and self._tasks[0][0] <= now:
                 with self._lock:
                     _, _, do = heapq.heappop(self._tasks)
-                do()
+                try:
+                    do()
+                except Exception as e:  # Without this thread, leases would end and fills wait.
+                    self._warn("beside", f"what the cache does beside training failed: {e!r}")
             if now >= listen_at:
                 for one in live:
                     one.listen()
@@ -608,25 +640,34 @@ _attachments: dict[Where, Attachment] = {}
 _own: set[Attachment] = set()
 # What other nodes there are, as the process that this one was forked from knew them.
 _inherited: dict[Where, tuple[str, ...]] = {}
+# A forked process has what could be read last, too.
+_credentials: dict[Any, Credentials] = {}
 _lock = threading.Lock()
 
 
-def own_attachment(where: Where = Where(), others: Iterable[str] = ()) -> Attachment:  # noqa: B008
-    """One that nobody shares: requests of one connection follow one another. `others` as of
-    `attachment`."""
-    made = Attachment(where, others=_known(where, others))
+def own_attachment(
+    where: Where = Where(), others: Iterable[str] = (), begun: bool = False  # noqa: B008
+) -> Attachment:
+    """One that nobody shares: requests of one connection follow one another."""
     with _lock:
+        made = Attachment(where, others=_known(where, others), begun=begun)
         _own.add(made)
     return made
 
 
-def attachment(where: Where = Where(), others: Iterable[str] = ()) -> Attachment:  # noqa: B008
-    """This process's attachment to the node at an address; all its data sets share it. `others`
-    are other nodes' addresses that the process knew that made this one."""
+def attachment(
+    where: Where = Where(), others: Iterable[str] = (), begun: bool = False  # noqa: B008
+) -> Attachment:
+    """This process's attachment to the node at an address; all its data sets share it."""
     with _lock:
-        if where not in _attachments:
-            _attachments[where] = Attachment(where, others=_known(where, others))
-        return _attachments[where]
+        there = _attachments.get(where)
+        if there is None:
+            there = Attachment(where, others=_known(where, others), begun=begun)
+            _attachments[where] = there
+        elif not there.others:
+            # Made by a data set that knew of none.
+            there.learn(others)
+        return there
 
 
 def _known(where: Where, others: Iterable[str]) -> tuple[str, ...]:
@@ -636,9 +677,17 @@ def _known(where: Where, others: Iterable[str]) -> tuple[str, ...]:
     return _inherited.get(where, ()) or tuple(others)
 
 
+def _credentials_of(where: Where) -> Credentials:
+    said = {name: os.environ[name] for name in access.VARIABLES if name in os.environ}
+    key = (where, *said.items())
+    return _credentials.setdefault(key, Credentials(where, said))
+
+
 def _after_fork() -> None:
     global _lock
     _lock = threading.Lock()
+    for read in _credentials.values():
+        read.after_fork()
     for where, one in _attachments.items():
         if one.others:
             _inherited[where] = one.others

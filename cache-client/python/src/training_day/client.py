@@ -806,6 +806,7 @@ class Offers:
 
     def __init__(self, samples: Samples) -> None:
         self._samples = samples
+        self._lock = threading.Lock()
         self._waiting_bytes = 0
 
     def offer(
@@ -822,10 +823,12 @@ class Offers:
         """
         if self._once(opened, index, variant, lease, content) != messages.BUSY:
             return
-        if self._waiting_bytes + len(content) > _MAX_WAITING_BYTES:
+        with self._lock:
+            fits = self._waiting_bytes + len(content) <= _MAX_WAITING_BYTES
+            self._waiting_bytes += len(content) if fits else 0
+        if not fits:
             self._give_up(opened, index, lease, len(content), BUSY_TOO_LONG)
             return
-        self._waiting_bytes += len(content)
         self._samples.watch.waits(index)
         until = time.monotonic() + opened.session.limits.lease_millis / 1000
         self._later(opened, index, variant, lease, content, _FIRST_DELAY_SECONDS, until)
@@ -881,7 +884,8 @@ class Offers:
                 return
             if busy:
                 self._give_up(opened, index, lease, len(content), BUSY_TOO_LONG)
-            self._waiting_bytes -= len(content)
+            with self._lock:
+                self._waiting_bytes -= len(content)
 
         self._samples.attachment.later(delay, again)
 

@@ -16,7 +16,7 @@ from torch.utils.data._utils.collate import default_collate
 from torch.utils.data._utils.fetch import _MapDatasetFetcher
 
 from training_day import fingerprints, randomness, shared, structure
-from training_day.attachment import Link, attachment
+from training_day.attachment import Attachment, Link, attachment, own_attachment
 from training_day.augment import Augment
 from training_day.client import COLLATED, RAGGED, RECORDS, Batch, NotCollatable, Samples, Spec
 from training_day.collate import Collate, CollatedBatch, ForDefaultCollate, sample_at
@@ -30,6 +30,7 @@ from training_day.stamps import Stamps
 from training_day.structure import Marked, Packing
 from training_day.variants import Variants
 from training_day.warming import WarmUp
+from training_day.work import TimedLoader
 
 __all__ = ["CacheStats", "CachedDataset", "concat", "subset"]
 
@@ -111,7 +112,9 @@ class CachedDataset(Dataset):
             one of the file has signed. Default: TRAINING_DAY_TLS_TRUST, else there is no TLS.
         tls_certificate, tls_key: PEM files: the certificate that is shown to the node, with those
             that signed it, and its key, PKCS #8. Where nodes have lane.tls.clientCertificates.
-            Default: TRAINING_DAY_TLS_CERTIFICATE and TRAINING_DAY_TLS_KEY.
+            Default: TRAINING_DAY_TLS_CERTIFICATE and TRAINING_DAY_TLS_KEY. Files that are renewed
+            count for new connections; while they hold nothing that can be used, what they held
+            before does, with a warning.
         validation: "checksum", "stamp" or "none"; default: as the data set is kept.
         stamp: a function of an index that says what its source looks like now: a number, text or
             bytes (an etag, a checksum), or an `os.stat_result`, of which modification time and size
@@ -203,7 +206,10 @@ class CachedDataset(Dataset):
         self._client: Optional[Samples] = None
         self._checked = False
         self._last: Optional[tuple[int, int, Any]] = None
+        # What is wrong with the arguments is an error here; in processes made later, nothing is.
+        self._begun = False
         self._samples().open()
+        self._begun = True
 
     def _check_random(self, found: list[tuple[str, str]]) -> None:
         if not found or self._frozen:
@@ -273,8 +279,8 @@ class CachedDataset(Dataset):
 
     def __getstate__(self) -> dict[str, Any]:
         state = dict(self.__dict__)
-        others = self._client.attachment.others if self._client is not None else self._others
-        state.update(_client=None, _last=None, _others=others)
+        known = self._client.attachment.others if self._client is not None else ()
+        state.update(_client=None, _last=None, _others=known or self._others)
         return state
 
     def __setstate__(self, state: dict[str, Any]) -> None:
@@ -349,6 +355,16 @@ class CachedDataset(Dataset):
         """Training waited for a batch since then, on the clock of `time.perf_counter_ns`."""
         self._samples().work.waited(started)
 
+    def timed(self, loader: Any) -> TimedLoader:
+        """The loader, with the time measured that training waits for its batches: the metric of the
+        trainers' wait seconds. A DataLoader with workers needs it, for nobody else can tell: workers
+        do not know whether they are waited for. Without workers, and with a BatchLoader, it changes
+        nothing.
+
+            for batch in ds.timed(loader):
+        """
+        return TimedLoader(loader, self._samples)
+
     def hits_here(self) -> int:
         """Hits counted in this process."""
         return self._shared.own(shared.HITS)
@@ -356,13 +372,25 @@ class CachedDataset(Dataset):
     def _samples(self) -> Samples:
         client = self._client
         if client is None or client.pid != os.getpid():
-            where = attachment(self._where, self._others)
+            where = attachment(self._where, self._others, self._begun)
             where.say = self._says
             client = self._client = Samples(where, self._spec, self._shared)
         return client
 
+    def _own_attachment(self) -> Attachment:
+        """A connection that nobody else in the process uses."""
+        made = own_attachment(self._where, self._others, self._begun)
+        made.say = self._says
+        return made
+
     def _says(self, what: str) -> bool:
-        bits = {"away": shared.SAID_AWAY, "elsewhere": shared.SAID_ELSEWHERE}
+        bits = {
+            "away": shared.SAID_AWAY,
+            "elsewhere": shared.SAID_ELSEWHERE,
+            "certificates": shared.SAID_CERTIFICATES,
+            "denied": shared.SAID_DENIED,
+            "beside": shared.SAID_BESIDE,
+        }
         return self._shared.first_to_say(bits.get(what, shared.SAID_LOST))
 
     def _variants_of(self, epoch: int, indices: Sequence[int]) -> list[int]:

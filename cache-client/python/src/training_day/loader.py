@@ -20,7 +20,7 @@ from torch.utils.data import DataLoader, Dataset, Subset
 from torch.utils.data._utils.pin_memory import pin_memory as pin
 
 from training_day import randomness
-from training_day.attachment import Attachment, attachment
+from training_day.attachment import Attachment
 from training_day.client import Batch
 from training_day.collate import Collate, CollatedBatch, Guard, guarded
 from training_day.dataset import CachedDataset
@@ -124,21 +124,27 @@ class BatchLoader:
         self._views = views
         self._register = register_slots
         self._progress = progress
-        self._pool: Optional[Pool] = None
         many = prefetch_bytes is not None and not views
         self._most = max(self._prefetch, _MOST_BY_BYTES) if many else self._prefetch
-        self._recycler = _Recycler(self._most + 4)
-        self._current: Optional[_Run] = None
+        self._own_process()
         self._epochs = itertools.count()
-        self._pending: deque[tuple[Any, Batch]] = deque()
         self._said = False
-        self._attached: Optional[Attachment] = None
+
+    def _own_process(self) -> None:
+        """What a process has for itself; a forked one has no part in what its parent reads."""
         self._pid = os.getpid()
+        self._pool: Optional[Pool] = None
+        self._current: Optional[_Run] = None
+        self._attached: Optional[Attachment] = None
+        self._recycler = _Recycler(self._most + 4)
+        self._pending: deque[tuple[Any, Batch]] = deque()
 
     def __len__(self) -> int:
         return len(self.batch_sampler)
 
     def __iter__(self) -> Iterator[Any]:
+        if self._pid != os.getpid():
+            self._own_process()
         if self._current is not None:
             self._current.close()
         self._current = _Run(self, next(self._epochs))
@@ -162,22 +168,29 @@ class BatchLoader:
             self._attached.want_slots(self, 0)
 
     def __del__(self) -> None:
-        # A forked child has no part in what its parent reads.
         if self.__dict__.get("_pid") == os.getpid():
             self.close()
 
     # For a run.
 
-    def pool(self, run: _Run) -> Pool:
+    def pool(self) -> Pool:
         if self._pool is None:
+            # Its thread must not keep the loader, which ends it when it is collected.
+            of = weakref.ref(self)
+
+            def tell(what: Callable[[_Run], None]) -> None:
+                loader = of()
+                if loader is not None and loader._current is not None:
+                    what(loader._current)
+
             self._pool = Pool(
                 self._cached,
                 Collate(),
                 self._workers,
                 self._context,
                 self._init,
-                lambda *result: self._current.take(*result) if self._current else None,
-                lambda error: self._current.broken(error) if self._current else None,
+                lambda *result: tell(lambda run: run.take(*result)),
+                lambda error: tell(lambda run: run.broken(error)),
             )
         return self._pool
 
@@ -201,7 +214,7 @@ class BatchLoader:
 
     def slots(self) -> Attachment:
         if self._attached is None:
-            self._attached = attachment(self._cached._where, self._cached._others)
+            self._attached = self._cached._samples().attachment
         return self._attached
 
     def finished(self, batch: CollatedBatch) -> Any:
@@ -251,8 +264,8 @@ class _Run(Iterator):
         self._base_seed = int(drawn.item())
         self._asked: deque[tuple[int, list[int]]] = deque()
         self._ready: dict[int, Any] = {}
-        self._changed = threading.Condition()
-        self._to_read: deque[tuple[int, list[int]]] = deque()
+        self._to_read = _ToRead()
+        self._changed = self._to_read.changed
         self._next_place = 0
         self._place = 0
         self._exhausted = False
@@ -268,7 +281,10 @@ class _Run(Iterator):
             if loader._register:
                 loader.slots().whenever_mapped(_register)
             self._thread = threading.Thread(
-                target=self._read_ahead, name="training_day.loader", daemon=True
+                target=_read_ahead,
+                args=(weakref.ref(self), self._to_read),
+                name="training_day.loader",
+                daemon=True,
             )
             self._thread.start()
 
@@ -289,6 +305,9 @@ class _Run(Iterator):
             result = self._here(indices)
         else:
             result = self._awaited(place)
+            while result is _START_POOL:
+                self._start_pool(place, indices)
+                result = self._awaited(place)
             if result is _LOAD_HERE:
                 result = self._here(indices)
         self._loader.learn(result, len(indices))
@@ -333,14 +352,26 @@ class _Run(Iterator):
             self._asked.append((place, indices))
             if self._reads:
                 with self._changed:
-                    self._to_read.append((place, indices))
+                    self._to_read.places.append((place, indices))
                     self._changed.notify_all()
             elif self._loader._workers:
                 self._to_pool(place, indices)
 
     def _to_pool(self, place: int, indices: list[int]) -> None:
-        pool = self._loader.pool(self)
+        pool = self._loader.pool()
         pool.give(place % pool.workers, self._epoch, self._base_seed, place, indices)
+
+    def _start_pool(self, place: int, indices: list[int]) -> None:
+        """In the thread that iterates: one of ours must not fork while this one holds locks."""
+        self._loader.pool()
+        ahead = dict(self._asked)
+        with self._changed:
+            waiting = [one for one, what in self._ready.items() if what is _START_POOL]
+            for one in waiting:
+                del self._ready[one]
+        self._to_pool(place, indices)
+        for one in waiting:
+            self._to_pool(one, ahead[one])
 
     def _awaited(self, place: int) -> Any:
         with self._changed:
@@ -370,23 +401,17 @@ class _Run(Iterator):
             self._error = error
             self._changed.notify_all()
 
-    def _read_ahead(self) -> None:
-        while True:
+    def read(self, place: int, indices: list[int]) -> None:
+        """A batch, ahead."""
+        try:
+            result = self._read(place, indices)
+        except BaseException as e:  # It belongs to whoever iterates.
+            result = e
+        if result is not _WITH_POOL:
             with self._changed:
-                while not self._to_read and not self._closed:
-                    self._changed.wait()
-                if self._closed:
-                    return
-                place, indices = self._to_read.popleft()
-            try:
-                result = self._read(place, indices)
-            except BaseException as e:  # It belongs to whoever iterates.
-                result = e
-            if result is not _WITH_POOL:
-                with self._changed:
+                if not self._closed:
                     self._ready[place] = result
-                    self._changed.notify_all()
-            del result
+                self._changed.notify_all()
 
     def _read(self, place: int, indices: list[int]) -> Any:
         loader = self._loader
@@ -398,6 +423,8 @@ class _Run(Iterator):
         if not workers:
             return _LOAD_HERE
         self._missing = True
+        if loader._pool is None:
+            return _START_POOL
         self._to_pool(place, indices)
         return _WITH_POOL
 
@@ -405,9 +432,9 @@ class _Run(Iterator):
         with self._changed:
             if self._closed:
                 return
-            self._closed = True
+            self._closed = self._to_read.closed = True
             self._ready.clear()
-            self._to_read.clear()
+            self._to_read.places.clear()
             self._changed.notify_all()
         if self._progress is not None:
             self._progress.end()
@@ -420,6 +447,32 @@ class _Run(Iterator):
 
 _LOAD_HERE = object()
 _WITH_POOL = object()
+_START_POOL = object()
+
+
+class _ToRead:
+    """What the thread that reads ahead waits for. A run that nobody has any more is collected
+    meanwhile, and ends it."""
+
+    def __init__(self) -> None:
+        self.changed = threading.Condition()
+        self.places: deque[tuple[int, list[int]]] = deque()
+        self.closed = False
+
+
+def _read_ahead(run_of: weakref.ref[_Run], to_read: _ToRead) -> None:
+    while True:
+        with to_read.changed:
+            while not to_read.places and not to_read.closed:
+                to_read.changed.wait()
+            if to_read.closed:
+                return
+            place, indices = to_read.places.popleft()
+        run = run_of()
+        if run is None:
+            return
+        run.read(place, indices)
+        del run
 
 
 class _Recycler:

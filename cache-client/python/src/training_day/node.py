@@ -74,6 +74,8 @@ class OwnNode:
             "GRID_COMMUNICATION_PORT": str(_free_port()),
             "METRICS_PORT": "0",
             "LOG_LEVEL": "warn",
+            # Nobody else has its samples, or could take its trainers.
+            "STOP_HAND_OVER": "0s",
             **self._settings,
         }
         environment = dict(os.environ)

@@ -114,6 +114,63 @@ def _check_order(samples: int, seed: int, epoch: int, order: str) -> None:
         raise ValueError(f"order={order}, allowed: {', '.join(ORDERS)}")
 
 
+def check_arguments(
+    samples: int,
+    *,
+    tail: Optional[str],
+    seed: int = 0,
+    epoch: int = 0,
+    world_size: int = 1,
+    batch: Optional[int] = None,
+    global_batch: Optional[int] = None,
+    order: str = "keyed",
+    strategy: str = "exact",
+    start: int = 0,
+) -> None:
+    """Raises ValueError for what no plan can be made of, whatever the ownership."""
+    _check_order(samples, seed, epoch, order)
+    if not 1 <= world_size <= _MOST_RANKS:
+        raise ValueError(f"world size={world_size}, allowed: 1–{_MOST_RANKS}")
+    if tail is None:
+        raise ValueError("give tail: drop, pad or uneven")
+    if tail not in TAILS:
+        raise ValueError(f"tail={tail}, allowed: {', '.join(TAILS)}")
+    if strategy not in STRATEGIES:
+        raise ValueError(f"strategy={strategy}, allowed: {', '.join(STRATEGIES)}")
+    if not 0 <= start <= samples:
+        raise ValueError(f"start={start}, allowed: 0–{samples}")
+    if strategy == "slice" and order == "torch":
+        raise ValueError("strategy=slice cannot use order=torch")
+    size = _checked_batch(batch, global_batch, world_size, strategy)
+    if size > samples and (start == 0 or strategy == "slice"):
+        raise ValueError(
+            f"global batch={size} > samples={samples}, take a smaller batch or fewer ranks"
+        )
+
+
+def _checked_batch(
+    batch: Optional[int], global_batch: Optional[int], world_size: int, strategy: str
+) -> int:
+    """Of all ranks together."""
+    if batch is not None and global_batch is not None:
+        raise ValueError(f"batch={batch} and global batch={global_batch} are both given, give one")
+    if batch is None and global_batch is None:
+        raise ValueError("give batch or global batch")
+    if batch is not None and not 1 <= batch <= _MOST_BATCH:
+        raise ValueError(f"batch={batch}, allowed: 1–{_MOST_BATCH}")
+    if strategy == "slice" and batch is None:
+        raise ValueError(f"strategy=slice takes a batch per rank, not global batch={global_batch}")
+    size = global_batch if batch is None else batch * world_size
+    assert size is not None
+    if size < world_size:
+        raise ValueError(
+            f"global batch={size} < world size={world_size}, every rank needs a sample in each step"
+        )
+    if size > _MOST_GLOBAL_BATCH:
+        raise ValueError(f"global batch={size}, allowed: at most {_MOST_GLOBAL_BATCH}")
+    return size
+
+
 @dataclass(frozen=True)
 class Verdict:
     """Whether the ranks together read what was planned.
@@ -207,7 +264,7 @@ class EpochPlan:
         dataset: str = "",
         numbers: Optional[np.ndarray] = None,
     ) -> None:
-        self.check_arguments(
+        check_arguments(
             samples,
             tail=tail,
             seed=seed,
@@ -273,60 +330,6 @@ class EpochPlan:
         made = cls(samples, seed=parsed.seed, epoch=epoch, start=parsed.consumed, **arguments)
         parsed.check_hosts(made)
         return made
-
-    @staticmethod
-    def check_arguments(
-        samples: int,
-        *,
-        tail: Optional[str],
-        seed: int = 0,
-        epoch: int = 0,
-        world_size: int = 1,
-        batch: Optional[int] = None,
-        global_batch: Optional[int] = None,
-        order: str = "keyed",
-        strategy: str = "exact",
-        start: int = 0,
-    ) -> None:
-        """Raises ValueError for what no plan can be made of, whatever the ownership."""
-        _check_order(samples, seed, epoch, order)
-        if not 1 <= world_size <= _MOST_RANKS:
-            raise ValueError(f"world size={world_size}, allowed: 1–{_MOST_RANKS}")
-        if tail is None:
-            raise ValueError("give tail: drop, pad or uneven")
-        if tail not in TAILS:
-            raise ValueError(f"tail={tail}, allowed: {', '.join(TAILS)}")
-        if strategy not in STRATEGIES:
-            raise ValueError(f"strategy={strategy}, allowed: {', '.join(STRATEGIES)}")
-        if not 0 <= start <= samples:
-            raise ValueError(f"start={start}, allowed: 0–{samples}")
-        if batch is None and global_batch is None:
-            raise ValueError("give batch or global batch")
-        if batch is not None and global_batch is not None:
-            raise ValueError(
-                f"batch={batch} and global batch={global_batch} are both given, give one"
-            )
-        if batch is not None and not 1 <= batch <= _MOST_BATCH:
-            raise ValueError(f"batch={batch}, allowed: 1–{_MOST_BATCH}")
-        if strategy == "slice" and batch is None:
-            raise ValueError(
-                f"strategy=slice takes a batch per rank, not global batch={global_batch}"
-            )
-        if strategy == "slice" and order == "torch":
-            raise ValueError("strategy=slice cannot use order=torch")
-        size = global_batch if batch is None else batch * world_size
-        assert size is not None
-        if size < world_size:
-            raise ValueError(
-                f"global batch={size} < world size={world_size}, every rank needs a sample in each"
-                " step"
-            )
-        if size > _MOST_GLOBAL_BATCH:
-            raise ValueError(f"global batch={size}, allowed: at most {_MOST_GLOBAL_BATCH}")
-        if size > samples and (start == 0 or strategy == "slice"):
-            raise ValueError(
-                f"global batch={size} > samples={samples}, take a smaller batch or fewer ranks"
-            )
 
     # What is read.
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+import pickle
 import queue
 import random
 import threading
 import time
 from collections.abc import Sequence
+from multiprocessing.reduction import ForkingPickler
 from typing import Any, Callable, Optional
 
 import numpy as np
@@ -16,7 +18,7 @@ import torch.multiprocessing
 from torch._utils import ExceptionWrapper
 from torch.utils.data._utils import worker as torch_worker
 
-__all__ = ["Pool"]
+__all__ = ["Pool", "portable"]
 
 _POLL_SECONDS = 1.0
 
@@ -57,11 +59,23 @@ def _work(
                 started = True
             before = dataset.hits_here()
             data = collate(dataset.collated(indices))
-            results.put((epoch, place, data, dataset.hits_here() - before))
-            del data
-        except Exception:
-            where = f"in a worker process (pid {os.getpid()})"
-            results.put((epoch, place, ExceptionWrapper(where=where), 0))
+            content = bytes(ForkingPickler.dumps(data))
+            results.put((epoch, place, content, dataset.hits_here() - before))
+            del data, content
+        except Exception as e:
+            results.put((epoch, place, bytes(ForkingPickler.dumps(portable(e))), 0))
+
+
+def portable(error: BaseException) -> ExceptionWrapper:
+    """The error for the main process. One of a class that cannot be pickled becomes a
+    RuntimeError: it would be lost on the way, and the main process would wait for ever."""
+    where = f"in a worker process (pid {os.getpid()})"
+    wrapper = ExceptionWrapper((type(error), error, error.__traceback__), where=where)
+    try:
+        pickle.loads(pickle.dumps(wrapper))
+    except Exception:
+        wrapper.exc_type = RuntimeError
+    return wrapper
 
 
 def _seed(base_seed: int, number: int) -> None:
@@ -128,14 +142,24 @@ class Pool:
                     self._broken(RuntimeError(self._dead()))
                     return
                 continue
-            except (OSError, EOFError, RuntimeError) as e:
-                # A worker that was killed takes the memory of its batches along.
-                time.sleep(_POLL_SECONDS / 10)
-                if not self._closing:
-                    why = self._dead() or f"a batch of a worker process was lost: {e}"
-                    self._broken(RuntimeError(why))
+            except Exception as e:
+                self._lost(e)
                 return
-            self._take(*result)
+            epoch, place, content, hits = result
+            try:
+                # A worker that was killed takes the memory of its batches along.
+                data = pickle.loads(content)
+                self._take(epoch, place, data, hits)
+            except Exception as e:
+                self._lost(e)
+                return
+            del result, content, data
+
+    def _lost(self, error: Exception) -> None:
+        time.sleep(_POLL_SECONDS / 10)  # Until it is seen that a worker is dead, if one is.
+        if not self._closing:
+            why = self._dead() or f"a batch of a worker process was lost: {error!r}"
+            self._broken(RuntimeError(why))
 
     def _dead(self) -> str:
         pids = [str(p.pid) for p in self._processes if not p.is_alive()]

@@ -21,7 +21,7 @@ from training_day.dataset import CachedDataset
 from training_day.errors import CacheWarning, PlanError, ShardedTwiceError
 from training_day.exchange import Exchange, group_store
 from training_day.ownership import Ownership
-from training_day.plan import EpochPlan, PlanState, Verdict, check_rank
+from training_day.plan import EpochPlan, PlanState, Verdict, check_arguments, check_rank
 
 __all__ = ["EpochBatchSampler", "EpochSampler"]
 
@@ -485,7 +485,7 @@ class EpochSampler(DistributedSampler):
         known = world_size is not None and rank is not None
         if known:
             check_rank(rank, world_size)  # type: ignore[arg-type]
-        EpochPlan.check_arguments(
+        check_arguments(
             self._length,
             tail=self.tail,
             seed=self.seed,

@@ -18,12 +18,12 @@ import torch
 from torch._utils import ExceptionWrapper
 
 from training_day import randomness
-from training_day.attachment import Attachment, own_attachment
+from training_day.attachment import Attachment
 from training_day.client import RECORDS, TOO_LARGE, FillWatch, Samples
 from training_day.errors import NodeGoneError
 from training_day.lane import messages
 from training_day.placement import partition_of, partitions_of
-from training_day.pool import Pool
+from training_day.pool import Pool, portable
 from training_day.shared import Shared
 
 __all__ = ["WarmProgress", "WarmUp"]
@@ -258,8 +258,7 @@ class Filler:
     def client(self) -> Samples:
         client = self._client
         if client is None or client.pid != os.getpid():
-            where: Attachment = own_attachment(self._dataset._where, self._dataset._others)
-            where.say = self._dataset._says
+            where: Attachment = self._dataset._own_attachment()
             self._watch = _Watch()
             client = Samples(where, self._dataset._spec, Shared(), self._watch)
             self._client = client
@@ -324,7 +323,7 @@ class Filler:
 
     def collated(self, indices: Sequence[int]) -> list[_Outcome]:
         outcomes = self.fill(indices)
-        return [one._replace(error=_portable(one.error)) if one.error else one for one in outcomes]
+        return [one._replace(error=portable(one.error)) if one.error else one for one in outcomes]
 
     def hits_here(self) -> int:
         return 0
@@ -334,11 +333,6 @@ class Filler:
         if attribute.startswith("_") or "_dataset" not in self.__dict__:
             raise AttributeError(attribute)
         return getattr(self.__dict__["_dataset"], attribute)
-
-
-def _portable(error: BaseException) -> ExceptionWrapper:
-    where = f"in a worker process (pid {os.getpid()})"
-    return ExceptionWrapper((type(error), error, error.__traceback__), where=where)
 
 
 def _unwrapped(error: Any) -> BaseException:

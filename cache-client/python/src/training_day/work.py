@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import threading
 import time
-from typing import TYPE_CHECKING, Optional
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any, Callable, Optional
 
 from torch.utils.data import get_worker_info
 
@@ -14,7 +15,7 @@ from training_day.lane import messages
 if TYPE_CHECKING:
     from training_day.client import Samples
 
-__all__ = ["Work"]
+__all__ = ["TimedLoader", "Work"]
 
 _TELL_SECONDS = 2.0
 _LONGEST_PAUSE_NANOS = 60 * 10**9
@@ -34,9 +35,25 @@ class Work:
         self._last: Optional[int] = None
         self._told_at = 0.0
         self._telling = False
+        self._outer = threading.local()
+
+    def timed(self, make: Callable[[], Any]) -> Any:
+        """What `make` gives, a batch that the training loop waits for here, whoever reads it. What
+        is read meanwhile in this thread is part of that; an exception is no batch."""
+        started = time.perf_counter_ns()
+        within = getattr(self._outer, "waits", False)
+        self._outer.waits = True
+        try:
+            batch = make()
+        finally:
+            self._outer.waits = within
+        self.waited(started)
+        return batch
 
     def waited(self, started: int) -> None:
         """A batch that was asked for then is there; `started` is of `time.perf_counter_ns`."""
+        if getattr(self._outer, "waits", False):
+            return
         now = time.perf_counter_ns()
         where = _LOOP if get_worker_info() is None else _WORKER
         with self._lock:
@@ -85,3 +102,36 @@ class Work:
                     )
                 except (NodeGoneError, LaneError):
                     return
+
+
+class TimedLoader:
+    """A loader whose `next()` is timed for the node; all else is the loader's."""
+
+    def __init__(self, loader: Any, samples: Callable[[], Samples]) -> None:
+        self._loader = loader
+        self._samples = samples
+
+    def __len__(self) -> int:
+        return len(self._loader)
+
+    def __iter__(self) -> Iterator[Any]:
+        iterator: Any = None
+
+        def make() -> Any:
+            nonlocal iterator
+            if iterator is None:
+                iterator = iter(self._loader)  # Starting workers holds training up, too.
+            return next(iterator)
+
+        while True:
+            try:
+                batch = self._samples().work.timed(make)
+            except StopIteration:
+                return
+            yield batch
+            del batch
+
+    def __getattr__(self, attribute: str) -> Any:
+        if attribute.startswith("__") or "_loader" not in self.__dict__:
+            raise AttributeError(attribute)
+        return getattr(self.__dict__["_loader"], attribute)

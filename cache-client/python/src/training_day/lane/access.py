@@ -5,23 +5,30 @@ from __future__ import annotations
 import os
 import re
 import ssl
+import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
 from typing import Optional
 
 from training_day.lane import address as addresses
 from training_day.lane.address import Address
 
-__all__ = ["Access", "Where"]
+__all__ = ["Access", "Credentials", "Where"]
 
 TRUST_VARIABLE = "TRAINING_DAY_TLS_TRUST"
 CERTIFICATE_VARIABLE = "TRAINING_DAY_TLS_CERTIFICATE"
 KEY_VARIABLE = "TRAINING_DAY_TLS_KEY"
+VARIABLES = (addresses.TOKEN_VARIABLE, TRUST_VARIABLE, CERTIFICATE_VARIABLE, KEY_VARIABLE)
+"""What the environment may say of all this."""
 
 _MAX_TOKEN_CHARS = 4_096
 # Trusts a certificate of the file as such, be it the signer of another, as Java does. The name is
 # known to Python from 3.10 on, the flag to all.
 _PARTIAL_CHAIN = 0x80000
+# A pair that is being replaced, file by file, fits again a moment later.
+_TRIES = 3
 _BLOCK = re.compile(r"-----BEGIN ([A-Z0-9 ]+)-----[A-Za-z0-9+/=\s]*-----END \1-----")
 _KEY = "PRIVATE KEY"
 
@@ -59,6 +66,10 @@ class Where:
 
         Raises ValueError if one cannot be used, or is missing; the message says what to do.
         """
+        return Access(self.shown_token(environment), _tls(*self.pems(environment)))
+
+    def shown_token(self, environment: Optional[Mapping[str, str]] = None) -> str:
+        """The token; empty: none. Raises ValueError for what is none."""
         environment = os.environ if environment is None else environment
         name, token = "token", self.token
         if token is None:
@@ -69,12 +80,88 @@ class Where:
                 f"{name} is no token, take up to {_MAX_TOKEN_CHARS} printable ASCII characters"
                 " without spaces"
             )
-        trust = _pem("tls_trust", self.tls_trust, TRUST_VARIABLE, environment)
-        certificate = _pem(
-            "tls_certificate", self.tls_certificate, CERTIFICATE_VARIABLE, environment
+        return token
+
+    def pems(self, environment: Optional[Mapping[str, str]] = None) -> _Pems:
+        """The files of what is trusted, of the certificate and of its key; None: not set."""
+        environment = os.environ if environment is None else environment
+        return (
+            _pem("tls_trust", self.tls_trust, TRUST_VARIABLE, environment),
+            _pem("tls_certificate", self.tls_certificate, CERTIFICATE_VARIABLE, environment),
+            _pem("tls_key", self.tls_key, KEY_VARIABLE, environment),
         )
-        key = _pem("tls_key", self.tls_key, KEY_VARIABLE, environment)
-        return Access(token, _tls(trust, certificate, key))
+
+
+class Credentials:
+    """The access of a Where as its files are now: each connection is made with what they hold then.
+    While they hold nothing that can be used, as when someone renews them, what they held before
+    counts. Threads may share it; it outlives a fork."""
+
+    def __init__(self, where: Where, environment: Mapping[str, str]) -> None:
+        self._where = where
+        # As it is now: a variable that is taken away later must not end TLS.
+        self._environment = environment
+        self._pems = where.pems(environment)
+        self._lock = threading.Lock()
+        self._access: Optional[Access] = None
+        self._read = b""
+
+    @property
+    def token(self) -> str:
+        """What a Unix socket is shown. Raises ValueError if it is none."""
+        return self._where.shown_token(self._environment)
+
+    def check(self) -> None:
+        """Raises ValueError if there is nothing that can be used."""
+        if self._access is None:
+            self.now()
+
+    def now(self) -> tuple[Access, str]:
+        """What to show; and, once for each content that cannot be used, why what was read before is
+        shown in its place.
+
+        Raises ValueError if nothing could be used yet.
+        """
+        with self._lock:
+            token = self.token
+            for tried in range(1, _TRIES + 1):
+                digest = _digest(self._pems)
+                if self._access is not None and digest == self._read:
+                    break
+                try:
+                    self._access = Access(token, _tls(*self._pems))
+                except ValueError as e:
+                    # Read while they were changed, they may fit by now.
+                    if tried < _TRIES and _digest(self._pems) != digest:
+                        continue
+                    if self._access is None:
+                        raise
+                    self._read = digest
+                    return self._access, f"{e}. Until then, what was read before counts"
+                self._read = digest
+                break
+            assert self._access is not None
+            return self._access, ""
+
+    def after_fork(self) -> None:
+        """In the child: a thread of the parent may have had the lock."""
+        self._lock = threading.Lock()
+
+
+_Pems = tuple[Optional["_Pem"], Optional["_Pem"], Optional["_Pem"]]
+
+
+def _digest(pems: _Pems) -> bytes:
+    """Of all there is in the files: a link or a directory on their way may have been changed, and
+    times may be as they were."""
+    whole = sha256()
+    for pem in pems:
+        try:
+            content = b"" if pem is None else Path(pem.path).read_bytes()
+        except OSError as e:
+            content = repr(e).encode()
+        whole.update(len(content).to_bytes(8, "little") + content)
+    return whole.digest()
 
 
 @dataclass(frozen=True)
@@ -155,7 +242,7 @@ def _tls(
     try:
         # A key that is encrypted must not make it ask on the terminal.
         context.load_cert_chain(certificate.path, key.path, password=lambda: "")
-    except (ssl.SSLError, ValueError) as e:
+    except (OSError, ValueError) as e:
         if getattr(e, "reason", "") == "KEY_VALUES_MISMATCH":
             raise ValueError(
                 f"{key} is not the key of the first certificate in {certificate}, give both from"

@@ -68,7 +68,8 @@ def find(argument: Optional[str], environment: Optional[Mapping[str, str]] = Non
         return Address(argument, "the address given")
     if environment.get(VARIABLE):
         return Address(environment[VARIABLE], VARIABLE)
-    path = _HOST_SOCKET
-    if not os.path.exists(path):
-        path = f"/tmp/training-day-{os.getuid()}/lane.sock"
-    return Address(f"unix:{path}", "the default")
+    own = f"/tmp/training-day-{os.getuid()}/lane.sock"
+    mounted = os.path.isdir(os.path.dirname(_HOST_SOCKET))
+    if os.path.exists(_HOST_SOCKET) or (mounted and not os.path.exists(own)):
+        return Address(f"unix:{_HOST_SOCKET}", "the default")
+    return Address(f"unix:{own}", "the default")

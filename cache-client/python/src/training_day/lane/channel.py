@@ -10,6 +10,7 @@ import time
 from typing import Any, Optional
 
 from training_day.lane.address import Address
+from training_day.lane.names import addresses_of
 
 __all__ = ["Channel", "connect"]
 
@@ -43,7 +44,7 @@ def connect(address: Address, tls: Optional[ssl.SSLContext], deadline: float) ->
 
 def _connect_tcp(target: Any, deadline: float) -> socket.socket:
     """To the first of a name's addresses that answers; those that do not share the time."""
-    found = socket.getaddrinfo(*target, type=socket.SOCK_STREAM)
+    found = addresses_of(*target, deadline)
     last: Optional[OSError] = None
     for k, (family, kind, protocol, _, at) in enumerate(found):
         made = socket.socket(family, kind, protocol)

@@ -21,6 +21,7 @@ _GREETING_SECONDS = 3.0
 _GRACE_SECONDS = 1.0
 _FIRST_READ = 16 << 10
 _LONGEST_NOTICE = 64
+_LONGEST_FAREWELL = 8 << 10
 
 
 class Connection:
@@ -53,6 +54,7 @@ class Connection:
         self._head = bytearray(_FIRST_READ)
         self._timeout = timeout or greeting
         self._going = False
+        self._farewell: Optional[LaneError] = None
         self._greeted = False
         self._got = 0  # Bytes at the front of _head that are still to be used.
         deadline = time.monotonic() + self._timeout
@@ -88,6 +90,20 @@ class Connection:
         """Whether the node has said that it goes; it still answers until it is gone."""
         return self._going
 
+    @property
+    def farewell(self) -> Optional[LaneError]:
+        """What the node said unasked when it ended the connection; None: nothing."""
+        return self._farewell
+
+    @property
+    def why_closed(self) -> str:
+        """Why the node has closed the connection, as far as it has told."""
+        if self._farewell is not None:
+            return f"the node closed the connection: {self._farewell}"
+        if self._going:
+            return "the node has stopped, as it said it would"
+        return "the node closed the connection"
+
     def listen(self) -> None:
         """Takes what the node has said unasked; without it that is heard with the next reply.
         Does nothing while somebody waits for a reply."""
@@ -98,7 +114,7 @@ class Connection:
             more = channel.receive_at_hand(memoryview(self._head)[self._got :])
             self._got += more
             self._take_notices()
-            if not more:
+            if not more or self._farewell is not None:
                 self.close()
         except BlockingIOError:
             pass  # Nothing has come.
@@ -109,16 +125,27 @@ class Connection:
 
     def _starts_notice(self) -> bool:
         length, kind, _, number = HEADER.unpack_from(self._head)
-        return kind == messages.GOING and number == 0 and length <= _LONGEST_NOTICE
+        if number != 0:
+            return False
+        # An error that answers no request ends the connection. A node that speaks TLS alone has not
+        # read the request that it refuses so; one whose tokens have changed has not been asked.
+        return (kind == messages.GOING and length <= _LONGEST_NOTICE) or (
+            kind == messages.ERROR and length <= _LONGEST_FAREWELL
+        )
 
     def _take_notices(self) -> None:
         """Off the front of what has been read and not used."""
         head = self._head
         while self._got >= HEADER.size and self._starts_notice():
-            whole = HEADER.size + HEADER.unpack_from(head)[0]
+            length, kind, _, _ = HEADER.unpack_from(head)
+            whole = HEADER.size + length
             if self._got < whole:
                 break
-            self._going = True
+            if kind == messages.GOING:
+                self._going = True
+            elif self._farewell is None:
+                said = memoryview(bytes(head[HEADER.size : whole]))
+                self._farewell = LaneError(*self._parsed(messages.error, said))
             head[: self._got - whole] = head[whole : self._got]
             self._got -= whole
 
@@ -135,9 +162,12 @@ class Connection:
         with self._lock:
             channel = self._channel
             if channel is None:
+                self._raise_farewell()
                 raise NodeGoneError("the connection is closed")
             try:
                 kind_back, answer = self._exchange(channel, kind, body, tail)
+                if self._farewell is not None:
+                    self.close()  # It came behind the reply.
             except (OSError, ProtocolError) as e:
                 self.close()
                 if isinstance(e, BlockingIOError):
@@ -153,6 +183,23 @@ class Connection:
             raise LaneError(code, retryable, message)
         return answer
 
+    def _hear_farewell(self, channel: Channel) -> None:
+        """What the node said before it closed may be here, though nothing can be sent any more.
+
+        Raises LaneError with it.
+        """
+        try:
+            self._got += channel.receive_at_hand(memoryview(self._head)[self._got :])
+            self._take_notices()
+        except OSError:
+            pass
+        self._raise_farewell()
+
+    def _raise_farewell(self) -> None:
+        said = self._farewell
+        if said is not None:
+            raise LaneError(said.code, said.retryable, said.message)
+
     def _exchange(
         self, channel: Channel, kind: int, body: bytes, tail: Any
     ) -> tuple[int, memoryview]:
@@ -163,15 +210,22 @@ class Connection:
         parts = [memoryview(header + body)]
         if len(tail):
             parts.append(memoryview(tail))
-        channel.send(parts)
+        try:
+            channel.send(parts)
+        except BlockingIOError:
+            raise
+        except OSError:
+            self._hear_farewell(channel)
+            raise
         head = self._head
         while True:
             self._take_notices()
+            self._raise_farewell()
             if self._got >= HEADER.size and not self._starts_notice():
                 break
             more = channel.receive(memoryview(head)[self._got :])
             if not more:
-                raise ConnectionError("the node closed the connection")
+                raise ConnectionError(self.why_closed)
             self._got += more
             if self._got < HEADER.size and time.monotonic() > deadline:
                 raise TimeoutError(f"no whole answer within {self._timeout:.1f} s")
@@ -180,11 +234,7 @@ class Connection:
         if length > self._max_frame:
             raise ProtocolError(f"a reply of {length} bytes, at most {self._max_frame} were agreed")
         expected = kind | messages.REPLY
-        # A node that speaks TLS alone has not read the request that it refuses.
-        # And one whose tokens have changed ends the connection so, whatever was asked.
-        unread = kind_back == messages.ERROR and answered == 0
-        mine = answered == number or unread
-        if not mine or flags or kind_back not in (expected, messages.ERROR):
+        if answered != number or flags or kind_back not in (expected, messages.ERROR):
             raise ProtocolError(
                 f"a frame of type {kind_back:#x} and request {answered}, expected {expected:#x} and"
                 f" {number}"
@@ -202,7 +252,7 @@ class Connection:
         while extra < length:
             more = channel.receive(view[extra:])
             if not more:
-                raise ConnectionError("the node closed the connection")
+                raise ConnectionError(self.why_closed)
             extra += more
             if extra < length and time.monotonic() > deadline:
                 raise TimeoutError(f"no whole answer within {self._timeout:.1f} s")

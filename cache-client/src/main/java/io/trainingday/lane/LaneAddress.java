@@ -20,7 +20,7 @@ public record LaneAddress(String text, String source) {
   /** The environment variable that names an address. */
   public static final String VARIABLE = "TRAINING_DAY_ADDRESS";
 
-  private static final Path HOST_SOCKET = Path.of("/run/training-day/lane.sock");
+  private static final Path HOST_DIRECTORY = Path.of("/run/training-day");
   private static final String UNIX = "unix:";
   private static final String TCP = "tcp://";
 
@@ -65,10 +65,15 @@ public record LaneAddress(String text, String source) {
     if (variable != null && !variable.isEmpty()) {
       return new LaneAddress(variable, VARIABLE);
     }
-    Path socket =
-        Files.exists(HOST_SOCKET)
-            ? HOST_SOCKET
-            : Path.of("/tmp/training-day-" + userId() + "/lane.sock");
+    return byDefault(HOST_DIRECTORY, Path.of("/tmp/training-day-" + userId()));
+  }
+
+  /** The host's node, unless only the user has one; or whose directory is there, in this order. */
+  static LaneAddress byDefault(Path host, Path own) {
+    Path hosts = host.resolve("lane.sock");
+    Path users = own.resolve("lane.sock");
+    boolean isMounted = Files.isDirectory(host);
+    Path socket = Files.exists(hosts) || (isMounted && !Files.exists(users)) ? hosts : users;
     return new LaneAddress(UNIX + socket, "the default");
   }
 

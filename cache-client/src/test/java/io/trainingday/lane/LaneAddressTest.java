@@ -3,10 +3,14 @@ package io.trainingday.lane;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import java.io.IOException;
 import java.net.InetSocketAddress;
 import java.net.UnixDomainSocketAddress;
+import java.nio.file.Files;
+import java.nio.file.Path;
 import java.util.Map;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
@@ -33,6 +37,21 @@ class LaneAddressTest {
   void find_nothingSaid_isASocketOfTheHostOrTheUser() {
     assertThat(LaneAddress.find(null, Map.of("TRAINING_DAY_ADDRESS", "")).text())
         .matches("unix:(/run/training-day|/tmp/training-day-[0-9]+)/lane.sock");
+  }
+
+  /** A pod mounts the directory of its host's node, which may be away. */
+  @Test
+  void byDefault_isTheSocketThatIsThere_elseTheDirectoryThatIs(@TempDir Path work)
+      throws IOException {
+    Path host = work.resolve("host");
+    Path own = work.resolve("own");
+    assertThat(LaneAddress.byDefault(host, own).text()).isEqualTo("unix:" + own + "/lane.sock");
+    Files.createDirectory(host);
+    assertThat(LaneAddress.byDefault(host, own).text()).isEqualTo("unix:" + host + "/lane.sock");
+    Files.createFile(Files.createDirectory(own).resolve("lane.sock"));
+    assertThat(LaneAddress.byDefault(host, own).text()).isEqualTo("unix:" + own + "/lane.sock");
+    Files.createFile(host.resolve("lane.sock"));
+    assertThat(LaneAddress.byDefault(host, own).text()).isEqualTo("unix:" + host + "/lane.sock");
   }
 
   @Test

@@ -14,7 +14,8 @@ import picocli.CommandLine.Option;
     name = "drain",
     description =
         "Have a node hand over what other nodes and disks can take, send its trainers to other"
-            + " nodes, and stop; as SIGTERM does.",
+            + " nodes, and stop; as SIGTERM does. What is lost with it is said, and is no failure:"
+            + " with one copy, in memory alone, nothing can be handed over.",
     mixinStandardHelpOptions = true,
     sortOptions = false)
 final class DrainCommand implements Callable<Integer> {
@@ -48,9 +49,11 @@ final class DrainCommand implements Callable<Integer> {
         "handed over in %.1f s: %s"
             .formatted(
                 report.path("millis").asLong() / 1_000.0,
-                without == 0
-                    ? "other nodes have all that has backups"
-                    : without + " partitions have no whole copy elsewhere"));
+                report.path("otherNodes").asInt() == 0
+                    ? "no other node is there to take anything"
+                    : without == 0
+                        ? "other nodes have all that has backups"
+                        : without + " partitions have no whole copy elsewhere"));
     for (JsonNode lost : report.path("lost")) {
       text.append(
           "%n%s: %,d records are %s, to be loaded again (%s)"

@@ -71,7 +71,7 @@ final class HandOver {
     long deadline = start + longest.toNanos();
     fills.stopAdmitting();
     long forTrainers = Math.min(FOR_TRAINERS.toNanos(), longest.toNanos() / 4);
-    await(() -> withoutCopy().isEmpty() || isAlone(), deadline - forTrainers);
+    await(() -> withoutCopy().isEmpty() || otherNodes() == 0, deadline - forTrainers);
     List<Partition> uncopied = withoutCopy();
     int staying =
         lane.sendTrainersAway(Duration.ofNanos(Math.max(0, deadline - System.nanoTime())));
@@ -79,6 +79,7 @@ final class HandOver {
     HandOverReport report =
         new HandOverReport(
             TimeUnit.NANOSECONDS.toMillis(System.nanoTime() - start),
+            otherNodes(),
             uncopied.size(),
             staying,
             fills.inFlight().bytes(),
@@ -95,8 +96,8 @@ final class HandOver {
     }
   }
 
-  private boolean isAlone() {
-    return ownership.members().size() == 1;
+  private int otherNodes() {
+    return ownership.members().size() - 1;
   }
 
   /** What is held here of data sets with backups and nowhere else as a whole. */
@@ -154,17 +155,21 @@ final class HandOver {
   private String why(int backups) {
     return backups == 0
         ? "backups 0, tier memory"
-        : isAlone() ? "no other node, tier memory" : "copies not whole in time, tier memory";
+        : otherNodes() == 0
+            ? "no other node, tier memory"
+            : "copies not whole in time, tier memory";
   }
 
   private static void tell(HandOverReport report, Duration longest) {
     LOG.info(
         "Handed over in {} ms: {}",
         report.millis(),
-        report.partitionsWithoutCopy() == 0
-            ? "other nodes have all that has backups"
-            : "%d partitions have no whole copy elsewhere"
-                .formatted(report.partitionsWithoutCopy()));
+        report.otherNodes() == 0
+            ? "no other node is there to take anything"
+            : report.partitionsWithoutCopy() == 0
+                ? "other nodes have all that has backups"
+                : "%d partitions have no whole copy elsewhere"
+                    .formatted(report.partitionsWithoutCopy()));
     for (Lost lost : report.lost()) {
       LOG.warn(
           "Lost with this node, to be loaded again: {} records ({}) of data set {}: {}",

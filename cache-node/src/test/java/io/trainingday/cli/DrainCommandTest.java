@@ -66,7 +66,9 @@ class DrainCommandTest {
       assertThat(samples.stats().originLoads()).isEqualTo(loads + 4);
 
       CommandLineRun stop = CommandLineRun.of("drain", "--yes", "--address", address);
+      assertThat(stop.exitCode()).isZero();
       assertThat(stop.out())
+          .contains("no other node is there to take anything")
           .contains("default/pets: 4 records are lost, to be loaded again (backups 0, tier memory)")
           .contains("the node stops");
       assertThat(node.isStopWanted()).isTrue();

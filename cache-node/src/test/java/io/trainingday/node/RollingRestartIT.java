@@ -2,12 +2,16 @@ package io.trainingday.node;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.json.JsonMapper;
+import io.trainingday.client.CacheAdmin;
 import io.trainingday.client.CachedSamples;
 import io.trainingday.client.ReadShape;
 import io.trainingday.client.SampleBatch;
 import io.trainingday.client.TrainingCache;
 import io.trainingday.config.SettingKey;
 import io.trainingday.processes.NodeProcess;
+import java.nio.file.Files;
 import java.time.Duration;
 import java.util.Random;
 import java.util.concurrent.atomic.AtomicBoolean;
@@ -65,27 +69,86 @@ class RollingRestartIT {
         CachedSamples samples = cache.open(Pictures.spec("roll", SAMPLES))) {
       awaitWarm(grid, samples);
       long loads = samples.stats().originLoads();
-      Thread trainer = new Thread(() -> read(samples), "trainer");
-      trainer.start();
-      try {
-        for (NodeProcess node : grid.nodes()) {
-          awaitReads(grid);
-          restart(grid, node);
-        }
-        awaitReads(grid);
-      } finally {
-        over.set(true);
-        trainer.join();
-      }
+      whileReading(
+          samples,
+          () -> {
+            for (NodeProcess node : grid.nodes()) {
+              awaitReads(grid);
+              restart(grid, node);
+            }
+            awaitReads(grid);
+          });
       LOG.info(
           "{} nodes restarted under {} batches, the longest took {} ms",
           nodes,
           batches.get(),
           Duration.ofNanos(longestNanos.get()).toMillis());
-      assertThat(failure.get()).isNull();
       assertThat(samples.stats().originLoads()).isEqualTo(loads);
-      assertThat(Duration.ofNanos(longestNanos.get())).isLessThan(DEADLINE);
     }
+  }
+
+  /** Nothing can be handed over then: no error comes of it either, and what is lost is said. */
+  @Test
+  void drain_withoutCopies_saysWhatIsLost_trainingGoesOn() throws Exception {
+    try (LocalGrid grid =
+            LocalGrid.of(2)
+                .set(SettingKey.STOP_HAND_OVER, HAND_OVER)
+                .setDataset("single", SettingKey.DATASET_BACKUPS, 0)
+                .start();
+        TrainingCache cache = grid.connect(grid.node(0));
+        CachedSamples samples = cache.open(Pictures.spec("single", SAMPLES))) {
+      awaitWarm(grid, samples);
+      long loads = samples.stats().originLoads();
+      NodeProcess going = grid.node(1);
+      AtomicReference<String> report = new AtomicReference<>("");
+      whileReading(
+          samples,
+          () -> {
+            awaitReads(grid);
+            try (CacheAdmin admin =
+                CacheAdmin.connect(
+                    TrainingCache.Config.builder()
+                        .address("unix:" + going.endpoints().socket())
+                        .build())) {
+              report.set(admin.drain(true));
+            }
+            assertThat(going.process().awaitEnd(GRACE)).as("%s ends in time", going).isTrue();
+            awaitReads(grid);
+          });
+      awaitWarm(grid, samples);
+
+      JsonNode told = new JsonMapper().readTree(report.get());
+      assertThat(told.path("otherNodes").asInt()).isEqualTo(1);
+      assertThat(told.path("lost")).hasSize(1);
+      assertThat(told.at("/lost/0/dataset").asText()).isEqualTo("default/single");
+      assertThat(told.at("/lost/0/why").asText()).isEqualTo("backups 0, tier memory");
+      long lost = told.at("/lost/0/records").asLong();
+      assertThat(lost).isBetween(SAMPLES / 4L, SAMPLES * 3 / 4L);
+      // What is read before the grid knows of the departure is loaded without a lease.
+      assertThat(samples.stats().originLoads() - loads).isBetween(lost, 2 * lost);
+      assertThat(going.process().exitCode()).as(going.process().lastLines()).hasValue(0);
+      assertThat(Files.readString(going.process().log()))
+          .contains("Lost with this node, to be loaded again: " + lost + " records")
+          .contains("of data set default/single: backups 0, tier memory");
+    }
+  }
+
+  private interface Steps {
+    void run() throws Exception;
+  }
+
+  /** No batch may fail meanwhile, and none may take too long. */
+  private void whileReading(CachedSamples samples, Steps steps) throws Exception {
+    Thread trainer = new Thread(() -> read(samples), "trainer");
+    trainer.start();
+    try {
+      steps.run();
+    } finally {
+      over.set(true);
+      trainer.join();
+    }
+    assertThat(failure.get()).isNull();
+    assertThat(Duration.ofNanos(longestNanos.get())).isLessThan(DEADLINE);
   }
 
   private void warm(CachedSamples samples) {

@@ -55,7 +55,9 @@ class UnequalNodesIT {
   private static final int BATCH = 4;
   private static final int MORE_BATCHES = 5;
   private static final int LOOK_MILLIS = 100;
-  private static final Duration SOON = Duration.ofSeconds(60);
+
+  /** A node that gave a quarter of its samples away is full again only after as many loads. */
+  private static final Duration SOON = Duration.ofMinutes(3);
 
   /** Far over all deadlines of a read, and far under what a stuck one takes. */
   private static final Duration LONGEST_READ = Duration.ofSeconds(20);

@@ -509,6 +509,60 @@ class ChartTest {
                     .contains(claim.at("/metadata/namespace").asText()));
   }
 
+  /** What a trainer over TCP is asked for, by the names the clients look for it under. */
+  @Test
+  void notes_sayWhatATrainerShowsOverTcp(@TempDir Path work) throws IOException {
+    Settings.Lane lane = settings(work).lane();
+    TreeMap<String, String> asked = new TreeMap<>();
+    if (lane.tokensFile().isPresent()) {
+      asked.put("TRAINING_DAY_TOKEN", "token");
+    }
+    if (lane.tls().enabled()) {
+      asked.put("TRAINING_DAY_TLS_TRUST", "ca.crt");
+    }
+    if (lane.tls().clientCertificates()) {
+      asked.put("TRAINING_DAY_TLS_CERTIFICATE", "tls.crt");
+      asked.put("TRAINING_DAY_TLS_KEY", "tls.key");
+    }
+    String notes = Chart.notes(values);
+    for (String secret : List.of("tls", "tokens")) {
+      if (hasVolume(secret)) {
+        assertThat(notes)
+            .contains("Secret " + volume(secret).at("/secret/secretName").asText())
+            .contains(volume(secret).at("/secret/items/0/key").asText());
+      }
+    }
+    TreeMap<String, String> named = new TreeMap<>();
+    Matcher snippets = Pattern.compile("(?m)(?<=\\n\\n)   spec:\\n(?: {5}.*\\n)+").matcher(notes);
+    while (snippets.find()) {
+      JsonNode spec = Chart.yaml(snippets.group()).path("spec");
+      JsonNode trainer = spec.at("/containers/0");
+      for (JsonNode variable : trainer.path("env")) {
+        String name = variable.path("name").asText();
+        if (variable.has("valueFrom")) {
+          named.put(name, variable.at("/valueFrom/secretKeyRef/key").asText());
+        } else if (!name.equals("TRAINING_DAY_ADDRESS")) {
+          Path file = Path.of(variable.path("value").asText());
+          named.put(name, String.valueOf(file.getFileName()));
+          assertThat(trainer.at("/volumeMounts/0/mountPath").asText())
+              .isEqualTo(String.valueOf(file.getParent()));
+        }
+      }
+      // Each volume of the snippet is one that is mounted.
+      assertThat(each(spec.path("volumes")).map(volume -> volume.path("name").asText()))
+          .containsExactlyElementsOf(
+              each(trainer.path("volumeMounts")).map(m -> m.path("name").asText()).toList());
+    }
+    assertThat(named).isEqualTo(asked);
+    String contract = Files.readString(Path.of("../cache-client/contract/lane.md"));
+    asked.forEach(
+        (variable, key) -> {
+          assertThat(contract).contains("`" + variable + "`");
+          assertThat(notes)
+              .containsPattern("create secret generic .*--from-(file|literal)=" + key + "\\b");
+        });
+  }
+
   private JsonNode node() {
     return named(manifests.nodes().at("/spec/containers"), "node");
   }

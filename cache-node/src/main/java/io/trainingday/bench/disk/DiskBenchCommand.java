@@ -2,6 +2,7 @@ package io.trainingday.bench.disk;
 
 import io.trainingday.bench.measure.SideBySide;
 import io.trainingday.bench.measure.SideBySideOptions;
+import io.trainingday.bench.measure.WorkingSet;
 import io.trainingday.bench.path.Workload;
 import io.trainingday.bench.report.Report;
 import io.trainingday.bench.report.ReportOption;
@@ -10,7 +11,6 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
-import java.util.Arrays;
 import java.util.Comparator;
 import java.util.List;
 import java.util.concurrent.Callable;
@@ -62,8 +62,8 @@ public final class DiskBenchCommand implements Callable<Integer> {
       paramLabel = "SIZE",
       defaultValue = "512MiB",
       description =
-          "bytes of samples in each path, which the OS cache must have room for. A quarter of it for"
-              + " samples below 64 KiB (default: ${DEFAULT-VALUE})")
+          "bytes of samples in each path, which the OS cache must have room for. A quarter of it"
+              + " for samples below 64 KiB (default: ${DEFAULT-VALUE})")
   private String workingSet = "";
 
   /** Made by picocli. */
@@ -74,7 +74,10 @@ public final class DiskBenchCommand implements Callable<Integer> {
     command.check();
     options.check(command);
     command.checkRange("--fills", fills, 1, MAX_FILLS);
-    List<Workload> workloads = workloads(workingSetBytes());
+    WorkingSet set = WorkingSet.parse(command, workingSet, MIN_WORKING_SET, MAX_WORKING_SET);
+    set.requireHeap();
+    requireDisk(set.size());
+    List<Workload> workloads = set.workloads(SAMPLE_BYTES, SMALL_SAMPLE_BYTES);
     List<Report.Skipped> skipped = new ArrayList<>();
     List<PathKind> kinds = options.paths(command, List.of(PathKind.values()), kind -> "", skipped);
     Shelves shelves = new Shelves(directory);
@@ -119,34 +122,7 @@ public final class DiskBenchCommand implements Callable<Integer> {
         + " from the OS cache.";
   }
 
-  private static List<Workload> workloads(long workingSetBytes) {
-    return Arrays.stream(SAMPLE_BYTES)
-        .mapToObj(
-            bytes -> {
-              long all = bytes < SMALL_SAMPLE_BYTES ? workingSetBytes / 4 : workingSetBytes;
-              return new Workload(bytes, (int) (all / bytes));
-            })
-        .toList();
-  }
-
-  private long workingSetBytes() throws IOException {
-    DataSize size;
-    try {
-      size = DataSize.parse(workingSet);
-    } catch (IllegalArgumentException unreadable) {
-      throw command.wrong("--working-set=%s: %s".formatted(workingSet, unreadable.getMessage()));
-    }
-    if (size.compareTo(MIN_WORKING_SET) < 0 || size.compareTo(MAX_WORKING_SET) > 0) {
-      throw command.wrong(
-          "--working-set=%s is outside %s..%s".formatted(size, MIN_WORKING_SET, MAX_WORKING_SET));
-    }
-    DataSize heap = DataSize.ofBytes(Runtime.getRuntime().maxMemory());
-    if (heap.bytes() / 2 < size.bytes()) {
-      throw command.wrong(
-          "--working-set=%s > half of the heap=%s, lower it or raise the heap with"
-                  .formatted(size, heap)
-              + " TRAINING_DAY_JAVA_OPTS=-Xmx…");
-    }
+  private void requireDisk(DataSize size) throws IOException {
     if (!Files.isDirectory(directory) || !Files.isWritable(directory)) {
       throw command.wrong(
           "--directory=%s is no directory that can be written to; give one".formatted(directory));
@@ -159,6 +135,5 @@ public final class DiskBenchCommand implements Callable<Integer> {
                   .formatted(size, needed, usable, directory)
               + " directory");
     }
-    return size.bytes();
   }
 }

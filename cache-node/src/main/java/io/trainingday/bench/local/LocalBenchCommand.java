@@ -3,15 +3,13 @@ package io.trainingday.bench.local;
 import io.trainingday.bench.client.RedisPath;
 import io.trainingday.bench.measure.SideBySide;
 import io.trainingday.bench.measure.SideBySideOptions;
-import io.trainingday.bench.path.Workload;
+import io.trainingday.bench.measure.WorkingSet;
 import io.trainingday.bench.report.Report;
 import io.trainingday.bench.report.ReportOption;
 import io.trainingday.config.DataSize;
-import io.trainingday.processes.HostMemory;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.ArrayList;
-import java.util.Arrays;
 import java.util.List;
 import java.util.Optional;
 import java.util.concurrent.Callable;
@@ -35,7 +33,9 @@ public final class LocalBenchCommand implements Callable<Integer> {
   private static final DataSize MIN_WORKING_SET = DataSize.ofMiB(64);
   private static final DataSize MAX_WORKING_SET = DataSize.ofMiB(1024);
 
+  /** Samples are kept by memcpy, heap-map, lane, both of Ignite's, Redis. */
   private static final int COPIES = 6;
+
   private static final long OTHER_MEMORY_BYTES = 1L << 30;
 
   @Mixin private SideBySideOptions options = new SideBySideOptions();
@@ -64,13 +64,15 @@ public final class LocalBenchCommand implements Callable<Integer> {
   public Integer call() throws IOException {
     command.check();
     options.check(command);
-    long workingSetBytes = workingSetBytes();
+    WorkingSet set = WorkingSet.parse(command, workingSet, MIN_WORKING_SET, MAX_WORKING_SET);
+    set.requireHeap();
+    set.requireMemory(DataSize.ofBytes(COPIES * set.size().bytes() + OTHER_MEMORY_BYTES));
     List<Report.Skipped> skipped = new ArrayList<>();
     List<PathKind> kinds =
         options.paths(command, List.of(PathKind.values()), LocalBenchCommand::obstacle, skipped);
     SideBySide.Plan plan =
         new SideBySide.Plan(
-            workloads(workingSetBytes),
+            set.workloads(SAMPLE_BYTES, SMALL_SAMPLE_BYTES),
             BATCHES,
             options.rounds(),
             options.sliceMillis(),
@@ -101,54 +103,9 @@ public final class LocalBenchCommand implements Callable<Integer> {
         : "The lane's node ran in a process of its own.";
   }
 
-  private static List<Workload> workloads(long workingSetBytes) {
-    return Arrays.stream(SAMPLE_BYTES)
-        .mapToObj(
-            bytes -> {
-              long all = bytes < SMALL_SAMPLE_BYTES ? workingSetBytes / 4 : workingSetBytes;
-              return new Workload(bytes, (int) (all / bytes));
-            })
-        .toList();
-  }
-
   private static String obstacle(PathKind kind) {
     return kind == PathKind.REDIS_MGET && !RedisPath.isPossible()
         ? "no redis-server on the PATH"
         : "";
-  }
-
-  private long workingSetBytes() {
-    DataSize size;
-    try {
-      size = DataSize.parse(workingSet);
-    } catch (IllegalArgumentException unreadable) {
-      throw command.wrong("--working-set=%s: %s".formatted(workingSet, unreadable.getMessage()));
-    }
-    if (size.compareTo(MIN_WORKING_SET) < 0 || size.compareTo(MAX_WORKING_SET) > 0) {
-      throw command.wrong(
-          "--working-set=%s is outside %s..%s".formatted(size, MIN_WORKING_SET, MAX_WORKING_SET));
-    }
-    checkMemory(size);
-    return size.bytes();
-  }
-
-  /** Samples are kept up to six times: by memcpy, heap-map, lane, both of Ignite's, Redis. */
-  private void checkMemory(DataSize size) {
-    DataSize heap = DataSize.ofBytes(Runtime.getRuntime().maxMemory());
-    if (heap.bytes() / 2 < size.bytes()) {
-      throw command.wrong(
-          "--working-set=%s > half of the heap=%s, lower it or raise the heap with"
-                  .formatted(size, heap)
-              + " TRAINING_DAY_JAVA_OPTS=-Xmx…");
-    }
-    DataSize needed = DataSize.ofBytes(COPIES * size.bytes() + OTHER_MEMORY_BYTES);
-    HostMemory.available()
-        .filter(available -> available.compareTo(needed) < 0)
-        .ifPresent(
-            available -> {
-              throw command.wrong(
-                  "--working-set=%s needs %s of memory > available=%s, lower it"
-                      .formatted(size, needed, available));
-            });
   }
 }

@@ -3,14 +3,13 @@ package io.trainingday.bench.peer;
 import io.trainingday.bench.client.RedisPath;
 import io.trainingday.bench.measure.SideBySide;
 import io.trainingday.bench.measure.SideBySideOptions;
+import io.trainingday.bench.measure.WorkingSet;
 import io.trainingday.bench.path.Workload;
 import io.trainingday.bench.report.Report;
 import io.trainingday.bench.report.ReportOption;
 import io.trainingday.config.DataSize;
-import io.trainingday.processes.HostMemory;
 import java.io.IOException;
 import java.util.ArrayList;
-import java.util.Arrays;
 import java.util.List;
 import java.util.concurrent.Callable;
 import picocli.CommandLine.Command;
@@ -65,11 +64,10 @@ public final class PeerBenchCommand implements Callable<Integer> {
   public Integer call() throws IOException, InterruptedException {
     command.check();
     options.check(command);
-    long workingSetBytes = workingSetBytes();
+    List<Workload> workloads = workloads();
     List<Report.Skipped> skipped = new ArrayList<>();
     List<PeerPath> kinds =
         options.paths(command, List.of(PeerPath.values()), PeerBenchCommand::obstacle, skipped);
-    List<Workload> workloads = workloads(workingSetBytes);
     SideBySide.Plan plan =
         new SideBySide.Plan(
             workloads, BATCHES, options.rounds(), options.sliceMillis(), WARM_UP_MILLIS);
@@ -109,43 +107,17 @@ public final class PeerBenchCommand implements Callable<Integer> {
         : "";
   }
 
-  private static List<Workload> workloads(long workingSetBytes) {
-    return Arrays.stream(SAMPLE_BYTES)
-        .mapToObj(
-            bytes -> {
-              long all = bytes < SMALL_SAMPLE_BYTES ? workingSetBytes / 4 : workingSetBytes;
-              return new Workload(bytes, (int) (all / bytes));
-            })
-        .toList();
-  }
-
   /** All workloads, 30 % for pages that are not full, the index and headroom, and 256 MiB. */
   private static DataSize memory(List<Workload> workloads) {
     long samples = workloads.stream().mapToLong(Workload::bytes).sum();
     return DataSize.ofMiB((long) (samples * 1.3) / (1 << 20) + 256);
   }
 
-  private long workingSetBytes() {
-    DataSize size;
-    try {
-      size = DataSize.parse(workingSet);
-    } catch (IllegalArgumentException unreadable) {
-      throw command.wrong("--working-set=%s: %s".formatted(workingSet, unreadable.getMessage()));
-    }
-    if (size.compareTo(MIN_WORKING_SET) < 0 || size.compareTo(MAX_WORKING_SET) > 0) {
-      throw command.wrong(
-          "--working-set=%s is outside %s..%s".formatted(size, MIN_WORKING_SET, MAX_WORKING_SET));
-    }
-    long samples = workloads(size.bytes()).stream().mapToLong(Workload::bytes).sum();
-    DataSize needed = DataSize.ofMiB((COPIES * samples + OTHER_MEMORY.bytes()) >> 20);
-    HostMemory.available()
-        .filter(available -> available.compareTo(needed) < 0)
-        .ifPresent(
-            available -> {
-              throw command.wrong(
-                  "--working-set=%s needs %s of memory > available=%s, lower it"
-                      .formatted(size, needed, available));
-            });
-    return size.bytes();
+  private List<Workload> workloads() {
+    WorkingSet set = WorkingSet.parse(command, workingSet, MIN_WORKING_SET, MAX_WORKING_SET);
+    List<Workload> workloads = set.workloads(SAMPLE_BYTES, SMALL_SAMPLE_BYTES);
+    long samples = workloads.stream().mapToLong(Workload::bytes).sum();
+    set.requireMemory(DataSize.ofMiB((COPIES * samples + OTHER_MEMORY.bytes()) >> 20));
+    return workloads;
   }
 }

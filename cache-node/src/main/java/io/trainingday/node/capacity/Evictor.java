@@ -1,6 +1,7 @@
 package io.trainingday.node.capacity;
 
 import io.trainingday.grid.SampleKey;
+import io.trainingday.node.background.Worker;
 import io.trainingday.node.policy.VictimIndex.Victim;
 import io.trainingday.node.store.RecordStore;
 import io.trainingday.node.store.RecordStores;
@@ -8,9 +9,6 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicLong;
-import java.util.concurrent.locks.Condition;
-import java.util.concurrent.locks.LockSupport;
-import java.util.concurrent.locks.ReentrantLock;
 import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
@@ -65,12 +63,7 @@ final class Evictor implements AutoCloseable {
   private final Consumer<SampleKey> evicted;
   private final long cushionPages;
   private final AtomicLong wantedByOthers = new AtomicLong();
-  private final Thread thread = new Thread(this::run, "training-day-evictor");
-  private final ReentrantLock lock = new ReentrantLock();
-  private final Condition changed = lock.newCondition();
-  private volatile boolean signalled;
-  private volatile boolean waiting;
-  private volatile boolean closed;
+  private final Worker worker = new Worker("training-day-evictor", this::periodNanos, this::turn);
 
   Evictor(RecordStores stores, Admission admission, Shares shares, Consumer<SampleKey> evicted) {
     this.evicted = evicted;
@@ -79,11 +72,10 @@ final class Evictor implements AutoCloseable {
     this.shares = shares;
     cushionPages =
         Math.max(1, Math.min(CUSHION_PAGES, admission.admissiblePages() / SHARE_OF_CUSHION));
-    thread.setDaemon(true);
   }
 
   void start() {
-    thread.start();
+    worker.start();
   }
 
   // What fills ask for; on their threads, never waiting.
@@ -110,7 +102,7 @@ final class Evictor implements AutoCloseable {
   /** A record of the data set was admitted. */
   void admitted(DatasetShare share) {
     if (share.evicts() && (admission.lastRoomPages() < cushionPages || share.isNearQuota())) {
-      signal();
+      worker.wake();
     }
   }
 
@@ -126,7 +118,7 @@ final class Evictor implements AutoCloseable {
     share.want(
         admission.pagesFor(recordBytes),
         Math.max(admission.pagesFor(recordBytes), admission.admissiblePages() / SHARE_OF_WANTED));
-    signal();
+    worker.wake();
     return true;
   }
 
@@ -139,7 +131,7 @@ final class Evictor implements AutoCloseable {
       return false;
     }
     share.wantQuota(recordBytes);
-    signal();
+    worker.wake();
     return true;
   }
 
@@ -147,55 +139,13 @@ final class Evictor implements AutoCloseable {
   void wantedByOther(long pages) {
     wantedByOthers.updateAndGet(
         wanted -> Math.min(wanted + pages, admission.admissiblePages() / SHARE_OF_WANTED));
-    signal();
-  }
-
-  private void signal() {
-    // First say it, then look whether anybody waits; the thread does both the other way round.
-    signalled = true;
-    if (waiting) {
-      wake();
-    }
-  }
-
-  private void wake() {
-    lock.lock();
-    try {
-      changed.signalAll();
-    } finally {
-      lock.unlock();
-    }
+    worker.wake();
   }
 
   // The thread.
 
-  private void run() {
-    while (!closed) {
-      try {
-        turn();
-      } catch (RuntimeException failure) {
-        LOG.warn("Making room ended early", failure);
-        LockSupport.parkNanos(this, STUCK_NANOS);
-      }
-      await();
-    }
-  }
-
-  private void await() {
-    waiting = true;
-    lock.lock();
-    try {
-      long left = anyEvicts() ? TURN_NANOS : IDLE_NANOS;
-      while (!signalled && !closed && left > 0) {
-        left = changed.awaitNanos(left);
-      }
-      signalled = false;
-    } catch (InterruptedException closing) {
-      closed = true;
-    } finally {
-      lock.unlock();
-      waiting = false;
-    }
+  private long periodNanos() {
+    return anyEvicts() ? TURN_NANOS : IDLE_NANOS;
   }
 
   private boolean anyEvicts() {
@@ -207,16 +157,18 @@ final class Evictor implements AutoCloseable {
     return false;
   }
 
-  private void turn() {
+  private void turn(boolean woken) {
     for (DatasetShare share : shares.all()) {
       share.takeReads();
-      if (!closed && share.evicts() && share.filledWithin(ACTIVE_NANOS, System.nanoTime())) {
+      if (!worker.isClosed()
+          && share.evicts()
+          && share.filledWithin(ACTIVE_NANOS, System.nanoTime())) {
         makeQuota(share);
         makeRoom(share);
       }
     }
     long others = wantedByOthers.getAndSet(0);
-    if (others > 0 && !closed) {
+    if (others > 0 && !worker.isClosed()) {
       makeRoomForOthers(others);
     }
   }
@@ -224,7 +176,7 @@ final class Evictor implements AutoCloseable {
   private void makeQuota(DatasetShare share) {
     long more = share.takeWantedQuota() + share.aheadBytes();
     for (long over = share.overQuotaBytes(more);
-        over > 0 && !closed;
+        over > 0 && !worker.isClosed();
         over = share.overQuotaBytes(more)) {
       if (evict(share, over) == 0) {
         share.stuckUntil(System.nanoTime() + STUCK_NANOS);
@@ -235,7 +187,7 @@ final class Evictor implements AutoCloseable {
 
   private void makeRoom(DatasetShare share) {
     Effort effort = new Effort();
-    while (!closed) {
+    while (!worker.isClosed()) {
       long wanted = share.wantedPages();
       long missing = wanted + cushionPages - roomFor(share);
       boolean full = share.isIndexFull();
@@ -259,7 +211,7 @@ final class Evictor implements AutoCloseable {
   private void makeRoomForOthers(long pages) {
     Effort effort = new Effort();
     // A node that asks gets half of what is free.
-    while (!closed && admission.roomPages(true) < 2 * pages + cushionPages) {
+    while (!worker.isClosed() && admission.roomPages(true) < 2 * pages + cushionPages) {
       DatasetShare from = victimsFor(null);
       long missing = 2 * pages + cushionPages - admission.roomPages(true);
       if (from == null || !effort.allows(missing)) {
@@ -338,16 +290,6 @@ final class Evictor implements AutoCloseable {
 
   @Override
   public void close() {
-    closed = true;
-    wake();
-    boolean interrupted = false;
-    while (thread.isAlive() && !interrupted) {
-      try {
-        thread.join();
-      } catch (InterruptedException e) {
-        interrupted = true;
-        Thread.currentThread().interrupt();
-      }
-    }
+    worker.close();
   }
 }

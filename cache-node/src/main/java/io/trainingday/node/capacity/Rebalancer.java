@@ -1,12 +1,11 @@
 package io.trainingday.node.capacity;
 
 import io.trainingday.grid.GridCaches;
+import io.trainingday.node.background.Worker;
 import io.trainingday.node.store.RecordStores;
 import io.trainingday.node.store.RecordStores.Held;
 import java.util.Set;
 import java.util.UUID;
-import java.util.concurrent.locks.Condition;
-import java.util.concurrent.locks.ReentrantLock;
 import java.util.stream.Collectors;
 import org.apache.ignite.Ignite;
 import org.apache.ignite.IgniteException;
@@ -35,11 +34,7 @@ final class Rebalancer implements AutoCloseable {
   private final Admission admission;
   private final Sweeper sweeper;
   private final Arrivals arrivals;
-  private final Thread thread = new Thread(this::run, "training-day-rebalancer");
-  private final ReentrantLock lock = new ReentrantLock();
-  private final Condition changed = lock.newCondition();
-  private boolean signalled;
-  private volatile boolean closed;
+  private final Worker worker = new Worker("training-day-rebalancer", LOOK_NANOS, this::look);
   private @Nullable IgniteFuture<Boolean> running;
   private Set<UUID> membersWhenStarted = Set.of();
 
@@ -50,34 +45,22 @@ final class Rebalancer implements AutoCloseable {
     this.admission = admission;
     this.sweeper = sweeper;
     this.arrivals = arrivals;
-    thread.setDaemon(true);
   }
 
   void start() {
-    thread.start();
+    worker.start();
   }
 
   /** Says that the grid may have changed. */
   void signal() {
-    lock.lock();
-    try {
-      signalled = true;
-      changed.signalAll();
-    } finally {
-      lock.unlock();
-    }
+    worker.wake();
   }
 
-  private void run() {
-    while (!closed) {
-      try {
-        look();
-      } catch (IgniteException | IllegalStateException stopping) {
-        LOG.debug("cannot rebalance now", stopping);
-      } catch (RuntimeException failure) {
-        LOG.warn("Rebalancing could not be started, trying again", failure);
-      }
-      awaitSignal(LOOK_NANOS);
+  private void look(boolean woken) {
+    try {
+      look();
+    } catch (IgniteException | IllegalStateException stopping) {
+      LOG.debug("cannot rebalance now", stopping);
     }
   }
 
@@ -155,11 +138,11 @@ final class Rebalancer implements AutoCloseable {
 
   private void awaitCleared(long pages) {
     long deadline = System.nanoTime() + CLEARING_NANOS;
-    while (!closed
+    while (!worker.isClosed()
         && pages > admission.freePages()
         && anyLeaving()
         && System.nanoTime() - deadline < 0) {
-      awaitSignal(CLEARING_POLL_NANOS);
+      var unused = worker.awaitWake(CLEARING_POLL_NANOS);
     }
   }
 
@@ -172,33 +155,8 @@ final class Rebalancer implements AutoCloseable {
     return false;
   }
 
-  private void awaitSignal(long nanos) {
-    lock.lock();
-    try {
-      long left = nanos;
-      while (!signalled && !closed && left > 0) {
-        left = changed.awaitNanos(left);
-      }
-      signalled = false;
-    } catch (InterruptedException closing) {
-      closed = true;
-    } finally {
-      lock.unlock();
-    }
-  }
-
   @Override
   public void close() {
-    closed = true;
-    signal();
-    boolean interrupted = false;
-    while (thread.isAlive() && !interrupted) {
-      try {
-        thread.join();
-      } catch (InterruptedException e) {
-        interrupted = true;
-        Thread.currentThread().interrupt();
-      }
-    }
+    worker.close();
   }
 }

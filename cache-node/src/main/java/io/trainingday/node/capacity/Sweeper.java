@@ -2,6 +2,7 @@ package io.trainingday.node.capacity;
 
 import io.trainingday.grid.GridCaches;
 import io.trainingday.grid.SampleKey;
+import io.trainingday.node.background.Worker;
 import io.trainingday.node.store.RecordStores;
 import io.trainingday.node.store.RecordStores.Held;
 import java.util.ArrayList;
@@ -9,9 +10,6 @@ import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.atomic.LongAdder;
-import java.util.concurrent.locks.Condition;
-import java.util.concurrent.locks.LockSupport;
-import java.util.concurrent.locks.ReentrantLock;
 import java.util.function.Predicate;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -79,13 +77,10 @@ final class Sweeper implements AutoCloseable {
   private final RecordStores stores;
   private final Predicate<SampleKey> reachable;
   private final Census census;
-  private final Thread thread = new Thread(this::run, "training-day-sweeper");
+  private final Worker worker =
+      new Worker("training-day-sweeper", NANOS_BETWEEN_PASSES, this::sweep);
   private final LongAdder reclaimed = new LongAdder();
   private final LongAdder reclaimedBytes = new LongAdder();
-  private final ReentrantLock lock = new ReentrantLock();
-  private final Condition changed = lock.newCondition();
-  private boolean woken = true; // The first pass counts what is there.
-  private volatile boolean closed;
   private volatile Counted counted = new Counted();
 
   /**
@@ -95,22 +90,16 @@ final class Sweeper implements AutoCloseable {
     this.stores = stores;
     this.reachable = reachable;
     this.census = census;
-    thread.setDaemon(true);
   }
 
   void start() {
-    thread.start();
+    // The first pass counts what is there.
+    worker.start();
   }
 
   /** Says that records may have become unreachable. */
   void wake() {
-    lock.lock();
-    try {
-      woken = true;
-      changed.signalAll();
-    } finally {
-      lock.unlock();
-    }
+    worker.wake();
   }
 
   /** What the last whole pass counted in the store of a number of backups. */
@@ -147,31 +136,8 @@ final class Sweeper implements AutoCloseable {
     pass(0, false);
   }
 
-  private void run() {
-    while (!closed) {
-      boolean urgent = awaitTurn();
-      if (!closed) {
-        pass(urgent ? PAUSE_PER_WORK_WHEN_WOKEN : PAUSE_PER_WORK, true);
-      }
-    }
-  }
-
-  /** Waits until it is time for a pass; true when there is a reason for it. */
-  private boolean awaitTurn() {
-    lock.lock();
-    try {
-      long left = NANOS_BETWEEN_PASSES;
-      while (!woken && !closed && left > 0) {
-        left = changed.awaitNanos(left);
-      }
-      boolean urgent = woken;
-      woken = false;
-      return urgent;
-    } catch (InterruptedException closing) {
-      return false;
-    } finally {
-      lock.unlock();
-    }
+  private void sweep(boolean woken) {
+    pass(woken ? PAUSE_PER_WORK_WHEN_WOKEN : PAUSE_PER_WORK, true);
   }
 
   private void pass(int pausePerWork, boolean takeCensus) {
@@ -188,18 +154,7 @@ final class Sweeper implements AutoCloseable {
 
   @Override
   public void close() {
-    closed = true;
-    wake();
-    LockSupport.unpark(thread);
-    boolean interrupted = false;
-    while (thread.isAlive() && !interrupted) {
-      try {
-        thread.join();
-      } catch (InterruptedException e) {
-        interrupted = true;
-        Thread.currentThread().interrupt();
-      }
-    }
+    worker.close();
   }
 
   private final class Pass {
@@ -261,7 +216,7 @@ final class Sweeper implements AutoCloseable {
               reclaimedBytes.add(recordBytes);
             }
             pause();
-            return !closed;
+            return !worker.isClosed();
           });
     }
 
@@ -279,7 +234,7 @@ final class Sweeper implements AutoCloseable {
     private void pause() {
       if (pausePerWork > 0 && ++keysSincePause == KEYS_BETWEEN_PAUSES) {
         keysSincePause = 0;
-        LockSupport.parkNanos(this, (System.nanoTime() - workBegan) * pausePerWork);
+        worker.pause((System.nanoTime() - workBegan) * pausePerWork);
         workBegan = System.nanoTime();
       }
     }

@@ -66,17 +66,6 @@ import org.slf4j.LoggerFactory;
  * a releaser, the timer), never under a lock, and must hand over quickly.
  */
 public final class Fills implements AutoCloseable {
-  /** Told the end of a wait. */
-  @FunctionalInterface
-  public interface Waiter {
-    /**
-     * Called exactly once, unless the wait is cancelled before or its holder is closed: with the
-     * record; or with {@link MissAnswer.Kind#GRANTED} when the former holder failed and this waiter
-     * is the one that loads now; or with {@link MissAnswer.Kind#REFUSED}.
-     */
-    void answered(MissAnswer answer);
-  }
-
   /** What became of a submitted record. */
   public enum Submitted {
     /** Taken; readable from now on, and in the store soon unless admission refuses it. */

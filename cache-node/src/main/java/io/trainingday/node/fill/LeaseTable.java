@@ -1,7 +1,6 @@
 package io.trainingday.node.fill;
 
 import io.trainingday.grid.SampleKey;
-import io.trainingday.node.fill.Fills.Waiter;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.Deque;

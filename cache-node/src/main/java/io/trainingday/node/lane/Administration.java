@@ -18,17 +18,28 @@ final class Administration {
   /**
    * The answer to a request.
    *
+   * @param grants of the way by which the request came
+   * @param grant of the connection
    * @throws LaneException REFUSED when the request does not fit the data set
    */
   static LaneMessage answer(
-      LaneServices services, LaneLatencies latencies, Grant grant, AdminMessage request) {
+      LaneServices services,
+      LaneLatencies latencies,
+      Grants grants,
+      Grant grant,
+      AdminMessage request) {
     AdminApi api = services.admin();
     Inquiries inquiries = services.inquiries();
     String tenant = grant.tenant();
     if (request instanceof AdminMessage.Drain || request instanceof AdminMessage.Verify) {
       requireNode(grant);
     }
-    dataset(request).ifPresent(name -> requireGrant(grant, name));
+    dataset(request)
+        .ifPresent(
+            name -> {
+              grants.requireOwn(grant, name);
+              requireGrant(grant, name);
+            });
     try {
       if (request instanceof AdminMessage.Explain explain) {
         return AdminMessage.Told.to(
@@ -76,7 +87,8 @@ final class Administration {
     if (!grant.datasets().admin().contains("*")) {
       throw new Denial(
           RefusalReason.GRANT,
-          "the whole node is not granted to this token for administration; take one with admin:* or without grants");
+          "the whole node is not granted to this token for administration; take one with admin:* or"
+              + " without grants");
     }
     if (!grant.tenant().equals(Settings.Tenant.DEFAULT)) {
       throw new Denial(
@@ -87,7 +99,7 @@ final class Administration {
   }
 
   /** The one data set a request is about; empty if there is no such one. */
-  static Optional<String> dataset(AdminMessage request) {
+  private static Optional<String> dataset(AdminMessage request) {
     if (request instanceof AdminMessage.Publish publish) {
       return Optional.of(publish.name());
     } else if (request instanceof AdminMessage.PublishChanged changed) {

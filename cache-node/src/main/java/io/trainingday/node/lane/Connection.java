@@ -28,7 +28,6 @@ import java.nio.ByteBuffer;
 import java.util.HashMap;
 import java.util.Locale;
 import java.util.Map;
-import java.util.Optional;
 import java.util.concurrent.Callable;
 import java.util.concurrent.Executor;
 import java.util.concurrent.RejectedExecutionException;
@@ -143,7 +142,8 @@ final class Connection extends ChannelInboundHandlerAdapter {
         RefusalReason.TLS,
         new LaneException(
             Code.DENIED,
-            "this node's lane speaks TLS (lane.tls.enabled=true); trust its certificate's signer, as by TRAINING_DAY_TLS_TRUST"));
+            "this node's lane speaks TLS (lane.tls.enabled=true); trust its certificate's signer,"
+                + " as by TRAINING_DAY_TLS_TRUST"));
   }
 
   private void speaksTls() {
@@ -314,7 +314,7 @@ final class Connection extends ChannelInboundHandlerAdapter {
           Code.MALFORMED, "message type %d is none of a peer".formatted(message.type()));
     }
     if (peer == null) {
-      peer = new PeerSession(server, context());
+      peer = new PeerSession(server, context(), wantsOldestFormat());
     }
     peer.receive(requestId, fromPeer);
   }
@@ -400,7 +400,8 @@ final class Connection extends ChannelInboundHandlerAdapter {
         RefusalReason.TOKEN,
         new LaneException(
             Code.DENIED,
-            "the token of this connection was taken out of the node's lane.tokensFile, or grants less now; set TRAINING_DAY_TOKEN to one that is there"));
+            "the token of this connection was taken out of the node's lane.tokensFile, or grants"
+                + " less now; set TRAINING_DAY_TOKEN to one that is there"));
   }
 
   private void stopWaitingForHello() {
@@ -418,7 +419,7 @@ final class Connection extends ChannelInboundHandlerAdapter {
               .formatted(MAX_DATASETS + 1, MAX_DATASETS));
     }
     Grant granted = granted();
-    requireOwn(granted, open.name());
+    grants.requireOwn(granted, open.name());
     if (!granted.datasets().mayRead(open.name())) {
       throw new Denial(
           RefusalReason.GRANT,
@@ -455,21 +456,6 @@ final class Connection extends ChannelInboundHandlerAdapter {
         () -> {});
   }
 
-  /**
-   * A name that begins with another tenant's is no way to that tenant's data sets, and whoever says
-   * it takes it for one.
-   */
-  private void requireOwn(Grant granted, String dataset) {
-    int slash = dataset.indexOf('/');
-    String first = slash < 0 ? "" : dataset.substring(0, slash);
-    if (!first.equals(granted.tenant()) && grants.isTenant(first)) {
-      throw new Denial(
-          RefusalReason.TENANT,
-          "data set \"%s\" is of the tenant %s, and this token of the tenant %s; take a token of that one, or another name"
-              .formatted(dataset, first, granted.tenant()));
-    }
-  }
-
   /** Whose data sets this connection names. */
   String tenant() {
     return granted().tenant();
@@ -502,11 +488,8 @@ final class Connection extends ChannelInboundHandlerAdapter {
           () -> {
             try {
               AdminMessage request = (AdminMessage) LaneMessage.decode(type, body.nioBuffer());
-              Optional<String> dataset = Administration.dataset(request);
-              if (dataset.isPresent()) {
-                requireOwn(granted, dataset.get());
-              }
-              return Administration.answer(server.services(), server.latencies(), granted, request);
+              return Administration.answer(
+                  server.services(), server.latencies(), grants, granted, request);
             } finally {
               body.release();
             }

@@ -29,7 +29,7 @@ import io.trainingday.node.fill.Fills;
 import io.trainingday.node.latency.Latency;
 import io.trainingday.node.ownership.Ownership;
 import io.trainingday.node.peer.FillForwarder;
-import io.trainingday.node.peer.KeySpaces;
+import io.trainingday.node.peer.PeerKeys;
 import io.trainingday.node.peer.Peers;
 import io.trainingday.node.peer.PingListener;
 import io.trainingday.node.store.RecordStore;
@@ -37,12 +37,12 @@ import java.io.IOException;
 import java.net.InetSocketAddress;
 import java.nio.file.Path;
 import java.time.Duration;
-import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.Executor;
 import java.util.concurrent.LinkedBlockingQueue;
 import java.util.concurrent.ThreadPoolExecutor;
@@ -88,7 +88,7 @@ public final class LaneServer implements AutoCloseable {
   private final ThreadPoolExecutor answering;
   private final ThreadPoolExecutor agreeing;
   private final Copiers copiers = new Copiers(Runtime.getRuntime().availableProcessors());
-  private final List<Channel> listening = new ArrayList<>();
+  private final List<Channel> listening = new CopyOnWriteArrayList<>();
   private final ChannelGroup channels = new DefaultChannelGroup(GlobalEventExecutor.INSTANCE);
   private final Set<Connection> connections = ConcurrentHashMap.newKeySet();
   private final Map<String, ReadCounters> reads = new ConcurrentHashMap<>();
@@ -104,23 +104,8 @@ public final class LaneServer implements AutoCloseable {
   private final LongAdder peerStale = new LongAdder();
   private final LaneLatencies latencies = new LaneLatencies();
 
-  /**
-   * Opens the lane at a claimed endpoint, which it closes with itself.
-   *
-   * @throws LaneStartException when the socket or the port cannot be listened on
-   */
-  public static LaneServer open(LaneEndpoint endpoint, Settings settings, LaneServices services) {
-    LaneServer server = new LaneServer(endpoint, settings, services);
-    try {
-      server.listen();
-      return server;
-    } catch (LaneStartException e) {
-      server.close();
-      throw e;
-    }
-  }
-
-  private LaneServer(LaneEndpoint endpoint, Settings settings, LaneServices services) {
+  /** Prepares the lane at a claimed endpoint, which it closes with itself. */
+  public LaneServer(LaneEndpoint endpoint, Settings settings, LaneServices services) {
     this.datasets = settings.datasets();
     this.limits = LaneLimits.of(settings);
     this.services = services;
@@ -155,7 +140,12 @@ public final class LaneServer implements AutoCloseable {
     return executor;
   }
 
-  private void listen() {
+  /**
+   * Lets trainers and other nodes in: what answers them must be there by now. Call it once.
+   *
+   * @throws LaneStartException when a socket or the port cannot be listened on
+   */
+  public void listen() {
     endpoint.sockets().forEach(this::listen);
     TcpPort port = endpoint.port();
     if (port == null) {
@@ -399,7 +389,7 @@ public final class LaneServer implements AutoCloseable {
 
   /** The store of the data set that a peer's keys belong to. */
   RecordStore store(PeerMessage.KeySpace keys) {
-    return services.stores().of(keys.backups(), KeySpaces.tier(keys));
+    return services.stores().of(keys.backups(), PeerKeys.tier(keys));
   }
 
   Fills fills() {

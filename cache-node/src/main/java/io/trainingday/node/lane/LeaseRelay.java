@@ -7,8 +7,8 @@ import io.trainingday.lane.PeerMessage.PeerCloseHolder;
 import io.trainingday.lane.PeerMessage.PeerRelease;
 import io.trainingday.lane.PeerMessage.PeerRenew;
 import io.trainingday.node.fill.Fills;
-import io.trainingday.node.peer.KeySpaces;
 import io.trainingday.node.peer.Peer;
+import io.trainingday.node.peer.PeerKeys;
 import io.trainingday.node.peer.Peers;
 import io.trainingday.node.store.RecordStore;
 import java.util.ArrayList;
@@ -91,7 +91,7 @@ final class LeaseRelay {
         (told, own) ->
             told.peer.tell(
                 message.of(
-                    KeySpaces.of(own.get(0).key, store),
+                    PeerKeys.of(own.get(0).key, store),
                     holder,
                     own.stream().mapToLong(lease -> lease.key.index()).toArray(),
                     own.stream().mapToLong(lease -> lease.key.sampleVersion()).toArray(),

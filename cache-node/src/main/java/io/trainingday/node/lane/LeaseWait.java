@@ -4,6 +4,7 @@ import io.netty.channel.EventLoop;
 import io.trainingday.grid.SampleKey;
 import io.trainingday.node.fill.Fills;
 import io.trainingday.node.fill.MissAnswer;
+import io.trainingday.node.fill.Waiter;
 import io.trainingday.node.store.RecordStore;
 import java.util.HashMap;
 import java.util.Map;
@@ -36,7 +37,7 @@ final class LeaseWait {
   private final long holder;
   private final EventLoop thread;
   private final Reader reader;
-  private final Map<Integer, Fills.Waiter> waiters = new HashMap<>();
+  private final Map<Integer, Waiter> waiters = new HashMap<>();
   private @Nullable Future<?> timeout;
   private boolean ended;
 
@@ -54,7 +55,7 @@ final class LeaseWait {
       if (reader.isDue()) {
         break;
       }
-      Fills.Waiter waiter = answer -> thread.execute(() -> answered(i, answer));
+      Waiter waiter = answer -> thread.execute(() -> answered(i, answer));
       waiters.put(i, waiter);
       MissAnswer answer = fills.await(store, reader.key(i), holder, waiter);
       if (answer.kind() != MissAnswer.Kind.LEASED_TO_OTHER) {

@@ -2,8 +2,8 @@ package io.trainingday.node.lane;
 
 import io.trainingday.grid.SampleKey;
 import io.trainingday.lane.PeerMessage.PeerRead;
-import io.trainingday.node.peer.KeySpaces;
 import io.trainingday.node.peer.Peer;
+import io.trainingday.node.peer.PeerKeys;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Set;
@@ -52,7 +52,7 @@ final class OwnerCalls {
     open.add(call);
     call.send(
         new PeerRead(
-            KeySpaces.of(batch.key(positions[0]), batch.dataset.store()),
+            PeerKeys.of(batch.key(positions[0]), batch.dataset.store()),
             lease,
             batch.dataset.verify(),
             places instanceof HeadPlaces,

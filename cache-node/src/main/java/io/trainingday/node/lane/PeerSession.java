@@ -17,7 +17,7 @@ import io.trainingday.lane.PeerMessage.PeerRelease;
 import io.trainingday.lane.PeerMessage.PeerRenew;
 import io.trainingday.node.fill.Fills;
 import io.trainingday.node.ownership.OwnershipTable;
-import io.trainingday.node.peer.KeySpaces;
+import io.trainingday.node.peer.PeerKeys;
 import io.trainingday.node.peer.Ping;
 import io.trainingday.node.peer.Pong;
 import io.trainingday.node.store.RecordStore;
@@ -42,15 +42,20 @@ final class PeerSession {
 
   private final LaneServer server;
   private final ChannelHandlerContext context;
+  private final boolean wantsOldestFormat;
   private final Map<Long, Long> holders = new HashMap<>();
   private final Map<Long, PeerStream> reads = new HashMap<>();
   private final Set<Long> turns = new LinkedHashSet<>();
   private @Nullable UUID peer;
   private boolean turnDue;
 
-  PeerSession(LaneServer server, ChannelHandlerContext context) {
+  /**
+   * @param wantsOldestFormat whether the node is of the release before and reads no newer records
+   */
+  PeerSession(LaneServer server, ChannelHandlerContext context, boolean wantsOldestFormat) {
     this.server = server;
     this.context = context;
+    this.wantsOldestFormat = wantsOldestFormat;
     context.channel().config().setWriteBufferWaterMark(UNSENT);
   }
 
@@ -139,6 +144,7 @@ final class PeerSession {
             context,
             requestId,
             request,
+            wantsOldestFormat,
             request.lease() ? holder(request.holder()) : 0,
             () -> giveTurn(requestId));
     if (reads.putIfAbsent(requestId, stream) != null) {
@@ -214,7 +220,7 @@ final class PeerSession {
   }
 
   private PeerFillReply fill(PeerFill fill) {
-    SampleKey key = KeySpaces.key(fill.keys(), fill.index(), fill.sampleVersion());
+    SampleKey key = PeerKeys.key(fill.keys(), fill.index(), fill.sampleVersion());
     OwnershipTable table = server.ownership().table(fill.keys().backups());
     if (!fill.copy() && !table.primary(table.partition(key.index())).local()) {
       return new PeerFillReply(PeerFillResult.NOT_OWNER, "");
@@ -248,7 +254,7 @@ final class PeerSession {
       server
           .fills()
           .renew(
-              KeySpaces.key(renew.keys(), renew.indices()[i], renew.sampleVersions()[i]),
+              PeerKeys.key(renew.keys(), renew.indices()[i], renew.sampleVersions()[i]),
               holder,
               renew.leases()[i]);
     }
@@ -260,7 +266,7 @@ final class PeerSession {
       server
           .fills()
           .release(
-              KeySpaces.key(release.keys(), release.indices()[i], release.sampleVersions()[i]),
+              PeerKeys.key(release.keys(), release.indices()[i], release.sampleVersions()[i]),
               holder,
               release.leases()[i]);
     }

@@ -6,11 +6,12 @@ import io.trainingday.lane.PeerMessage.PeerRead;
 import io.trainingday.lane.PeerMessage.PeerStatus;
 import io.trainingday.node.fill.MissAnswer;
 import io.trainingday.node.ownership.OwnershipTable;
-import io.trainingday.node.peer.KeySpaces;
+import io.trainingday.node.peer.PeerKeys;
 import io.trainingday.node.store.RecordSink;
 import io.trainingday.node.store.RecordStore;
 import io.trainingday.node.traces.Fate;
 import io.trainingday.record.RecordChecksum;
+import io.trainingday.record.RecordFormat;
 import io.trainingday.record.RecordLayout;
 import java.nio.ByteBuffer;
 import java.util.ArrayDeque;
@@ -65,6 +66,7 @@ final class PeerStream implements LeaseWait.Reader {
   private final ChannelHandlerContext context;
   private final long requestId;
   private final PeerRead request;
+  private final boolean wantsOldestFormat;
   private final long holder;
   private final Runnable whenReady;
   private final RecordStore store;
@@ -88,6 +90,7 @@ final class PeerStream implements LeaseWait.Reader {
   private boolean over;
 
   /**
+   * @param wantsOldestFormat whether records are turned into the oldest format
    * @param holder of this node's fills, whom leases are given to; of no use without LEASE
    * @param whenReady told when there may be more to write
    */
@@ -96,12 +99,14 @@ final class PeerStream implements LeaseWait.Reader {
       ChannelHandlerContext context,
       long requestId,
       PeerRead request,
+      boolean wantsOldestFormat,
       long holder,
       Runnable whenReady) {
     this.server = server;
     this.context = context;
     this.requestId = requestId;
     this.request = request;
+    this.wantsOldestFormat = wantsOldestFormat;
     this.holder = holder;
     this.whenReady = whenReady;
     store = server.store(request.keys());
@@ -323,7 +328,7 @@ final class PeerStream implements LeaseWait.Reader {
 
   @Override
   public SampleKey key(int i) {
-    return KeySpaces.key(request.keys(), request.indices()[i], request.sampleVersions()[i]);
+    return PeerKeys.key(request.keys(), request.indices()[i], request.sampleVersions()[i]);
   }
 
   @Override
@@ -425,6 +430,11 @@ final class PeerStream implements LeaseWait.Reader {
     if (freshness.isStale(frame.bytes(), frame.recordAt(), i)) {
       return STALE;
     }
+    // A damaged one that nobody has looked at keeps its checksum, by which it is found out.
+    if (wantsOldestFormat
+        && (request.verify() || checksum.matches(frame.bytes(), frame.recordAt(), length))) {
+      RecordFormat.toOldest(frame.bytes(), frame.recordAt(), length);
+    }
     frame.hit(i, length, length);
     if (readKeys != null) {
       readKeys.add(key(i));
@@ -452,6 +462,9 @@ final class PeerStream implements LeaseWait.Reader {
       }
       int headBytes = RecordLayout.bodyStart(bytes, frame.recordAt());
       if (headBytes <= room) {
+        if (wantsOldestFormat) {
+          RecordFormat.headToOldest(bytes, frame.recordAt());
+        }
         frame.hit(i, length, headBytes);
         return WRITTEN;
       }

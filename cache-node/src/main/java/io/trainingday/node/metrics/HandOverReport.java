@@ -8,6 +8,7 @@ import java.util.List;
  * What a node that goes has handed over, and what not.
  *
  * @param millis it took
+ * @param otherNodes there were in the grid to hand over to, at the end
  * @param partitionsWithoutCopy of data sets with backups that no other node has whole
  * @param trainersStaying that were told to go and are still there
  * @param bytesUnderWay of records taken and not yet written or passed on
@@ -15,6 +16,7 @@ import java.util.List;
  */
 public record HandOverReport(
     long millis,
+    int otherNodes,
     int partitionsWithoutCopy,
     int trainersStaying,
     long bytesUnderWay,

@@ -71,7 +71,7 @@ public final class FillForwarder implements AutoCloseable {
 
     PeerFill message() {
       return new PeerFill(
-          KeySpaces.of(key, store),
+          PeerKeys.of(key, store),
           verify,
           false,
           key.index(),

@@ -28,7 +28,7 @@ public final class VictimIndex {
   private static final int MOST_PER_TABLE = 4; // Of so many places, three are taken at most.
 
   private final int maxEntries;
-  private final KeySpaces spaces;
+  private final SpaceNumbers spaces;
   private final Order order;
 
   // Slots. Of a free one, the space is FREE and the length is the next free slot.
@@ -53,7 +53,7 @@ public final class VictimIndex {
    */
   public VictimIndex(long dataset, Policy policy, int maxEntries) {
     this.maxEntries = maxEntries;
-    spaces = new KeySpaces(dataset);
+    spaces = new SpaceNumbers(dataset);
     order =
         switch (policy) {
           case LRU -> new LruOrder();
@@ -167,7 +167,7 @@ public final class VictimIndex {
 
   private int find(SampleKey key) {
     int space = spaces.of(key);
-    return space == KeySpaces.UNKNOWN ? Order.NONE : find(space, key.index());
+    return space == SpaceNumbers.UNKNOWN ? Order.NONE : find(space, key.index());
   }
 
   private int find(int space, long index) {

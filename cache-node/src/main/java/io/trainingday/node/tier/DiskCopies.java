@@ -6,7 +6,7 @@ import io.trainingday.lane.PeerMessage.PeerFillReply;
 import io.trainingday.lane.PeerMessage.PeerFillResult;
 import io.trainingday.node.ownership.Member;
 import io.trainingday.node.ownership.Ownership;
-import io.trainingday.node.peer.KeySpaces;
+import io.trainingday.node.peer.PeerKeys;
 import io.trainingday.node.peer.Peers;
 import io.trainingday.node.store.RecordStore;
 import java.nio.ByteBuffer;
@@ -100,7 +100,7 @@ final class DiskCopies {
               .of(holder)
               .fill(
                   new PeerFill(
-                      KeySpaces.of(key, store),
+                      PeerKeys.of(key, store),
                       true,
                       true,
                       key.index(),

@@ -2,6 +2,7 @@ package io.trainingday.node.tier;
 
 import io.trainingday.grid.GridCaches;
 import io.trainingday.grid.SampleKey;
+import io.trainingday.node.background.Worker;
 import io.trainingday.node.capacity.Capacity;
 import io.trainingday.node.disk.DiskStore;
 import io.trainingday.node.ownership.Ownership;
@@ -16,9 +17,6 @@ import java.util.List;
 import java.util.Map;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.LongAdder;
-import java.util.concurrent.locks.Condition;
-import java.util.concurrent.locks.LockSupport;
-import java.util.concurrent.locks.ReentrantLock;
 import java.util.function.Consumer;
 import java.util.function.Function;
 import org.slf4j.Logger;
@@ -47,13 +45,10 @@ final class DiskSweeper implements AutoCloseable {
   private final Holdings holdings;
   private final Backfill backfill;
   private final LongAdder reclaimed = new LongAdder();
-  private final Thread thread = new Thread(this::run, "disk-sweeper");
-  private final ReentrantLock lock = new ReentrantLock();
-  private final Condition changed = lock.newCondition();
-  private boolean woken;
+  private final Worker worker = new Worker("disk-sweeper", NANOS_BETWEEN_PASSES, this::work);
   private volatile Consumer<SampleKey> evicted = unused -> {};
   private volatile boolean moved = true;
-  private volatile boolean closed;
+  private boolean countedAtStart;
   private volatile long searchedForRoomNanos;
   private volatile boolean foundNoRoom;
   private volatile List<Capacity.Use> uses = List.of();
@@ -72,7 +67,6 @@ final class DiskSweeper implements AutoCloseable {
     this.backfill = backfill;
     this.usefulness =
         new Usefulness(reach, ownership.table(0).partitions(), this::held, System::nanoTime);
-    thread.setDaemon(true);
   }
 
   /** The partitions that are this node's, or will be once they have arrived. */
@@ -95,19 +89,13 @@ final class DiskSweeper implements AutoCloseable {
           moved = true;
           wake();
         });
-    thread.start();
+    worker.start();
   }
 
   /** Says that records may have become unreachable. */
   void wake() {
     foundNoRoom = false;
-    lock.lock();
-    try {
-      woken = true;
-      changed.signalAll();
-    } finally {
-      lock.unlock();
-    }
+    worker.wake();
   }
 
   /** Records dropped since the start. */
@@ -120,20 +108,15 @@ final class DiskSweeper implements AutoCloseable {
     return uses;
   }
 
-  private void run() {
-    try {
+  private void work(boolean woken) {
+    if (!countedAtStart) {
+      countedAtStart = true;
       count();
-    } catch (RuntimeException failure) {
-      LOG.warn("What is on disk is not known to the other nodes yet", failure);
+      return;
     }
-    while (!closed) {
-      boolean urgent = awaitTurn();
-      if (!closed) {
-        int pausePerWork = urgent ? PAUSE_PER_WORK_WHEN_WOKEN : PAUSE_PER_WORK;
-        fillUp(pausePerWork);
-        sweep(pausePerWork);
-      }
-    }
+    int pausePerWork = woken ? PAUSE_PER_WORK_WHEN_WOKEN : PAUSE_PER_WORK;
+    fillUp(pausePerWork);
+    sweep(pausePerWork);
   }
 
   /** What came to memory with its partition is to be on disk as well. */
@@ -147,7 +130,7 @@ final class DiskSweeper implements AutoCloseable {
       backfill.run(
           () -> {
             pauses.pause();
-            return !closed;
+            return !worker.isClosed();
           });
     } catch (RuntimeException failure) {
       // What was not written is written after the next move.
@@ -157,34 +140,24 @@ final class DiskSweeper implements AutoCloseable {
 
   /** Tells at once what is there after a start: other nodes may lack it. */
   private void count() {
+    try {
+      countWhatIsThere();
+    } catch (RuntimeException failure) {
+      LOG.warn("What is on disk is not known to the other nodes yet", failure);
+    }
+  }
+
+  private void countWhatIsThere() {
     holdings.countingBegins();
     Count count = new Count();
     boolean all =
         store.forEachKey(
             (key, recordBytes) -> {
               count.add(key, recordBytes);
-              return !closed;
+              return !worker.isClosed();
             });
     if (all) {
       count.tell();
-    }
-  }
-
-  /** Waits until it is time for a pass; true when there is a reason for it. */
-  private boolean awaitTurn() {
-    lock.lock();
-    try {
-      long left = NANOS_BETWEEN_PASSES;
-      while (!woken && !closed && left > 0) {
-        left = changed.awaitNanos(left);
-      }
-      boolean urgent = woken;
-      woken = false;
-      return urgent;
-    } catch (InterruptedException closing) {
-      return false;
-    } finally {
-      lock.unlock();
     }
   }
 
@@ -202,7 +175,7 @@ final class DiskSweeper implements AutoCloseable {
                   count.add(key, recordBytes);
                 }
                 pauses.pause();
-                return !closed;
+                return !worker.isClosed();
               });
       if (all) {
         count.tell();
@@ -232,7 +205,8 @@ final class DiskSweeper implements AutoCloseable {
    */
   long makeRoom(long bytes) {
     long now = System.nanoTime();
-    if (closed || (foundNoRoom && now - searchedForRoomNanos < NANOS_BETWEEN_SEARCHES_FOR_ROOM)) {
+    if (worker.isClosed()
+        || (foundNoRoom && now - searchedForRoomNanos < NANOS_BETWEEN_SEARCHES_FOR_ROOM)) {
       return 0;
     }
     long[] freed = {0};
@@ -242,7 +216,7 @@ final class DiskSweeper implements AutoCloseable {
             evicted.accept(key);
             freed[0] += recordBytes;
           }
-          return !closed && freed[0] < bytes;
+          return !worker.isClosed() && freed[0] < bytes;
         });
     foundNoRoom = freed[0] == 0;
     searchedForRoomNanos = System.nanoTime();
@@ -251,18 +225,7 @@ final class DiskSweeper implements AutoCloseable {
 
   @Override
   public void close() {
-    closed = true;
-    wake();
-    LockSupport.unpark(thread);
-    boolean interrupted = false;
-    while (thread.isAlive() && !interrupted) {
-      try {
-        thread.join();
-      } catch (InterruptedException e) {
-        interrupted = true;
-        Thread.currentThread().interrupt();
-      }
-    }
+    worker.close();
   }
 
   private record Pair(long dataset, long pipeline) {}
@@ -304,9 +267,7 @@ final class DiskSweeper implements AutoCloseable {
     void pause() {
       if (++keys == KEYS_BETWEEN_PAUSES) {
         keys = 0;
-        if (!closed) {
-          LockSupport.parkNanos(DiskSweeper.this, (System.nanoTime() - workBegan) * pausePerWork);
-        }
+        worker.pause((System.nanoTime() - workBegan) * pausePerWork);
         workBegan = System.nanoTime();
       }
     }

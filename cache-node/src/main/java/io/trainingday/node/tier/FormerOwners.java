@@ -9,8 +9,8 @@ import io.trainingday.node.fill.Elsewhere;
 import io.trainingday.node.fill.InFlightBytes;
 import io.trainingday.node.ownership.Member;
 import io.trainingday.node.ownership.Ownership;
-import io.trainingday.node.peer.KeySpaces;
 import io.trainingday.node.peer.Landing;
+import io.trainingday.node.peer.PeerKeys;
 import io.trainingday.node.peer.Peers;
 import io.trainingday.node.store.RecordSink;
 import io.trainingday.node.store.RecordStore;
@@ -183,8 +183,7 @@ final class FormerOwners implements Elsewhere, AutoCloseable {
       } else {
         together
             .computeIfAbsent(
-                new Asked(next, KeySpaces.of(search.key, search.store)),
-                unused -> new ArrayList<>())
+                new Asked(next, PeerKeys.of(search.key, search.store)), unused -> new ArrayList<>())
             .add(search);
       }
     }

@@ -1,6 +1,7 @@
 package io.trainingday.node.tier;
 
 import io.trainingday.grid.SampleKey;
+import io.trainingday.node.background.Worker;
 import io.trainingday.node.capacity.Room;
 import io.trainingday.node.disk.DiskStore;
 import io.trainingday.node.store.RecordStore;
@@ -34,9 +35,8 @@ final class Promoter implements AutoCloseable {
   private final BlockingQueue<Found> found = new ArrayBlockingQueue<>(QUEUE);
   private final LongAdder promoted = new LongAdder();
   private final RecordChecksum checksum = new RecordChecksum();
-  private final Thread thread = new Thread(this::run, "disk-promoter");
+  private final Worker worker = new Worker("disk-promoter", Long.MAX_VALUE, this::promoteFound);
   private volatile long restUntilNanos = System.nanoTime();
-  private volatile boolean closed;
 
   private record Found(RecordStore memory, SampleKey key) {}
 
@@ -45,8 +45,7 @@ final class Promoter implements AutoCloseable {
     this.room = room;
     this.local = local;
     this.maxRecordBytes = maxRecordBytes;
-    thread.setDaemon(true);
-    thread.start();
+    worker.start();
   }
 
   /** Records taken into memory. */
@@ -56,17 +55,15 @@ final class Promoter implements AutoCloseable {
 
   /** A record was read from disk. Never waits. */
   void offer(RecordStore memory, SampleKey key) {
-    if (System.nanoTime() - restUntilNanos > 0) {
-      var unused = found.offer(new Found(memory, key));
+    if (System.nanoTime() - restUntilNanos > 0 && found.offer(new Found(memory, key))) {
+      worker.wake();
     }
   }
 
-  private void run() {
-    while (!closed) {
+  private void promoteFound(boolean woken) {
+    for (Found next = found.poll(); next != null && !worker.isClosed(); next = found.poll()) {
       try {
-        promote(found.take());
-      } catch (InterruptedException closing) {
-        return;
+        promote(next);
       } catch (RuntimeException failure) {
         LOG.debug("a record was not taken into memory", failure);
         rest();
@@ -109,16 +106,6 @@ final class Promoter implements AutoCloseable {
 
   @Override
   public void close() {
-    closed = true;
-    thread.interrupt();
-    boolean interrupted = false;
-    while (thread.isAlive() && !interrupted) {
-      try {
-        thread.join();
-      } catch (InterruptedException e) {
-        interrupted = true;
-        Thread.currentThread().interrupt();
-      }
-    }
+    worker.close();
   }
 }

@@ -14,6 +14,10 @@ import java.util.Optional;
 import java.util.Set;
 import java.util.UUID;
 import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.Executor;
+import java.util.concurrent.LinkedBlockingQueue;
+import java.util.concurrent.ThreadPoolExecutor;
+import java.util.concurrent.TimeUnit;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -29,7 +33,8 @@ import org.jspecify.annotations.Nullable;
  * explains has {@link Reason#UNKNOWN}; the last {@value #MAX_MISSES} missed samples are known.
  *
  * <p>Safe for any number of threads; one lock a data set, held for some hundred nanoseconds.
- * Nothing is called on a hit.
+ * Nothing is called on a hit. What nodes have taken with them counts at once, and is looked through
+ * on a thread that ends when there is nothing to do.
  */
 public final class Traces {
   static final int MAX_MISSES = 1 << 16;
@@ -37,11 +42,13 @@ public final class Traces {
   private static final int MAX_SPACES = 4_096;
   private static final int MAX_DATASETS = 1_024;
   private static final int NOTES_BETWEEN_LOOKS = 1 << 14;
+  private static final long IDLE_SECONDS = 10;
 
   private final Map<Long, DatasetTraces> datasets = new ConcurrentHashMap<>();
   private final @Nullable Ownership ownership;
   private final int maxBackups;
   private final long maxBytes;
+  private final Executor later;
 
   private record Sample(long dataset, long index) {}
 
@@ -56,8 +63,13 @@ public final class Traces {
         }
       };
 
-  // Guarded by this.
+  /** Changes of the grid are taken one after the other, in their order. */
+  private final Object gridLock = new Object();
+
+  // Guarded by gridLock.
   private List<OwnershipTable> seen = List.of();
+
+  // Guarded by this.
   private int notes;
   private volatile @Nullable OwnershipTable newest;
 
@@ -66,16 +78,18 @@ public final class Traces {
 
   /** Remembers, and hears from {@code ownership} which partitions are lost. */
   public Traces(Ownership ownership, int maxBackups) {
-    this(ownership, maxBackups, MAX_BYTES);
+    this(ownership, maxBackups, MAX_BYTES, thread());
   }
 
   /**
    * @param ownership null: nothing is ever lost
+   * @param later looks through what is lost, one task after the other
    */
-  Traces(@Nullable Ownership ownership, int maxBackups, long maxBytes) {
+  private Traces(@Nullable Ownership ownership, int maxBackups, long maxBytes, Executor later) {
     this.ownership = ownership;
     this.maxBackups = maxBackups;
     this.maxBytes = maxBytes;
+    this.later = later;
     if (ownership != null) {
       lookAtGrid(ownership);
       ownership.onChange(() -> lookAtGrid(ownership));
@@ -84,28 +98,48 @@ public final class Traces {
 
   /** For where nothing has to be explained. */
   public static Traces none() {
-    return new Traces(null, 0, 0);
+    return new Traces(null, 0, 0, Runnable::run);
+  }
+
+  private static Executor thread() {
+    ThreadPoolExecutor thread =
+        new ThreadPoolExecutor(
+            1,
+            1,
+            IDLE_SECONDS,
+            TimeUnit.SECONDS,
+            new LinkedBlockingQueue<>(),
+            task -> {
+              Thread created = new Thread(task, "training-day-traces");
+              created.setDaemon(true);
+              return created;
+            });
+    thread.allowCoreThreadTimeOut(true);
+    return thread;
   }
 
   /** The grid's placement has changed: which partitions have nobody left who held them? */
-  private synchronized void lookAtGrid(Ownership grid) {
-    List<OwnershipTable> now = new ArrayList<>();
-    List<Loss> more = new ArrayList<>();
-    for (int backups = 0; backups <= maxBackups; backups++) {
-      OwnershipTable table = grid.table(backups);
-      now.add(table);
-      if (!seen.isEmpty()) {
-        BitSet lost = lost(seen.get(backups), table);
-        if (!lost.isEmpty()) {
-          more.add(new Loss(backups, table.partitions(), lost));
+  private void lookAtGrid(Ownership grid) {
+    synchronized (gridLock) {
+      List<OwnershipTable> now = new ArrayList<>();
+      List<Loss> more = new ArrayList<>();
+      for (int backups = 0; backups <= maxBackups; backups++) {
+        OwnershipTable table = grid.table(backups);
+        now.add(table);
+        if (!seen.isEmpty()) {
+          BitSet lost = lost(seen.get(backups), table);
+          if (!lost.isEmpty()) {
+            more.add(new Loss(backups, table.partitions(), lost));
+          }
         }
       }
+      if (!more.isEmpty()) {
+        datasets.values().forEach(dataset -> dataset.lose(more));
+        later.execute(() -> datasets.values().forEach(DatasetTraces::settle));
+      }
+      seen = now;
+      newest = now.get(0);
     }
-    if (!more.isEmpty()) {
-      datasets.values().forEach(dataset -> dataset.lose(more));
-    }
-    seen = now;
-    newest = now.get(0);
   }
 
   private static BitSet lost(OwnershipTable before, OwnershipTable now) {

@@ -4,9 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.json.JsonMapper;
-import io.trainingday.bench.BenchCommand;
-import java.io.PrintWriter;
-import java.io.StringWriter;
+import io.trainingday.bench.BenchRun;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -17,7 +15,6 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
-import picocli.CommandLine;
 
 final class DiskBenchTest {
   private final Path directory;
@@ -31,8 +28,8 @@ final class DiskBenchTest {
     Path disk = Files.createDirectory(directory.resolve("disk"));
     Path report = directory.resolve("report.json");
 
-    Run run =
-        run(
+    BenchRun run =
+        BenchRun.of(
             "disk",
             "--directory",
             disk.toString(),
@@ -47,7 +44,7 @@ final class DiskBenchTest {
             "--report",
             report.toString());
 
-    assertThat(run.exitCode).as(run.err).isZero();
+    assertThat(run.exitCode()).as(run.err()).isZero();
     JsonNode json = new JsonMapper().readTree(report.toFile());
     List<String> rows = new ArrayList<>();
     json.at("/rows")
@@ -62,7 +59,7 @@ final class DiskBenchTest {
             Stream.of("16384 ", "150528 ")
                 .flatMap(size -> Arrays.stream(PathKind.values()).map(kind -> size + kind))
                 .toList());
-    assertThat(run.out).contains("1 × 16,384 B", "1 × 150,528 B", "  disk-fill ", "  lmdb-get ");
+    assertThat(run.out()).contains("1 × 16,384 B", "1 × 150,528 B", "  disk-fill ", "  lmdb-get ");
     assertThat(disk).isEmptyDirectory();
   }
 
@@ -73,7 +70,8 @@ final class DiskBenchTest {
         "--fills 0 | --fills=0 is outside 1..100",
         "--working-set 2GiB | --working-set=2GiB is outside 16MiB..1GiB",
         "--working-set 64g | --working-set=64g: write 64GiB",
-        "--directory /nowhere | --directory=/nowhere is no directory that can be written to; give one",
+        "--directory /nowhere | --directory=/nowhere is no directory that can be written to; give"
+            + " one",
         "--paths memcpy,redis | --paths=redis is none of memcpy, raw-write, raw-read, disk-fill,"
             + " disk-read, ignite-put, ignite-get, lmdb-put, lmdb-get",
       })
@@ -81,22 +79,9 @@ final class DiskBenchTest {
     List<String> arguments = new ArrayList<>(List.of("disk"));
     arguments.addAll(Arrays.asList(option.split(" ", -1)));
 
-    Run run = run(arguments.toArray(String[]::new));
+    BenchRun run = BenchRun.of(arguments.toArray(String[]::new));
 
-    assertThat(run.exitCode).isEqualTo(2);
-    assertThat(run.err).startsWith(problem + System.lineSeparator());
+    assertThat(run.exitCode()).isEqualTo(2);
+    assertThat(run.err()).startsWith(problem + System.lineSeparator());
   }
-
-  private static Run run(String... arguments) {
-    StringWriter out = new StringWriter();
-    StringWriter err = new StringWriter();
-    int exitCode =
-        new CommandLine(new BenchCommand())
-            .setOut(new PrintWriter(out))
-            .setErr(new PrintWriter(err))
-            .execute(arguments);
-    return new Run(exitCode, out.toString(), err.toString());
-  }
-
-  private record Run(int exitCode, String out, String err) {}
 }

@@ -4,13 +4,11 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.json.JsonMapper;
-import io.trainingday.bench.BenchCommand;
+import io.trainingday.bench.BenchRun;
 import io.trainingday.bench.client.RedisPath;
 import io.trainingday.bench.measure.SideBySide;
 import io.trainingday.bench.path.Workload;
 import io.trainingday.bench.report.Report.Row;
-import java.io.PrintWriter;
-import java.io.StringWriter;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -21,7 +19,6 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
-import picocli.CommandLine;
 
 final class LocalBenchTest {
   private final Path directory;
@@ -79,8 +76,8 @@ final class LocalBenchTest {
   void report_holdsTheRowsTheMachineAndTheMethod() throws Exception {
     Path report = directory.resolve("report.json");
 
-    Run run =
-        run(
+    BenchRun run =
+        BenchRun.of(
             "local",
             "--paths",
             "memcpy,heap-map",
@@ -93,8 +90,8 @@ final class LocalBenchTest {
             "--report",
             report.toString());
 
-    assertThat(run.exitCode).as(run.err).isZero();
-    assertThat(run.out).contains("1 × 4,096 B", "64 × 602,112 B", "  heap-map ");
+    assertThat(run.exitCode()).as(run.err()).isZero();
+    assertThat(run.out()).contains("1 × 4,096 B", "64 × 602,112 B", "  heap-map ");
     JsonNode json = new JsonMapper().readTree(report.toFile());
     assertThat(json.at("/rows")).hasSize(2 * 3 * 2);
     assertThat(json.at("/rows/0").properties())
@@ -132,22 +129,9 @@ final class LocalBenchTest {
     List<String> arguments = new ArrayList<>(List.of("local"));
     arguments.addAll(Arrays.asList(option.split(" ", -1)));
 
-    Run run = run(arguments.toArray(String[]::new));
+    BenchRun run = BenchRun.of(arguments.toArray(String[]::new));
 
-    assertThat(run.exitCode).isEqualTo(2);
-    assertThat(run.err).startsWith(problem + System.lineSeparator());
+    assertThat(run.exitCode()).isEqualTo(2);
+    assertThat(run.err()).startsWith(problem + System.lineSeparator());
   }
-
-  private static Run run(String... arguments) {
-    StringWriter out = new StringWriter();
-    StringWriter err = new StringWriter();
-    int exitCode =
-        new CommandLine(new BenchCommand())
-            .setOut(new PrintWriter(out))
-            .setErr(new PrintWriter(err))
-            .execute(arguments);
-    return new Run(exitCode, out.toString(), err.toString());
-  }
-
-  private record Run(int exitCode, String out, String err) {}
 }

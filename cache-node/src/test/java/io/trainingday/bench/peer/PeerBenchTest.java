@@ -2,14 +2,12 @@ package io.trainingday.bench.peer;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
-import io.trainingday.bench.BenchCommand;
+import io.trainingday.bench.BenchRun;
 import io.trainingday.bench.client.RedisPath;
 import io.trainingday.bench.measure.SideBySide;
 import io.trainingday.bench.path.Workload;
 import io.trainingday.bench.report.Report.Row;
 import io.trainingday.config.DataSize;
-import java.io.PrintWriter;
-import java.io.StringWriter;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
@@ -17,7 +15,6 @@ import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
-import picocli.CommandLine;
 
 final class PeerBenchTest {
   @Test
@@ -63,24 +60,20 @@ final class PeerBenchTest {
       delimiter = '|',
       value = {
         "--working-set 1GiB | --working-set=1GiB is outside 16MiB..512MiB",
-        "--working-set much | --working-set=much: write a whole number and a unit: B, KiB, MiB, GiB or"
-            + " TiB",
-        "--paths lane | --paths=lane is none of raw-tcp, lane-tcp, lane-tls, ignite-getAll, redis-mget,"
-            + " hazelcast-getAll",
+        "--working-set much | --working-set=much: write a whole number and a unit: B, KiB, MiB, GiB"
+            + " or TiB",
+        "--paths lane | --paths=lane is none of raw-tcp, lane-tcp, lane-tls, ignite-getAll,"
+            + " redis-mget, hazelcast-getAll",
         "--report /nowhere/r.json | --report=/nowhere/r.json cannot be written; give a file in a"
             + " folder that exists and is writable",
       })
   void option_wrong_isRefusedInWords(String option, String problem) {
     List<String> arguments = new ArrayList<>(List.of("peer"));
     arguments.addAll(Arrays.asList(option.split(" ", -1)));
-    StringWriter err = new StringWriter();
 
-    int exitCode =
-        new CommandLine(new BenchCommand())
-            .setErr(new PrintWriter(err))
-            .execute(arguments.toArray(String[]::new));
+    BenchRun run = BenchRun.of(arguments.toArray(String[]::new));
 
-    assertThat(exitCode).isEqualTo(2);
-    assertThat(err.toString()).startsWith(problem + System.lineSeparator());
+    assertThat(run.exitCode()).isEqualTo(2);
+    assertThat(run.err()).startsWith(problem + System.lineSeparator());
   }
 }

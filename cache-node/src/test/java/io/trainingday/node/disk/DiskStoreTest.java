@@ -212,7 +212,11 @@ final class DiskStoreTest {
       // Room to merge the index's tables stays free, and they are large where records are small.
       double least = bodyBytes < 1_000 ? 0.85 : 0.9;
       assertThat(bytesOf(directory)).isGreaterThan((long) (least * (64 << 20)));
-      assertThat(store.usedBytes()).isCloseTo(bytesOf(directory), withinPercentage(1));
+      // The index removes the files that it has merged in the background.
+      await()
+          .untilAsserted(
+              () ->
+                  assertThat(store.usedBytes()).isCloseTo(bytesOf(directory), withinPercentage(1)));
       assertThat(store.stats().refusedBudget()).isEqualTo(1);
       assertThat(store.stats().records()).isEqualTo(written);
       for (long index = 0; index < written; index += 1 + written / 200) {

@@ -8,7 +8,6 @@ import io.trainingday.grid.SampleKey;
 import io.trainingday.node.capacity.Admission;
 import io.trainingday.node.capacity.Refusal;
 import io.trainingday.node.fill.Fills.Submitted;
-import io.trainingday.node.fill.Fills.Waiter;
 import io.trainingday.node.fill.MissAnswer.Kind;
 import java.time.Duration;
 import java.util.ArrayList;

@@ -2,7 +2,10 @@ package io.trainingday.node.lane;
 
 import static java.nio.ByteOrder.LITTLE_ENDIAN;
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.awaitility.Awaitility.await;
 
+import io.trainingday.config.SettingKey;
+import io.trainingday.grid.SampleKey;
 import io.trainingday.lane.AdminMessage;
 import io.trainingday.lane.LaneException.Code;
 import io.trainingday.lane.LaneMessage;
@@ -14,6 +17,12 @@ import io.trainingday.lane.LaneMessage.Role;
 import io.trainingday.lane.LaneMessage.Shape;
 import io.trainingday.lane.LaneMessage.Status;
 import io.trainingday.lane.LaneMessage.Table;
+import io.trainingday.lane.PeerMessage;
+import io.trainingday.lane.PeerMessage.BatchHead;
+import io.trainingday.lane.PeerMessage.Entry;
+import io.trainingday.lane.PeerMessage.KeySpace;
+import io.trainingday.lane.PeerMessage.PeerRead;
+import io.trainingday.lane.PeerMessage.PeerStatus;
 import io.trainingday.node.CacheNode;
 import io.trainingday.node.TestNodes;
 import io.trainingday.node.ownership.Member;
@@ -30,6 +39,7 @@ import java.util.HexFormat;
 import java.util.List;
 import java.util.Optional;
 import java.util.UUID;
+import org.apache.ignite.Ignition;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
@@ -37,10 +47,11 @@ import org.junit.jupiter.api.TestInfo;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /**
- * The trainer of the release before, by the bytes it sent: it speaks protocol 1 and reads records
- * of format 1 alone.
+ * Trainer and node of the release before, the trainer by the bytes it sent: they speak protocol 1
+ * and read records of format 1 alone.
  */
 class ProtocolBeforeTest {
   /** HELLO as it was: request 1, versions 1 to 1, a trainer that calls itself "before". */
@@ -64,7 +75,12 @@ class ProtocolBeforeTest {
 
   @BeforeAll
   static void launch(@TempDir Path directory) {
-    node = CacheNode.launch(TestNodes.settings(directory).build());
+    node =
+        CacheNode.launch(
+            TestNodes.settings(directory)
+                .set(SettingKey.LANE_TCP_ENABLED, true)
+                .set(SettingKey.LANE_TCP_PORT, TestNodes.freePort())
+                .build());
   }
 
   @AfterAll
@@ -168,6 +184,84 @@ class ProtocolBeforeTest {
     int length = RecordLayout.bodyStart(head, 0) + (int) RecordLayout.bodyLength(head, 0);
     assertThat(RecordLayout.isRecord(head, 0, length)).isTrue();
     return List.of(RecordFormat.of(head, 0));
+  }
+
+  @ParameterizedTest
+  @ValueSource(booleans = {true, false})
+  void recordsOfNewTrainers_areOfFormat1ForTheNodeBefore(boolean verify, TestInfo test)
+      throws Exception {
+    String name = "mixed grid " + test.getDisplayName();
+    List<byte[]> filled = new ArrayList<>();
+    try (RawClient now = RawClient.greeted(node.socket())) {
+      int handle = now.open(name, 10);
+      for (int index = 0; index < 3; index++) {
+        byte[] record = RawClient.record(index, 20);
+        if (index == 1) {
+          RecordFormat.toOldest(ByteBuffer.wrap(record), 0, record.length);
+        }
+        filled.add(record);
+        assertThat(((FillReply) now.fill(handle, index, 0, 0, record)).result())
+            .isEqualTo(FillResult.TAKEN);
+      }
+    }
+    await().until(() -> node.stats().fills().inFlightBytes() == 0);
+    if (!verify) {
+      Damage.flipABit(name, 2);
+    }
+
+    List<ByteBuffer> whole = readAsPeer(name, verify, false);
+    List<ByteBuffer> heads = readAsPeer(name, verify, true);
+
+    for (int index = 0; index < 2; index++) {
+      byte[] expected = filled.get(index);
+      RecordFormat.toOldest(ByteBuffer.wrap(expected), 0, expected.length);
+      ByteBuffer record = whole.get(index);
+      assertThat(RecordCodec.verify(record)).isTrue();
+      assertThat(record.putInt(48, 0)).isEqualTo(ByteBuffer.wrap(expected));
+      int headBytes = RecordLayout.bodyStart(record, 0);
+      ByteBuffer head = heads.get(index);
+      assertThat(RecordFormat.of(head, 0)).isEqualTo(1);
+      // The checksum is one of the whole record.
+      assertThat(head.slice(headBytes - 64, 64)).isEqualTo(record.slice(headBytes - 64, 64));
+    }
+    assertThat(RecordFormat.of(heads.get(2), 0)).isEqualTo(1);
+    assertThat(RecordCodec.verify(whole.get(2)))
+        .as("what nobody checked here is found out over there")
+        .isEqualTo(verify);
+  }
+
+  /** Samples 0 to 2 of a data set, as a node that speaks protocol 1 gets them. */
+  private static List<ByteBuffer> readAsPeer(String name, boolean verify, boolean heads)
+      throws Exception {
+    List<SampleKey> keys = new ArrayList<>();
+    for (int index = 0; index < 3; index++) {
+      keys.add(Damage.storedKey(name, index));
+    }
+    KeySpace space =
+        new KeySpace(
+            keys.get(0).dataset(), keys.get(0).incarnation(), keys.get(0).pipeline(), 0, 0, 0);
+    long[] indices = keys.stream().mapToLong(SampleKey::index).toArray();
+    long[] versions = keys.stream().mapToLong(SampleKey::sampleVersion).toArray();
+    try (RawClient peer = new RawClient(node.laneAddress().orElseThrow())) {
+      assertThat(
+              peer.call(new LaneMessage.Hello(1, 1, Role.PEER, "", "node before"))
+                  .as(HelloReply.class)
+                  .version())
+          .isEqualTo(1);
+      UUID own = Ignition.allGrids().get(0).cluster().localNode().id();
+      peer.call(new PeerMessage.Introduce(UUID.randomUUID(), own)).as(LaneMessage.Done.class);
+      long id = peer.send(new PeerRead(space, false, verify, heads, 0, 0, indices, versions));
+      ByteBuffer body = peer.receiveBody(id);
+      assertThat(BatchHead.read(body).last()).isTrue();
+      List<ByteBuffer> records = new ArrayList<>();
+      for (int i = 0; i < indices.length; i++) {
+        Entry entry = Entry.read(body, indices.length, 1 << 20);
+        assertThat(entry.status()).isEqualTo(PeerStatus.HIT);
+        records.add(body.slice(body.position(), entry.sentBytes()).order(LITTLE_ENDIAN));
+        body.position(body.position() + entry.sentBytes());
+      }
+      return records;
+    }
   }
 
   @Test

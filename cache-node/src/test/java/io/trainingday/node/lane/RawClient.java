@@ -111,6 +111,15 @@ final class RawClient implements AutoCloseable {
     return new Reply(message, payload);
   }
 
+  /** The body of the next frame, whatever it is, which must be of that request. */
+  ByteBuffer receiveBody(long id) throws IOException {
+    Frame frame = Frame.read(read(Frame.HEADER_BYTES), Integer.MAX_VALUE);
+    if (frame.requestId() != id) {
+      throw new AssertionError("expected the reply to " + id + ", got " + frame);
+    }
+    return read(frame.bodyBytes());
+  }
+
   /** Whether the node has closed the connection; waits for it or for a byte. */
   boolean isClosedByNode() throws IOException {
     return channel.read(ByteBuffer.allocate(1)) < 0;

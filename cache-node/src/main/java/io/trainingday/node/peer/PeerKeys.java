@@ -6,10 +6,10 @@ import io.trainingday.lane.PeerMessage.KeySpace;
 import io.trainingday.node.store.RecordStore;
 
 /** Keys as the grid has them and as they travel between nodes. */
-public final class KeySpaces {
+public final class PeerKeys {
   private static final Tier[] TIERS = Tier.values();
 
-  private KeySpaces() {}
+  private PeerKeys() {}
 
   /**
    * What a key has in common with those that differ in index and version alone.

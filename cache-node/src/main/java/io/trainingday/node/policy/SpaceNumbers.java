@@ -9,7 +9,7 @@ import java.util.Map;
 import org.jspecify.annotations.Nullable;
 
 /** Numbers for what keys of one data set have in common beside their index: few, and repeated. */
-final class KeySpaces {
+final class SpaceNumbers {
   static final int UNKNOWN = -1;
 
   private record Space(long incarnation, long pipeline, long sampleVersion, int variant) {}
@@ -22,7 +22,7 @@ final class KeySpaces {
   private @Nullable SampleKey lastKey;
   private int lastNumber = UNKNOWN;
 
-  KeySpaces(long dataset) {
+  SpaceNumbers(long dataset) {
     this.dataset = dataset;
   }
 
