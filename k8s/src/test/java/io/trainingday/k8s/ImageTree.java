@@ -1,5 +1,7 @@
 package io.trainingday.k8s;
 
+import static org.assertj.core.api.Assertions.assertThat;
+
 import java.io.IOException;
 import java.nio.file.FileSystems;
 import java.nio.file.Files;
@@ -7,6 +9,7 @@ import java.nio.file.Path;
 import java.nio.file.PathMatcher;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.regex.MatchResult;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import java.util.stream.Stream;
@@ -18,9 +21,12 @@ import java.util.stream.Stream;
 final class ImageTree {
   private static final Path DOCKERFILE = Path.of("Dockerfile");
   private static final Path ROOT = Path.of("..");
+  private static final Pattern INSTALL =
+      Pattern.compile("install -m ([0-7]+) (\\S+) /image/(\\S*)");
   private static final Pattern LIST = Pattern.compile("\"([^\"]*)\"");
 
   private final Path directory;
+  private final String text;
   private Path work = Path.of("/");
   private String path = "";
   private String user = "";
@@ -33,7 +39,7 @@ final class ImageTree {
    */
   ImageTree(Path directory) throws IOException {
     this.directory = directory;
-    String text = Files.readString(DOCKERFILE).replaceAll("(?m)^#.*\\R", "");
+    text = Files.readString(DOCKERFILE).replaceAll("(?m)^#.*\\R", "");
     String last = text.substring(text.lastIndexOf("\nFROM ")).replaceAll("\\\\\\R\\s*", "");
     for (String line : last.lines().toList()) {
       String[] words = line.trim().split("\\s+", 2);
@@ -61,12 +67,26 @@ final class ImageTree {
       if (stage.equals("wheel")) {
         // Unpacked, a wheel of Python alone is the package's sources.
         copyTree(ROOT.resolve("cache-client/python/src"), target.resolve("python"));
+      } else if (source.equals("/image")) {
+        install(target);
       } else {
         Path file = ROOT.resolve(stage.isEmpty() ? source : source.replaceFirst("^/src/", ""));
         for (Path one : matching(file)) {
           copyTree(one, Files.isDirectory(one) ? target : target.resolve(one.getFileName()));
         }
       }
+    }
+  }
+
+  /** What a stage lays out with modes of its own. */
+  private void install(Path target) throws IOException {
+    List<MatchResult> all = INSTALL.matcher(text).results().toList();
+    assertThat(all).as("install -m in " + DOCKERFILE).isNotEmpty();
+    for (MatchResult one : all) {
+      Path source = ROOT.resolve(one.group(2));
+      Path file = target.resolve(one.group(3)).resolve(source.getFileName());
+      copyTree(source, file);
+      Tool.run("chmod", one.group(1), file.toString());
     }
   }
 

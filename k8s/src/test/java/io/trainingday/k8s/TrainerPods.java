@@ -17,15 +17,15 @@ import java.util.stream.Stream;
 /** Pods of the example Jobs, attached to a release as its notes say. */
 final class TrainerPods {
   /** The Secret with a trainer's token, and its key, as the notes call them. */
-  static final String SECRET = "YOUR-SECRET";
+  static final String SECRET = "training-day-trainer";
 
-  static final String KEY = "YOUR-KEY";
+  static final String KEY = "token";
 
   private static final Path EXAMPLES = Path.of("examples");
   private static final String VOLUME = "training-day";
 
   private final String notes;
-  private final JsonNode snippet;
+  private final List<JsonNode> snippets = new ArrayList<>();
 
   /**
    * Follows the notes of an install.
@@ -34,13 +34,14 @@ final class TrainerPods {
    */
   TrainerPods(String notes) {
     this.notes = notes;
-    List<String> snippet =
-        notes
-            .lines()
-            .dropWhile(line -> !line.strip().equals("spec:") && !line.strip().equals("env:"))
-            .takeWhile(line -> !line.isBlank())
-            .toList();
-    this.snippet = Chart.yaml(String.join("\n", snippet));
+    // Those that follow say what is to be had beside.
+    Matcher found = Pattern.compile("(?m)^   spec:\\R(?:   .*\\R)*").matcher(notes);
+    while (found.find()) {
+      snippets.add(Chart.yaml(found.group()).path("spec"));
+    }
+    if (snippets.isEmpty()) {
+      throw new AssertionError("no snippet in " + notes);
+    }
   }
 
   /** The objects of all example files. */
@@ -62,15 +63,16 @@ final class TrainerPods {
   /** The pod of an example's Job with what the notes say in the place of its claim. */
   ObjectNode attached(String job) throws IOException {
     ObjectNode pod = asItIs(job);
-    JsonNode spec = snippet.path("spec");
-    JsonNode container = spec.isMissingNode() ? snippet : spec.at("/containers/0");
-    container.path("env").forEach(trainer(pod).withArray("/env")::add);
-    if (spec.isMissingNode()) {
+    for (JsonNode snippet : snippets) {
+      snippet.at("/containers/0/env").forEach(trainer(pod).withArray("/env")::add);
+    }
+    JsonNode first = snippets.get(0);
+    if (first.has("volumes")) {
+      volume(pod).removeAll().setAll((ObjectNode) named(first.path("volumes"), VOLUME));
+      inGroups(pod, first.at("/securityContext/supplementalGroups"));
+    } else {
       remove(pod.at("/spec/volumes"));
       remove(trainer(pod).path("volumeMounts"));
-    } else {
-      volume(pod).removeAll().setAll((ObjectNode) named(spec.path("volumes"), VOLUME));
-      inGroups(pod, spec.at("/securityContext/supplementalGroups"));
     }
     return pod;
   }
