@@ -51,6 +51,13 @@ final class Chart {
     return render(template);
   }
 
+  /** The objects of a release with a values file and single values over it, hooks left out. */
+  static Manifests render(Path values, Map<String, String> single) {
+    TemplateCommand template = template(DIRECTORY).withValuesFile(values);
+    single.forEach(template::set);
+    return render(template);
+  }
+
   private static Manifests render(TemplateCommand template) {
     return new Manifests(documents(template.call()));
   }
@@ -65,6 +72,11 @@ final class Chart {
 
   /** What a person reads after the install. */
   static String notes(Path values) {
+    return notes(values, Map.of());
+  }
+
+  /** The same with single values over the file's. */
+  static String notes(Path values, Map<String, String> single) {
     InstallCommand install =
         Helm.install(DIRECTORY.toString())
             .clientOnly()
@@ -73,6 +85,7 @@ final class Chart {
             .withNamespace(NAMESPACE)
             .withKubeVersion(KUBERNETES)
             .withValuesFile(values);
+    single.forEach(install::set);
     String output = install.call().getOutput();
     return output.substring(output.indexOf("NOTES:"));
   }
