@@ -202,7 +202,7 @@ def test_killed_workers_leave_nothing_behind(quiet: LocalNode, name: str) -> Non
     before, ended = left(), node.status()["fills"]["leasesEnded"]
     assert before[:2] == (0, 2)
     resident = []
-    for number in range(30):
+    for number in range(50):
         read = ds.stats().slot_batches
         worker = multiprocessing.get_context("fork").Process(target=work, args=(number,))
         worker.start()

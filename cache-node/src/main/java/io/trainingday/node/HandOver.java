@@ -73,8 +73,9 @@ final class HandOver {
     long forTrainers = Math.min(FOR_TRAINERS.toNanos(), longest.toNanos() / 4);
     await(() -> withoutCopy().isEmpty() || otherNodes() == 0, deadline - forTrainers);
     List<Partition> uncopied = withoutCopy();
-    int staying =
-        lane.sendTrainersAway(Duration.ofNanos(Math.max(0, deadline - System.nanoTime())));
+    // Where no other node is, trainers have nowhere to go.
+    long patience = otherNodes() == 0 ? 0 : Math.max(0, deadline - System.nanoTime());
+    int staying = lane.sendTrainersAway(Duration.ofNanos(patience));
     await(() -> fills.inFlight().bytes() == 0, deadline);
     HandOverReport report =
         new HandOverReport(
