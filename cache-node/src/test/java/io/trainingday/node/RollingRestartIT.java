@@ -21,13 +21,10 @@ import java.util.stream.LongStream;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.extension.ExtendWith;
-import org.slf4j.Logger;
-import org.slf4j.LoggerFactory;
 
 /** All nodes are stopped by SIGTERM and started again, one by one, while a training goes on. */
 @ExtendWith(LocalGridLogs.class)
 class RollingRestartIT {
-  private static final Logger LOG = LoggerFactory.getLogger(RollingRestartIT.class);
   private static final int SAMPLES = 600;
   private static final int BATCH = 50;
   private static final int BATCHES_BETWEEN = 10;
@@ -78,11 +75,9 @@ class RollingRestartIT {
             }
             awaitReads(grid);
           });
-      LOG.info(
-          "{} nodes restarted under {} batches, the longest took {} ms",
-          nodes,
-          batches.get(),
-          Duration.ofNanos(longestNanos.get()).toMillis());
+      System.out.printf(
+          "%d nodes restarted under %d batches, the longest took %d ms%n",
+          nodes, batches.get(), Duration.ofNanos(longestNanos.get()).toMillis());
       assertThat(samples.stats().originLoads()).isEqualTo(loads);
     }
   }
