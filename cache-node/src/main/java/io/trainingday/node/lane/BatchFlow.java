@@ -13,6 +13,7 @@ import java.util.HashSet;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Set;
 import java.util.concurrent.Future;
 import java.util.concurrent.RejectedExecutionException;
@@ -46,7 +47,8 @@ import org.slf4j.LoggerFactory;
  *       lease that falls to the trainer ends the wait: what has come so far goes into the reply.
  *   <li><b>Fetching.</b> Where a record goes may depend on others: of a ragged batch, of whole
  *       records, and of a collated one whose layout is not known. Then other nodes were asked for
- *       heads alone, and now, when everything has its place, for the records.
+ *       heads alone, and now, when everything has its place, for the records; where one of them
+ *       fails, the next copy is.
  *   <li><b>The reply.</b>
  * </ol>
  *
@@ -99,6 +101,9 @@ final class BatchFlow implements LeaseWait.Reader {
   // What is left to do.
   private final IntArrayList again = new IntArrayList();
   private final Map<Integer, Peer> announced = new LinkedHashMap<>();
+
+  /** Announced by a node that went before the record was here: another copy is asked. */
+  private final IntArrayList orphans = new IntArrayList();
 
   private Stage stage = Stage.ASKING;
   private int rounds;
@@ -596,9 +601,13 @@ final class BatchFlow implements LeaseWait.Reader {
   /** Brings the records whose heads are known; false when there is nothing to be done. */
   private boolean fetch() {
     if (stage == Stage.FETCHING && !vanished) {
-      return false;
+      int[] left = orphans.toIntArray();
+      orphans.clear();
+      fetch(left);
+      return !calls.isEmpty();
     }
     stage = Stage.FETCHING;
+    orphans.clear();
     if (late) {
       announced.keySet().forEach(batch::missing);
       announced.clear();
@@ -606,16 +615,29 @@ final class BatchFlow implements LeaseWait.Reader {
     if (!batch.arrange()) {
       return false;
     }
-    Map<Peer, IntArrayList> there = new LinkedHashMap<>();
-    announced.forEach(
-        (i, peer) -> there.computeIfAbsent(peer, unused -> new IntArrayList()).addInt(i));
-    begin(there, batch::places, 0);
+    fetch(announced.keySet().stream().mapToInt(Integer::intValue).toArray());
     vanished = !batch.layDown();
     return vanished || !calls.isEmpty();
   }
 
+  private void fetch(int[] positions) {
+    Map<Peer, IntArrayList> there = new LinkedHashMap<>();
+    for (int i : positions) {
+      there
+          .computeIfAbsent(Objects.requireNonNull(announced.get(i)), unused -> new IntArrayList())
+          .addInt(i);
+    }
+    begin(there, batch::places, 0);
+  }
+
   private void takeFetched(OwnerRead call, int k, int i, Outcome outcome) {
     if (outcome == Outcome.LANDED) {
+      return;
+    }
+    Peer other = outcome == Outcome.UNANSWERED && !late ? owners.toAsk(i) : null;
+    if (other != null) {
+      announced.put(i, other);
+      orphans.addInt(i);
       return;
     }
     announced.remove(i);
