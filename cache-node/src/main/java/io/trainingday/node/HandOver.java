@@ -73,8 +73,9 @@ final class HandOver {
     long forTrainers = Math.min(FOR_TRAINERS.toNanos(), longest.toNanos() / 4);
     await(() -> withoutCopy().isEmpty() || otherNodes() == 0, deadline - forTrainers);
     List<Partition> uncopied = withoutCopy();
-    // Where no other node is, trainers have nowhere to go.
-    long patience = otherNodes() == 0 ? 0 : Math.max(0, deadline - System.nanoTime());
+    // Where no other node is, those that stay have nowhere to go.
+    long left = Math.max(0, deadline - System.nanoTime());
+    long patience = otherNodes() == 0 ? Math.min(forTrainers, left) : left;
     int staying = lane.sendTrainersAway(Duration.ofNanos(patience));
     await(() -> fills.inFlight().bytes() == 0, deadline);
     HandOverReport report =
