@@ -46,8 +46,17 @@ class Pair:
     trust: str
 
 
+@pytest.fixture
+def pair(both: Pair) -> Iterator[Pair]:
+    """Whole again for the next test, when one fails that has killed a node."""
+    yield both
+    for one in both.nodes:
+        if not one.runs:
+            one.start()
+
+
 @pytest.fixture(scope="session")
-def pair(directory: Path) -> Iterator[Pair]:
+def both(directory: Path) -> Iterator[Pair]:
     own = certificates.self_signed(directory, "pair")
     ports = [free_port(), free_port()]
     nodes = [

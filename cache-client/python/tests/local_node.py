@@ -107,6 +107,10 @@ class LocalNode:
         assert self._process is not None
         return self._process.pid
 
+    @property
+    def runs(self) -> bool:
+        return self._process is not None and self._process.poll() is None
+
     def status(self) -> dict[str, Any]:
         """What STATUS says."""
         connection = Connection(Address(self.address, "test"), "", 10)
@@ -129,7 +133,7 @@ class LocalNode:
 
     def stop(self) -> None:
         """Without a word: asked to stop, a node waits for its trainers to leave it."""
-        if self._process is not None and self._process.poll() is None:
+        if self.runs:
             self.kill()
         shutil.rmtree(self.segments, ignore_errors=True)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import multiprocessing
 import os
+import queue
 import random
 import signal
 import threading
@@ -208,7 +209,66 @@ def test_worker_that_dies_is_an_error(cached: Make) -> None:
         os.kill(pid, signal.SIGKILL)
     with pytest.raises(RuntimeError, match="exited unexpectedly"):
         list(iterator)
+    assert_same(list(loader), list(DataLoader(Images(256), 4)))
     loader.close()
+
+
+@pytest.mark.filterwarnings("ignore::training_day.CacheWarning")
+def test_worker_that_dies_between_two_passes_is_replaced(cached: Make) -> None:
+    raw = Images(16)
+    loader = BatchLoader(cached(raw, address="unix:/nonexistent/lane.sock"), 4, num_workers=2)
+    expected = list(DataLoader(raw, 4))
+    assert_same(list(loader), expected)
+    pool = loader._pool
+    assert pool is not None
+    os.kill(pool.pids[0], signal.SIGKILL)
+    deadline = time.monotonic() + 60
+    while pool.lost is None:
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    assert_same(list(loader), expected)
+    loader.close()
+
+
+def test_run_that_begins_while_the_workers_are_lost_is_told(
+    cached: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loader = BatchLoader(cached(Images(16)), 4, num_workers=1)
+    list(loader)
+    pool = loader._pool
+    assert pool is not None
+
+    class Late(loader_module._Run):
+        def __init__(self, *arguments: Any) -> None:
+            super().__init__(*arguments)
+            pool.lost = RuntimeError("lost meanwhile")
+
+    monkeypatch.setattr(loader_module, "_Run", Late)
+    run: Any = iter(loader)
+    assert run._error is pool.lost
+    loader.close()
+
+
+def test_who_collects_a_loader_does_not_wait_for_its_workers(
+    cached: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    closers: queue.Queue[threading.Thread] = queue.Queue()
+    close = Pool.close
+
+    def closed(self: Pool) -> None:
+        closers.put(threading.current_thread())
+        close(self)
+
+    monkeypatch.setattr(Pool, "close", closed)
+    loader = BatchLoader(cached(Images(16)), 4, num_workers=1)
+    list(loader)
+    assert loader._pool is not None
+    del loader
+    gc.collect()
+    closer = closers.get(timeout=30)
+    assert closer is not threading.current_thread()
+    closer.join(30)
+    assert not closer.is_alive()
 
 
 def test_loader_that_nobody_has_any_more_ends_its_thread_and_workers(cached: Make) -> None:

@@ -21,6 +21,7 @@ from local_node import LocalNode, free_port
 from proxy import Proxy
 from same import assert_same
 from sets import Images
+from test_failover import TAKEN_OUT, denied
 from test_training import frame, hello
 from torch.utils.data import DataLoader
 
@@ -357,6 +358,36 @@ def test_notice_is_heard_while_nothing_is_asked(tmp_path: Path) -> None:
             connection.listen()
 
 
+@pytest.mark.parametrize("how", ["as it is", "as other versions of Python say it"])
+def test_farewell_is_heard_when_a_request_cannot_be_sent(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, how: str
+) -> None:
+    own, ended = certificates.self_signed(tmp_path, "own"), threading.Event()
+
+    def handle(made: socket.socket) -> None:
+        secure = _encrypted(made, own)
+        secure.sendall(frame(messages.HELLO, _request(secure), hello()))
+        if how == "as it is":
+            secure.recv(1)
+        secure.sendall(denied())
+        secure.close()  # What has come and was not read makes it a reset.
+        ended.set()
+
+    def write(part: Any) -> int:
+        assert ended.wait(60)
+        raise BrokenPipeError("Broken pipe")
+
+    with TlsServer(handle) as server:
+        connection = _to(server, own, timeout=60)
+        channel: Any = connection._channel
+        if how != "as it is":
+            monkeypatch.setattr(channel._secure, "write", write)
+        for _ in range(2):
+            with pytest.raises(LaneError, match=TAKEN_OUT):
+                connection.call(messages.STATUS, b"", bytes(64 << 20))
+            assert not connection.is_open
+
+
 FILES: dict[str, tuple[Callable[[Path, Identity, Identity], dict[str, Optional[str]]], str]] = {
     "no such file": (
         lambda d, a, b: {"tls_trust": f"{d}/nowhere"},
@@ -545,6 +576,22 @@ def test_variable_that_is_taken_away_does_not_end_tls(
     attachment = Attachment("tcp://127.0.0.1:1")
     monkeypatch.delenv(TRUST_VARIABLE)
     assert attachment._shown(Address("tcp://127.0.0.1:1", "test")).tls is not None
+
+
+def test_files_that_break_twice_are_said_twice(tmp_path: Path, name: str) -> None:
+    own, nobody = certificates.self_signed(tmp_path, "own"), "tcp://127.0.0.1:1"
+    trust = tmp_path / "trust.pem"
+    trust.write_text(_text(own.certificate))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", CacheWarning)
+        ds = CachedDataset(Images(4), name, address=nobody, tls_trust=trust)
+    attachment = ds._samples().attachment
+    for hand in ("one", "other"):
+        trust.write_text(f"renewed by the {hand} hand")
+        with pytest.warns(CacheWarning, match="certificates cannot be renewed"):
+            attachment._said_at.clear()  # As if it were long ago.
+            attachment._shown(Address(nobody, "test"))
+    attachment.close()
 
 
 def test_files_that_break_in_training_are_no_error_in_new_workers(

@@ -381,7 +381,9 @@ class Attachment:
                 self._denied = False
                 self._take(fresh)
                 if denied:
-                    self._warn("denied", f"the cache node at {home} has taken us again: {why}")
+                    self._warn(
+                        "denied", f"the cache node at {home} has taken us again, after this: {why}"
+                    )
                 return
         if current is not None and not current.is_going:
             return

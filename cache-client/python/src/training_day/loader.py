@@ -147,8 +147,13 @@ class BatchLoader:
             self._own_process()
         if self._current is not None:
             self._current.close()
-        self._current = _Run(self, next(self._epochs))
-        return self._current
+        if self._pool is not None and self._pool.lost is not None:
+            self._pool.close()
+            self._pool = None
+        run = self._current = _Run(self, next(self._epochs))
+        if self._pool is not None and self._pool.lost is not None:
+            run.broken(self._pool.lost)  # Lost meanwhile, when there was no run to be told.
+        return run
 
     def set_epoch(self, epoch: int) -> None:
         """Of the data set and of a sampler that has one."""
@@ -168,8 +173,13 @@ class BatchLoader:
             self._attached.want_slots(self, 0)
 
     def __del__(self) -> None:
-        if self.__dict__.get("_pid") == os.getpid():
-            self.close()
+        if self.__dict__.get("_pid") != os.getpid():
+            return
+        # Any thread may be the one that collects.
+        pool, self._pool = self._pool, None
+        if pool is not None:
+            pool.close_aside()
+        self.close()
 
     # For a run.
 

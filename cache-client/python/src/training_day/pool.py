@@ -6,6 +6,7 @@ import os
 import pickle
 import queue
 import random
+import sys
 import threading
 import time
 from collections.abc import Sequence
@@ -109,6 +110,8 @@ class Pool:
         self._processes = []
         self._pid = os.getpid()
         self._closing = False
+        self.lost: Optional[BaseException] = None
+        """Why it makes no more batches; None while it does."""
         for number, tasks in enumerate(self._tasks):
             process = context.Process(
                 target=_work,
@@ -138,12 +141,13 @@ class Pool:
             try:
                 result = self._results.get(timeout=_POLL_SECONDS)
             except queue.Empty:
-                if self._dead() and not self._closing:
-                    self._broken(RuntimeError(self._dead()))
+                dead = self._dead()
+                if dead:
+                    self._end(dead)
                     return
                 continue
             except Exception as e:
-                self._lost(e)
+                self._end_after(e)
                 return
             epoch, place, content, hits = result
             try:
@@ -151,15 +155,19 @@ class Pool:
                 data = pickle.loads(content)
                 self._take(epoch, place, data, hits)
             except Exception as e:
-                self._lost(e)
+                self._end_after(e)
                 return
             del result, content, data
 
-    def _lost(self, error: Exception) -> None:
+    def _end_after(self, error: Exception) -> None:
         time.sleep(_POLL_SECONDS / 10)  # Until it is seen that a worker is dead, if one is.
+        self._end(self._dead() or f"a batch of a worker process was lost: {error!r}")
+
+    def _end(self, why: str) -> None:
+        """Nobody collects batches any more."""
         if not self._closing:
-            why = self._dead() or f"a batch of a worker process was lost: {error!r}"
-            self._broken(RuntimeError(why))
+            self.lost = RuntimeError(why)
+            self._broken(self.lost)
 
     def _dead(self) -> str:
         pids = [str(p.pid) for p in self._processes if not p.is_alive()]
@@ -172,9 +180,19 @@ class Pool:
         for tasks in self._tasks:
             tasks.put(None)
         for process in self._processes:
-            process.join(5)
+            process.join(0 if self.lost else 5)
             if process.is_alive():
                 process.terminate()
         for tasks in (*self._tasks, self._results):
             tasks.cancel_join_thread()
             tasks.close()
+
+    def close_aside(self) -> None:
+        """Closes it in a thread of its own, for who must not wait for workers."""
+        # A thread that is begun while the interpreter ends may never run, and whoever begins it
+        # waits for it. The workers are ended before that, as all daemons.
+        if not sys.is_finalizing():
+            try:
+                threading.Thread(target=self.close, daemon=True).start()
+            except RuntimeError:
+                pass

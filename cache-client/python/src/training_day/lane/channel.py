@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import select
 import socket
 import ssl
 import struct
@@ -187,20 +186,6 @@ class _TlsChannel(Channel):
             raise ConnectionError("the connection is closed") from None
         except ssl.SSLError as e:
             raise self._failure(_problem(e)) from None
-        except OSError as e:
-            raise self._last_words() or e from None
-
-    def _last_words(self) -> Optional[OSError]:
-        """A node that does not accept our certificate says so when the handshake is over here, and
-        closes: what we send then meets a closed connection."""
-        try:
-            if select.select([self._secure], [], [], 0)[0]:
-                self._receive(memoryview(bytearray(1)))
-        except ConnectionError as e:
-            return e if str(e).startswith("TLS") else None
-        except (OSError, ValueError):
-            pass
-        return None
 
 
 def _problem(e: ssl.SSLError) -> str:

@@ -186,13 +186,15 @@ class Connection:
     def _hear_farewell(self, channel: Channel) -> None:
         """What the node said before it closed may be here, though nothing can be sent any more.
 
-        Raises LaneError with it.
+        Raises LaneError with it. A node that does not accept our certificate says so in TLS, when
+        the handshake is over here: an OSError with that.
         """
         try:
             self._got += channel.receive_at_hand(memoryview(self._head)[self._got :])
             self._take_notices()
-        except OSError:
-            pass
+        except OSError as e:
+            if str(e).startswith("TLS"):
+                raise
         self._raise_farewell()
 
     def _raise_farewell(self) -> None:

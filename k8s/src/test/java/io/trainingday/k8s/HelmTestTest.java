@@ -75,6 +75,17 @@ class HelmTestTest {
         .endsWith("exit 1");
   }
 
+  /** Each look at a silent node takes its time, and the pod may live for 290 s. */
+  @Test
+  void node_thatIsSilentIsNamedBeforeThePodIsEnded() throws IOException, InterruptedException {
+    tool("timeout", "echo look >>\"$0.looks\"; exit 124");
+    assertThat(run("SECONDS", "240"))
+        .contains(
+            "127.0.0.1:  (no answer on port %d within 5 s)".formatted(node.getAddress().getPort()))
+        .endsWith("exit 1");
+    assertThat(work.resolve("timeout.looks")).hasContent("look\n");
+  }
+
   @Test
   void grid_withoutNodesFails() throws IOException, InterruptedException {
     tool("getent", "exit 2");
@@ -82,7 +93,7 @@ class HelmTestTest {
     assertThat(asked).hasValue(0);
   }
 
-  private String run() throws IOException, InterruptedException {
+  private String run(String... variable) throws IOException, InterruptedException {
     Path values = work.resolve("values.yaml");
     Files.writeString(
         values,
@@ -97,6 +108,9 @@ class HelmTestTest {
     ProcessBuilder builder =
         new ProcessBuilder("/bin/bash", "-ec", script).redirectErrorStream(true);
     builder.environment().merge("PATH", work.toString(), (path, own) -> own + ":" + path);
+    if (variable.length > 0) {
+      builder.environment().put(variable[0], variable[1]);
+    }
     Process process = builder.start();
     String said = new String(process.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
     return said + "exit " + process.waitFor();

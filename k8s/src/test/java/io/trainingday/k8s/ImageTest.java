@@ -15,6 +15,8 @@ import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 
 /**
  * The recipe of the image, as far as it can be tried without a registry: its parts and launcher.
@@ -117,6 +119,41 @@ class ImageTest {
     Path tool = work.resolve(name);
     Files.writeString(tool, "#!/bin/bash\n" + script);
     assertThat(tool.toFile().setExecutable(true)).isTrue();
+  }
+
+  /** The disk tier of an image runs on the machine that the image is for. */
+  @ParameterizedTest
+  @CsvSource({"x86_64, linux64, 0", "aarch64, linux-aarch64, 0", "riscv64, linux-riscv64, 2"})
+  void dockerfile_keepsRocksDbOfTheImagesMachine(
+      String machine, String platform, int code, @TempDir Path work)
+      throws IOException, InterruptedException {
+    Path lib = Files.createDirectories(work.resolve("src/cache-node/target/lib"));
+    Files.writeString(lib.resolve("rocksdbjni-1.jar"), "");
+    tool(work, "uname", "echo " + machine);
+    tool(
+        work,
+        "jar",
+        """
+        case $1 in
+          -xf) touch librocksdbjni-{linux64,linux-aarch64,osx-arm64,win64}.so RocksDB.class ;;
+          *) ls >../kept ;;
+        esac
+        """);
+    Matcher step =
+        Pattern.compile("(?m)^RUN (mkdir /rocksdb(?:.*\\\\\n)*.*)")
+            .matcher(Files.readString(Path.of("Dockerfile")));
+    assertThat(step.find()).isTrue();
+    String script = step.group(1).replaceAll(" /(?=rocksdb|src/)", " " + work + "/");
+    ProcessBuilder builder =
+        new ProcessBuilder("/bin/bash", "-c", script).redirectErrorStream(true);
+    builder.environment().merge("PATH", work.toString(), (path, own) -> own + ":" + path);
+    Process process = builder.start();
+    String said = new String(process.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
+    assertThat(process.waitFor()).as(said).isEqualTo(code);
+    if (code == 0) {
+      assertThat(work.resolve("kept"))
+          .hasContent("RocksDB.class\nlibrocksdbjni-%s.so\n".formatted(platform));
+    }
   }
 
   @Test

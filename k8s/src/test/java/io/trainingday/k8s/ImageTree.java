@@ -52,6 +52,8 @@ final class ImageTree {
         default -> {}
       }
     }
+    // As in an image, whatever umask this process has.
+    Tool.run("chmod", "-R", "a+rX", directory.toString());
     if (path.isEmpty() || user.isEmpty() || entryPoint.isEmpty()) {
       throw new IllegalStateException(DOCKERFILE + " names no PATH, USER or ENTRYPOINT: " + last);
     }

@@ -2,18 +2,24 @@ package io.trainingday.k8s;
 
 import java.io.IOException;
 import java.util.List;
+import java.util.concurrent.atomic.AtomicInteger;
 
 /**
  * The network of pods: each has a network namespace and an address of its own, all are plugged into
  * a switch, where the kubelet is. Nothing of it is connected to the network of the machine.
  */
 final class PodNetwork implements AutoCloseable {
-  private static final String PREFIX = "td-pods-";
+  /** What names begin with, before the id of the process that made them. */
+  static final String PREFIX = "td-pods-";
+
   private static final String NETWORK = "10.79.0.";
   private static final int KUBELET = 1;
   private static final int LAST = 254;
 
-  private final String name = PREFIX + ProcessHandle.current().pid() + "-";
+  private static final AtomicInteger NETWORKS = new AtomicInteger();
+
+  private final String name =
+      PREFIX + ProcessHandle.current().pid() + "-" + NETWORKS.incrementAndGet() + "-";
   private final String hub = name + "hub";
   private int last = KUBELET;
 
@@ -27,10 +33,19 @@ final class PodNetwork implements AutoCloseable {
 
   PodNetwork() {
     removeAbandoned();
-    ip("netns", "add", hub);
-    ip("-n", hub, "link", "add", "pods", "type", "bridge");
-    ip("-n", hub, "address", "add", NETWORK + KUBELET + "/24", "dev", "pods");
-    ip("-n", hub, "link", "set", "pods", "up");
+    try {
+      ip("netns", "add", hub);
+      ip("-n", hub, "link", "add", "pods", "type", "bridge");
+      ip("-n", hub, "address", "add", NETWORK + KUBELET + "/24", "dev", "pods");
+      ip("-n", hub, "link", "set", "pods", "up");
+    } catch (IllegalStateException failure) {
+      try {
+        close();
+      } catch (IllegalStateException late) {
+        failure.addSuppressed(late);
+      }
+      throw failure;
+    }
   }
 
   /** A place with an address that no pod has had before. */
@@ -77,12 +92,8 @@ final class PodNetwork implements AutoCloseable {
   /** Namespaces of pods end with it; processes in them must have ended. */
   @Override
   public void close() {
-    removeAll(name);
-  }
-
-  private static void removeAll(String beginning) {
     for (String namespace : namespaces()) {
-      if (namespace.startsWith(beginning)) {
+      if (namespace.startsWith(name)) {
         ip("netns", "delete", namespace);
       }
     }
@@ -91,13 +102,19 @@ final class PodNetwork implements AutoCloseable {
   /** Those of tests that were killed. */
   private static void removeAbandoned() {
     for (String namespace : namespaces()) {
-      if (namespace.matches(PREFIX + "[0-9]+-.*")) {
-        String owner = namespace.substring(PREFIX.length()).split("-", -1)[0];
-        if (ProcessHandle.of(Long.parseLong(owner)).isEmpty()) {
-          ip("netns", "delete", namespace);
-        }
+      if (isAbandoned(namespace)) {
+        ip("netns", "delete", namespace);
       }
     }
+  }
+
+  /** Whether this is a name that begins with the prefix and the id of a process that has ended. */
+  static boolean isAbandoned(String name) {
+    if (!name.matches(PREFIX + "[0-9]+-.*")) {
+      return false;
+    }
+    String owner = name.substring(PREFIX.length()).split("-", -1)[0];
+    return ProcessHandle.of(Long.parseLong(owner)).isEmpty();
   }
 
   private static List<String> namespaces() {
@@ -112,7 +129,7 @@ final class PodNetwork implements AutoCloseable {
       return Tool.run(command);
     } catch (IOException failure) {
       throw new IllegalStateException(
-          "pods need root and ip (Debian: apt-get install iproute2): " + failure.getMessage(),
+          failure.getMessage() + " (pods need root and ip, Debian: apt-get install iproute2)",
           failure);
     }
   }

@@ -8,6 +8,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.attribute.PosixFilePermissions;
 import java.util.Base64;
+import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
 
@@ -80,8 +81,10 @@ final class PodVolumes {
       return directory;
     }
     readOnly.put(name, true);
-    Files.setPosixFilePermissions(directory, PosixFilePermissions.fromString("rwxr-xr-x"));
-    Files.createDirectory(directory.resolve("..content"));
+    Path content = Files.createDirectory(directory.resolve("..content"));
+    for (Path one : List.of(directory, content)) {
+      Files.setPosixFilePermissions(one, PosixFilePermissions.fromString("rwxr-xr-x"));
+    }
     Files.createSymbolicLink(directory.resolve("..data"), Path.of("..content"));
     if (volume.has("projected")) {
       for (JsonNode source : volume.at("/projected/sources")) {

@@ -11,9 +11,11 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
+import java.nio.file.attribute.PosixFilePermissions;
 import java.util.ArrayList;
 import java.util.Base64;
 import java.util.List;
+import java.util.stream.Stream;
 
 /**
  * A cluster whose pods are processes of this machine, run from their manifests as a kubelet would:
@@ -22,9 +24,10 @@ import java.util.List;
  */
 final class ProcessCluster implements AutoCloseable {
   private static final String DOMAIN = "cluster.local";
+  private static final Path MEMORY = Path.of("/dev/shm");
 
   private final ClusterObjects objects = new ClusterObjects();
-  private final PodNetwork network = new PodNetwork();
+  private final PodNetwork network;
   private final List<RunningPod> pods = new ArrayList<>();
   private final Path work;
   private final Path hosts;
@@ -37,8 +40,31 @@ final class ProcessCluster implements AutoCloseable {
    */
   ProcessCluster(Path work) throws IOException {
     this.work = work;
-    hosts = Files.createTempDirectory(Path.of("/dev/shm"), "td-pods-");
     image = new ImageTree(Files.createDirectory(work.resolve("image")));
+    removeAbandoned();
+    String prefix = PodNetwork.PREFIX + ProcessHandle.current().pid() + "-";
+    hosts = Files.createTempDirectory(MEMORY, prefix);
+    try {
+      network = new PodNetwork();
+    } catch (IllegalStateException failure) {
+      remove(hosts);
+      throw failure;
+    }
+  }
+
+  /** Directories of tests that were killed. */
+  private static void removeAbandoned() throws IOException {
+    try (Stream<Path> all = Files.list(MEMORY)) {
+      all.filter(one -> PodNetwork.isAbandoned(one.getFileName().toString()))
+          .forEach(ProcessCluster::remove);
+    }
+  }
+
+  private static void remove(Path directory) {
+    String said = Tool.print("rm", "-rf", directory.toString());
+    if (!said.isEmpty()) {
+      throw new AssertionError(said);
+    }
   }
 
   /** Adds objects, or puts them in the place of those of their names. */
@@ -113,7 +139,8 @@ final class ProcessCluster implements AutoCloseable {
   }
 
   private Path resolver(RunningPod pod) throws IOException {
-    return Files.createDirectories(work.resolve(pod.name()).resolve("resolver"));
+    Path directory = Files.createDirectories(work.resolve(pod.name()).resolve("resolver"));
+    return Files.setPosixFilePermissions(directory, PosixFilePermissions.fromString("rwxr-xr-x"));
   }
 
   /** Tells all pods the addresses behind each Service. */
@@ -132,6 +159,7 @@ final class ProcessCluster implements AutoCloseable {
       // Whoever reads it meanwhile finds the one or the other.
       Path directory = resolver(asker);
       Path next = Files.writeString(directory.resolve("next"), lines);
+      Files.setPosixFilePermissions(next, PosixFilePermissions.fromString("rw-r--r--"));
       Files.move(next, directory.resolve("hosts"), StandardCopyOption.ATOMIC_MOVE);
     }
   }
@@ -145,11 +173,29 @@ final class ProcessCluster implements AutoCloseable {
             || pod.host().equals(asker.host()));
   }
 
-  /** Kills what runs. */
+  /**
+   * Kills what runs.
+   *
+   * @throws AssertionError if something is left, with all that failed
+   */
   @Override
-  public void close() throws IOException {
-    pods.forEach(RunningPod::close);
-    network.close();
-    Tool.run("rm", "-r", hosts.toString());
+  public void close() {
+    List<Runnable> steps = new ArrayList<>();
+    pods.forEach(pod -> steps.add(pod::close));
+    steps.add(network::close);
+    steps.add(() -> remove(hosts));
+    List<Throwable> failures = new ArrayList<>();
+    for (Runnable step : steps) {
+      try {
+        step.run();
+      } catch (RuntimeException | AssertionError failure) {
+        failures.add(failure);
+      }
+    }
+    if (!failures.isEmpty()) {
+      AssertionError first = new AssertionError(failures.get(0).getMessage(), failures.get(0));
+      failures.stream().skip(1).forEach(first::addSuppressed);
+      throw first;
+    }
   }
 }

@@ -23,9 +23,9 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
 /**
- * A three-node install as the chart renders it, its pods run as processes: they form one grid,
- * serve trainers of other users over the mounted directory and over TCP, and are replaced one by
- * one under a training. Runs after packaging, see the pom.
+ * A three-node install as the chart renders it, its pods run as processes: they form one grid, and
+ * serve trainers of other users over the mounted directory and over TCP. The test tagged slow
+ * replaces them one by one under a training. Runs after packaging, see the pom.
  */
 @Tag("root")
 @Tag("python")
@@ -184,19 +184,20 @@ class RenderedInstallIT {
   private final class Install implements AutoCloseable {
     private final Manifests release;
     private final TrainerPods trainers;
-    private final ProcessCluster cluster = new ProcessCluster(work);
+    private final ProcessCluster cluster;
     private final List<RunningPod> nodes = new ArrayList<>();
 
     Install(Map<String, String> values) throws Exception {
       release = Chart.render(VALUES, values);
       trainers = new TrainerPods(Chart.notes(VALUES, values));
-      cluster.apply(Chart.NAMESPACE, release.all());
-      cluster.applySecret(Chart.NAMESPACE, "training-day-tokens", "tokens", TOKENS);
-      for (String namespace : List.of(TEAM, VISION)) {
-        cluster.apply(namespace, TrainerPods.examples());
-        cluster.applySecret(namespace, TrainerPods.SECRET, TrainerPods.KEY, TOKEN);
-      }
+      cluster = new ProcessCluster(work);
       try {
+        cluster.apply(Chart.NAMESPACE, release.all());
+        cluster.applySecret(Chart.NAMESPACE, "training-day-tokens", "tokens", TOKENS);
+        for (String namespace : List.of(TEAM, VISION)) {
+          cluster.apply(namespace, TrainerPods.examples());
+          cluster.applySecret(namespace, TrainerPods.SECRET, TrainerPods.KEY, TOKEN);
+        }
         for (String host : HOSTS) {
           nodes.add(cluster.run(release.nodes(), Chart.NAMESPACE, "node-of-" + host, host));
         }
@@ -206,10 +207,16 @@ class RenderedInstallIT {
         for (String host : HOSTS) {
           await("one grid")
               .atMost(SOON)
-              .until(() -> metric(host, "training_day_grid_nodes") == HOSTS.size());
+              .untilAsserted(
+                  () ->
+                      assertThat(metric(host, "training_day_grid_nodes")).isEqualTo(HOSTS.size()));
         }
       } catch (Exception | AssertionError failure) {
-        close();
+        try {
+          close();
+        } catch (AssertionError late) {
+          failure.addSuppressed(late);
+        }
         throw failure;
       }
     }
@@ -304,7 +311,7 @@ class RenderedInstallIT {
     }
 
     @Override
-    public void close() throws IOException {
+    public void close() {
       cluster.close();
     }
   }
