@@ -70,6 +70,13 @@ public final class CachedSamples implements AutoCloseable {
       return readOnly.get();
     }
 
+    /** The node has taken a record, so it may again: a token's grants were widened. */
+    void mayFill() {
+      if (readOnly.get()) {
+        readOnly.set(false);
+      }
+    }
+
     /**
      * The node has said so.
      *

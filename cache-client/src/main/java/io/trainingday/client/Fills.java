@@ -125,6 +125,9 @@ final class Fills {
     if (lease != null) {
       opened.session().drop(lease);
     }
+    if (reply.result() == FillResult.TAKEN) {
+      opened.mayFill();
+    }
     (reply.result() == FillResult.TAKEN ? counters.fillsTaken : counters.fillsDropped).increment();
     watch.settled(index, record.remaining(), reply.result(), reply.reason());
     return reply.result();

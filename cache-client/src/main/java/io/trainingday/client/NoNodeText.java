@@ -28,8 +28,9 @@ final class NoNodeText {
             reason.isEmpty() ? "" : ": ",
             reason,
             reason.contains(DENIED)
-                ? "user %s may not write to that socket: take that of your tenant, or have the group of its directory"
-                    .formatted(System.getProperty("user.name"))
-                : "start one with `training-day serve`, or say where it is");
+                ? "uid %s may not write to that socket: take that of your tenant, or have the group of its directory"
+                    .formatted(LaneAddress.userId())
+                : "start one with `training-day serve`, or set %s to where it is"
+                    .formatted(LaneAddress.VARIABLE));
   }
 }

@@ -132,12 +132,15 @@ public record LaneAddress(String text, String source) {
     return port >= 1 && port <= 65_535 ? port : -1;
   }
 
-  /** The numeric user id; a file of the process stands in for getuid, which Java lacks. */
-  private static Object userId() {
+  /**
+   * The numeric user id, the user's name where there is none; a file of the process stands in for
+   * getuid, which Java lacks.
+   */
+  public static String userId() {
     Path process = Path.of("/proc/self");
     Path own = Files.exists(process) ? process : Path.of(System.getProperty("user.home", "/"));
     try {
-      return Files.getAttribute(own, "unix:uid");
+      return String.valueOf(Files.getAttribute(own, "unix:uid"));
     } catch (IOException | UnsupportedOperationException e) {
       return System.getProperty("user.name", "0"); // No Unix: no node has made a default socket.
     }

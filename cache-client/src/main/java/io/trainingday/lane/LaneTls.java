@@ -25,8 +25,11 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * How the lane over TCP is encrypted: TLS 1.3 alone, with certificates from PEM files as they were
- * when it was made; {@link TlsFiles} makes another one when they change, which takes up no session
- * of this one. Immutable, for any number of connections and threads.
+ * when it was made; {@link TlsFiles} makes another one when they change. Immutable, for any number
+ * of connections and threads.
+ *
+ * <p>No session is taken up again: the certificates of one are not judged anew, so who showed one
+ * that has expired since would still come in.
  */
 public final class LaneTls {
   private static final String[] PROTOCOLS = {"TLSv1.3"};
@@ -37,7 +40,6 @@ public final class LaneTls {
   private final @Nullable Own own;
   private final @Nullable X509ExtendedKeyManager keys;
   private final X509ExtendedTrustManager trust;
-  private final SSLContext context;
 
   /** What is shown to the other side. */
   private record Own(List<X509Certificate> chain, PrivateKey key) {}
@@ -58,13 +60,11 @@ public final class LaneTls {
       List<X509Certificate> trusted,
       @Nullable Own own,
       @Nullable X509ExtendedKeyManager keys,
-      X509ExtendedTrustManager trust)
-      throws GeneralSecurityException {
+      X509ExtendedTrustManager trust) {
     this.trusted = trusted;
     this.own = own;
     this.keys = keys;
     this.trust = trust;
-    this.context = context(keys, trust);
   }
 
   /** Trusts whoever shows a certificate that is signed by one in {@code trust}; shows none. */
@@ -142,6 +142,15 @@ public final class LaneTls {
     return context;
   }
 
+  /** For one connection: sessions, and the keys of their tickets, are of a context. */
+  private SSLContext ownContext() {
+    try {
+      return context(keys, trust);
+    } catch (GeneralSecurityException e) {
+      throw new IllegalStateException("this JDK has no TLS", e);
+    }
+  }
+
   private static KeyStore emptyStore() throws IOException, GeneralSecurityException {
     KeyStore store = KeyStore.getInstance("PKCS12");
     store.load(null, null);
@@ -173,7 +182,7 @@ public final class LaneTls {
 
   /** For one connection to a node; its certificate must be one for {@code host}. */
   public SSLEngine client(String host, int port) {
-    SSLEngine engine = context.createSSLEngine(host, port);
+    SSLEngine engine = ownContext().createSSLEngine(host, port);
     SSLParameters parameters = engine.getSSLParameters();
     parameters.setEndpointIdentificationAlgorithm("HTTPS");
     parameters.setProtocols(PROTOCOLS);
@@ -188,7 +197,7 @@ public final class LaneTls {
    * @param clientCertificates whether the other side must show a certificate that is trusted
    */
   public SSLEngine server(boolean clientCertificates) {
-    SSLEngine engine = context.createSSLEngine();
+    SSLEngine engine = ownContext().createSSLEngine();
     SSLParameters parameters = engine.getSSLParameters();
     parameters.setProtocols(PROTOCOLS);
     parameters.setNeedClientAuth(clientCertificates);

@@ -5,16 +5,28 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import io.trainingday.lane.LaneTls.Pem;
 import io.trainingday.lane.TestCertificates.Identity;
+import java.net.Socket;
+import java.nio.ByteBuffer;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.security.cert.CertificateException;
+import java.security.cert.X509Certificate;
+import javax.net.ssl.SSLContext;
+import javax.net.ssl.SSLEngine;
+import javax.net.ssl.SSLEngineResult;
+import javax.net.ssl.SSLEngineResult.HandshakeStatus;
+import javax.net.ssl.SSLException;
+import javax.net.ssl.X509ExtendedTrustManager;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /** What is wrong with PEM files is said in words, with the option that names the file. */
+@Timeout(60)
 class LaneTlsTest {
   private static Identity own;
   private static Identity other;
@@ -118,6 +130,110 @@ class LaneTlsTest {
         new Pem("tlsKey", own.certificate()),
         "tlsKey=%s has no PRIVATE KEY block, give a PEM file with one"
             .formatted(own.certificate()));
+  }
+
+  /** One that was trusted once may have expired since; only who is judged again is found out. */
+  @Test
+  void certificates_areJudgedAtEachConnection() throws Exception {
+    LaneTls tls = LaneTls.of(trust(own), certificate(own), key(own));
+    CountingTrust trust = new CountingTrust(tls.trust());
+    SSLContext other = LaneTls.context(tls.keys(), trust);
+
+    for (int judged = 1; judged <= 3; judged++) {
+      handshake(other.createSSLEngine("localhost", 1), tls.server(true));
+      assertThat(trust.judgedServers).isEqualTo(judged);
+      handshake(tls.client("localhost", 1), other.createSSLEngine());
+      assertThat(trust.judgedClients).isEqualTo(judged);
+    }
+
+    trust.judgedServers = 0;
+    for (int i = 0; i < 2; i++) {
+      handshake(other.createSSLEngine("localhost", 2), other.createSSLEngine());
+    }
+    assertThat(trust.judgedServers).as("of two that take up sessions").isEqualTo(1);
+  }
+
+  private static void handshake(SSLEngine client, SSLEngine server) throws SSLException {
+    client.setUseClientMode(true);
+    server.setUseClientMode(false);
+    server.setNeedClientAuth(true);
+    client.beginHandshake();
+    server.beginHandshake();
+    ByteBuffer fromClient = ByteBuffer.allocate(1 << 17).flip();
+    ByteBuffer fromServer = ByteBuffer.allocate(1 << 17).flip();
+    while (step(client, fromServer, fromClient) || step(server, fromClient, fromServer)) {}
+    assertThat(client.getSession().getProtocol()).isEqualTo("TLSv1.3");
+    assertThat(client.getHandshakeStatus()).isEqualTo(HandshakeStatus.NOT_HANDSHAKING);
+    assertThat(server.getHandshakeStatus()).isEqualTo(HandshakeStatus.NOT_HANDSHAKING);
+  }
+
+  /** Whether the engine had anything to send or to take. */
+  private static boolean step(SSLEngine engine, ByteBuffer in, ByteBuffer out) throws SSLException {
+    runTasks(engine);
+    SSLEngineResult result;
+    if (engine.getHandshakeStatus() == HandshakeStatus.NEED_WRAP) {
+      out.compact();
+      result = engine.wrap(ByteBuffer.allocate(0), out);
+      out.flip();
+    } else {
+      result = engine.unwrap(in, ByteBuffer.allocate(1 << 15));
+    }
+    return result.bytesConsumed() + result.bytesProduced() > 0;
+  }
+
+  private static void runTasks(SSLEngine engine) {
+    for (Runnable task; (task = engine.getDelegatedTask()) != null; ) {
+      task.run();
+    }
+  }
+
+  private static final class CountingTrust extends X509ExtendedTrustManager {
+    private final X509ExtendedTrustManager trust;
+    private int judgedClients;
+    private int judgedServers;
+
+    CountingTrust(X509ExtendedTrustManager trust) {
+      this.trust = trust;
+    }
+
+    @Override
+    public void checkClientTrusted(X509Certificate[] chain, String authType, SSLEngine engine)
+        throws CertificateException {
+      judgedClients++;
+      trust.checkClientTrusted(chain, authType, engine);
+    }
+
+    @Override
+    public void checkServerTrusted(X509Certificate[] chain, String authType, SSLEngine engine)
+        throws CertificateException {
+      judgedServers++;
+      trust.checkServerTrusted(chain, authType, engine);
+    }
+
+    @Override
+    public void checkClientTrusted(X509Certificate[] chain, String authType, Socket socket) {
+      throw new UnsupportedOperationException();
+    }
+
+    @Override
+    public void checkServerTrusted(X509Certificate[] chain, String authType, Socket socket) {
+      throw new UnsupportedOperationException();
+    }
+
+    @Override
+    public void checkClientTrusted(X509Certificate[] chain, String authType) {
+      throw new UnsupportedOperationException();
+    }
+
+    @Override
+    public void checkServerTrusted(X509Certificate[] chain, String authType) {
+      throw new UnsupportedOperationException();
+    }
+
+    @Override
+    public X509Certificate[] getAcceptedIssuers() {
+      return new X509Certificate[0];
+    }
   }
 
   @Test

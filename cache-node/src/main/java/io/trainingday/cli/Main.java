@@ -117,9 +117,10 @@ public final class Main {
     }
     tellExitCodes(commandLine);
     return commandLine
-        .registerConverter(long.class, text -> number(text, Long::valueOf))
-        .registerConverter(int.class, text -> number(text, Integer::valueOf))
-        .registerConverter(Integer.class, text -> number(text, Integer::valueOf))
+        .registerConverter(
+            long.class, text -> number(text, Long::valueOf, Long.MIN_VALUE, Long.MAX_VALUE))
+        .registerConverter(int.class, Main::wholeNumber)
+        .registerConverter(Integer.class, Main::wholeNumber)
         .setUsageHelpAutoWidth(true)
         .setCaseInsensitiveEnumValuesAllowed(true)
         .setParameterExceptionHandler(
@@ -140,12 +141,17 @@ public final class Main {
             });
   }
 
+  private static Integer wholeNumber(String text) {
+    return number(text, Integer::valueOf, Integer.MIN_VALUE, Integer.MAX_VALUE);
+  }
+
   /** Of options and of samples. */
-  private static <N> N number(String text, Function<String, N> parser) {
+  private static <N> N number(String text, Function<String, N> parser, long min, long max) {
     try {
       return parser.apply(text);
     } catch (NumberFormatException e) {
-      throw new TypeConversionException("'%s' is no whole number that fits".formatted(text));
+      throw new TypeConversionException(
+          "'%s' is no whole number from %d to %d".formatted(text, min, max));
     }
   }
 

@@ -92,7 +92,7 @@ final class SampleFile {
       return "there is none";
     }
     return failure instanceof AccessDeniedException
-        ? "user %s may not".formatted(System.getProperty("user.name"))
+        ? "this process's user may not"
         : String.valueOf(failure.getMessage());
   }
 

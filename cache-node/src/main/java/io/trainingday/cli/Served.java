@@ -39,7 +39,7 @@ record Served(
         settings.grid().name(),
         settings.grid().resolvedHostId(),
         node.socket().toString(),
-        settings.lane().tenants(),
+        settings.lane().tenantList().stream().map(Settings.Tenant::name).toList(),
         node.laneAddress().map("tcp://"::concat).orElse(null),
         node.metricsPort().isPresent()
             ? metrics(settings.metrics().address(), node.metricsPort().getAsInt())
@@ -51,6 +51,7 @@ record Served(
 
   /** The URL of the metrics. */
   static String metrics(String address, int port) {
-    return "http://%s:%d/metrics".formatted(address, port);
+    return "http://%s:%d/metrics"
+        .formatted(address.contains(":") ? "[" + address + "]" : address, port);
   }
 }

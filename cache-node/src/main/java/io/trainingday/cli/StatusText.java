@@ -201,7 +201,7 @@ final class StatusText {
       lines.add(
           format(
               "%-30s %10d %,14d %,14d %,14d %8s %12s %,8d",
-              dataset.path("name").asText(),
+              scopedName(dataset),
               dataset.path("generation").asLong(),
               local.path("hits").asLong(),
               peer.path("hits").asLong(),
@@ -210,6 +210,13 @@ final class StatusText {
               bytes(local.path("hitBytes").asLong() + peer.path("hitBytes").asLong()),
               dataset.path("damaged").asLong()));
     }
+  }
+
+  /** Behind its tenant where that is not the default one: several may have one of that name. */
+  private static String scopedName(JsonNode dataset) {
+    String tenant = dataset.path("tenant").asText();
+    String name = dataset.path("name").asText();
+    return tenant.isEmpty() || tenant.equals("default") ? name : tenant + "/" + name;
   }
 
   private static void shares(JsonNode datasets, List<String> lines) {
@@ -234,7 +241,7 @@ final class StatusText {
       lines.add(
           format(
               "%-30s %-8s %,11d %12s %12s %9s %8s %,12d %,12d",
-              dataset.path("name").asText(),
+              scopedName(dataset),
               dataset.path("policy").asText(),
               dataset.path("entries").asLong(),
               bytes(dataset.path("bytes")),

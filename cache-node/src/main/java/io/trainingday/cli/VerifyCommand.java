@@ -26,7 +26,8 @@ import picocli.CommandLine.Spec;
       "Have every cache node read all of its records, in memory and on disk, and hold them against their"
           + " checksums and placement.",
       "Exit code 1 when a record is damaged or a copy is missing. Changes nothing: a damaged record"
-          + " is replaced when it is read, a missing copy costs nothing until a node is lost."
+          + " is replaced when it is read, a missing copy costs nothing until a node is lost.",
+      "Copies on their way to a node that has just come are counted and not missing."
     },
     mixinStandardHelpOptions = true,
     sortOptions = false,
@@ -104,13 +105,14 @@ final class VerifyCommand implements Callable<Integer> {
         String.format(
             Locale.ROOT,
             "%,d records in memory and %,d on disk (%s) on %d nodes: %,d damaged, %,d copies missing,"
-                + " %,d on a disk where they do not belong, %,d that nobody can ask for any more",
+                + " %,d on their way, %,d on a disk where they do not belong, %,d that nobody can ask for any more",
             found.path("memoryRecords").asLong(),
             found.path("diskRecords").asLong(),
             StatusText.bytes(found.path("bytes")),
             found.path("nodes").size(),
             found.path("damaged").asLong(),
             found.path("missingCopies").asLong(),
+            found.path("copiesUnderWay").asLong(),
             found.path("misplaced").asLong(),
             found.path("unreachable").asLong()));
     for (JsonNode problem : found.path("problems")) {

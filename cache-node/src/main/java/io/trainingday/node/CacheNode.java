@@ -128,6 +128,8 @@ public final class CacheNode implements AutoCloseable {
       serving = new Serving(settings, node, peers);
       VersionKeys versions = serving.versions();
       storage = new Storage(settings, node, stores, ownership, peers, versions, disk);
+      // From here on there are threads that touch Ignite's memory.
+      events.tell(storage.capacity().admission()::close, this::drainUnserved);
       inquiries = new Inquiries(stores, disk, ownership, peers, versions, storage.traces());
       serving.await();
       DatasetAdmin admin =
@@ -149,9 +151,9 @@ public final class CacheNode implements AutoCloseable {
               gridTls,
               events.refusals());
       events.tell(storage.capacity().admission()::close, this::drain);
-      String early = condition.failure().orElse(null);
+      String early = condition.failure().or(condition::notReady).orElse(null);
       if (early != null) {
-        lane.close();
+        drain();
         throw new NodeStartException(
             "the node failed while it started: " + early, new IllegalStateException(early));
       }
@@ -292,7 +294,9 @@ public final class CacheNode implements AutoCloseable {
 
   private String drainAsAsked(boolean stop) {
     String json = handOverOnce().toJson();
-    stopWanted |= stop;
+    if (stop) {
+      stopWanted = true;
+    }
     return json;
   }
 
@@ -310,7 +314,14 @@ public final class CacheNode implements AutoCloseable {
     node.stop();
   }
 
-  /** Ends everything that touches Ignite's memory; runs before Ignite stops. */
+  /** As {@link #drain}, of a node that has no lane yet; what follows closes the rest. */
+  private void drainUnserved() {
+    condition.stop();
+    serving.close();
+    storage.close();
+  }
+
+  /** Ends everything that touches Ignite's memory; runs before Ignite stops. Safe to call again. */
   private void drain() {
     condition.stop();
     watch.close();

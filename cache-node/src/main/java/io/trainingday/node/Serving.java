@@ -29,6 +29,7 @@ final class Serving implements AutoCloseable {
   private final ServingLease lease;
   private final VersionKeys versions;
   private final Agreements agreements;
+  private boolean closed; // Guarded by this.
 
   Serving(Settings settings, IgniteNode node, Peers peers) {
     recovery =
@@ -117,8 +118,13 @@ final class Serving implements AutoCloseable {
     return new Pong(!membership.contains(asked.from()), 0);
   }
 
+  /** Safe to call again; returns when it is done, whoever began it. */
   @Override
-  public void close() {
+  public synchronized void close() {
+    if (closed) {
+      return;
+    }
+    closed = true;
     lease.close();
     versions.close();
     membership.close();

@@ -39,6 +39,7 @@ final class Storage implements AutoCloseable {
   private final Traces traces;
   private final Fills fills;
   private final FillForwarder forwarder;
+  private boolean closed; // Guarded by this.
 
   /**
    * @param stores of the node's memory; drained by {@link #close}, which closes what else is given
@@ -162,9 +163,16 @@ final class Storage implements AutoCloseable {
     return held;
   }
 
-  /** Ends everything that touches Ignite's memory, and the disk tier. */
+  /**
+   * Ends everything that touches Ignite's memory, and the disk tier. Safe to call again; returns
+   * when it is done, whoever began it.
+   */
   @Override
-  public void close() {
+  public synchronized void close() {
+    if (closed) {
+      return;
+    }
+    closed = true;
     forwarder.close();
     peers.close();
     fills.close();

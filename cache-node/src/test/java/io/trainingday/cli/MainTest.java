@@ -55,12 +55,13 @@ final class MainTest {
         "'' | Missing required subcommand | training-day",
         "frobnicate | Unmatched argument at index 0: 'frobnicate' | training-day",
         "serve --port 1 | Unknown options: '--port', '1' | training-day serve",
-        "grid --nodes many | Invalid value for option '--nodes': 'many' is no whole number that fits"
-            + " | training-day grid",
+        "grid --nodes many | Invalid value for option '--nodes': 'many' is no whole number from"
+            + " -2147483648 to 2147483647 | training-day grid",
         "grid --run 99999999999 | Invalid value for option '--run': '99999999999' is no whole number"
-            + " that fits | training-day grid",
+            + " from -2147483648 to 2147483647 | training-day grid",
         "explain pets third | Invalid value for positional parameter at index 1 (INDEX): 'third' is"
-            + " no whole number that fits | training-day explain",
+            + " no whole number from -9223372036854775808 to 9223372036854775807 | training-day"
+            + " explain",
         "explain pets -- -1 | index=-1, expected a number of 0 or more | training-day explain",
         "invalidate pets --yes -- 3 -1 | index=-1, expected a number of 0 or more | training-day"
             + " invalidate",

@@ -11,6 +11,21 @@ import org.junit.jupiter.api.Test;
 
 final class StatusTextTest {
   @Test
+  void datasets_ofSeveralTenants_areToldApart() throws Exception {
+    String text =
+        StatusText.of(
+            new JsonMapper()
+                .readTree(
+                    """
+                    {"datasets": [{"tenant": "default", "name": "pets"},
+                                  {"tenant": "team-a", "name": "pets"}]}
+                    """));
+
+    assertThat(text.lines().filter(line -> line.startsWith("pets "))).hasSize(2);
+    assertThat(text.lines().filter(line -> line.startsWith("team-a/pets "))).hasSize(2);
+  }
+
+  @Test
   void status_isATableOfTheNodesFigures() throws Exception {
     NodeStats stats =
         new NodeStats(

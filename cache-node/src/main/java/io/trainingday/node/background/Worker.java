@@ -11,7 +11,7 @@ import org.slf4j.LoggerFactory;
 
 /**
  * A daemon thread that works in turns: one at the start, and then one whenever some time has gone
- * by or it is woken. A turn that fails is logged and followed by the next one.
+ * by or it is woken. A turn that fails, by an error too, is logged and followed by the next one.
  *
  * <p>All methods may be called from any thread, but {@link #pause} and {@link #awaitWake}, which
  * are for the turns.
@@ -126,12 +126,20 @@ public final class Worker implements AutoCloseable {
     while (!closed) {
       try {
         turn.run(reason);
-      } catch (RuntimeException failure) {
+      } catch (RuntimeException | Error failure) {
+        // Nobody else would hear of an error, and what depends on the turns would wait for ever.
         LOG.warn("A turn of {} ended early; the next one follows", thread.getName(), failure);
         pause(PAUSE_AFTER_FAILURE_NANOS);
       }
       reason = awaitWake(periodNanos.getAsLong());
     }
+  }
+
+  /** As {@link #close}, and interrupts what a turn waits for; for turns that take no harm by it. */
+  public void closeNow() {
+    closed = true;
+    thread.interrupt();
+    close();
   }
 
   /**

@@ -105,6 +105,7 @@ public final class Inquiries implements AutoCloseable {
             "bytes",
             "damaged",
             "missingCopies",
+            "copiesUnderWay",
             "misplaced",
             "unreachable");
     ArrayNode nodes = JSON.createArrayNode();

@@ -28,8 +28,9 @@ import org.slf4j.LoggerFactory;
 /**
  * Reads all records of this node once, in memory and on disk: checksum, placement, and whether the
  * other nodes that are to have a copy have it. A copy that is missing is told by the first that has
- * the record of those that are to have it, the primary before all, so that it is told once. Changes
- * nothing, but that a disk drops an entry whose head is damaged. On a thread of its own.
+ * the record of those that are to have it, the primary before all, so that it is told once. One
+ * that is to come to a node which does not hold all of its partition yet is under way, not missing.
+ * Changes nothing, but that a disk drops an entry whose head is damaged. On a thread of its own.
  */
 final class RecordWalk implements Runnable {
   private static final Logger LOG = LoggerFactory.getLogger(RecordWalk.class);
@@ -54,6 +55,7 @@ final class RecordWalk implements Runnable {
   private final LongAdder bytes = new LongAdder();
   private final LongAdder damaged = new LongAdder();
   private final LongAdder missingCopies = new LongAdder();
+  private final LongAdder copiesUnderWay = new LongAdder();
   private final LongAdder misplaced = new LongAdder();
   private final LongAdder unreachable = new LongAdder();
   private final LongAdder partitionsDone = new LongAdder();
@@ -237,6 +239,7 @@ final class RecordWalk implements Runnable {
             .put("bytes", bytes.sum())
             .put("damaged", damaged.sum())
             .put("missingCopies", missingCopies.sum())
+            .put("copiesUnderWay", copiesUnderWay.sum())
             .put("misplaced", misplaced.sum())
             .put("unreachable", unreachable.sum());
     ArrayNode list = report.putArray("problems");
@@ -244,6 +247,28 @@ final class RecordWalk implements Runnable {
       problems.forEach(list::add);
     }
     return report;
+  }
+
+  /**
+   * Copies of one record that are not there.
+   *
+   * @param missing from nodes that hold all of its partition but this
+   * @param underWay to nodes that do not hold all of its partition yet
+   */
+  record Lack(int missing, int underWay) {
+    /**
+     * @param wanted how many copies are to be
+     * @param holders how many nodes hold all of its partition
+     * @param found how many of these have the record
+     */
+    static Lack of(int wanted, int holders, int found) {
+      return new Lack(
+          Math.max(0, Math.min(wanted, holders) - found), Math.max(0, wanted - holders));
+    }
+
+    boolean isAny() {
+      return missing > 0 || underWay > 0;
+    }
   }
 
   /** Records of one partition that this node is to have. */
@@ -268,7 +293,7 @@ final class RecordWalk implements Runnable {
     }
 
     private void askForAll() {
-      missing(keys).keySet().forEach(suspects::add);
+      lacks(keys).keySet().forEach(suspects::add);
       keys.clear();
     }
 
@@ -280,20 +305,23 @@ final class RecordWalk implements Runnable {
       }
       LockSupport.parkNanos(this, SECOND_LOOK_NANOS);
       for (int from = 0; from < suspects.size() && goesOn(); from += KEYS_AT_ONCE) {
-        missing(suspects.subList(from, Math.min(from + KEYS_AT_ONCE, suspects.size())))
+        lacks(suspects.subList(from, Math.min(from + KEYS_AT_ONCE, suspects.size())))
             .forEach(
-                (key, copies) -> {
-                  missingCopies.add(copies);
-                  problem(key, "copies", "missing");
+                (key, lack) -> {
+                  copiesUnderWay.add(lack.underWay());
+                  if (lack.missing() > 0) {
+                    missingCopies.add(lack.missing());
+                    problem(key, "copies", "missing");
+                  }
                 });
       }
     }
 
     /**
-     * How many copies each of these lacks, of those that this node is the first to have. None when
-     * a node does not say what it has, or owners change meanwhile.
+     * Which copies each of these lacks, of those that this node is the first to have. None when a
+     * node does not say what it has, or owners change meanwhile.
      */
-    private Map<SampleKey, Integer> missing(List<SampleKey> asked) {
+    private Map<SampleKey, Lack> lacks(List<SampleKey> asked) {
       OwnershipTable table = grid.ownership().table(backups);
       List<Member> holders = table.copies(partition);
       if (asked.isEmpty() || !table.isLocal(partition)) {
@@ -318,14 +346,14 @@ final class RecordWalk implements Runnable {
           }
         }
       }
-      Map<SampleKey, Integer> missing = new LinkedHashMap<>();
+      Map<SampleKey, Lack> lacks = new LinkedHashMap<>();
       for (int i = 0; i < found.length; i++) {
-        int less = wanted - 1 - found[i];
-        if (less > 0 && !toldByAnother[i] && grid.holds(backups, asked.get(i))) {
-          missing.put(asked.get(i), less);
+        Lack lack = Lack.of(wanted, holders.size(), 1 + found[i]);
+        if (lack.isAny() && !toldByAnother[i] && grid.holds(backups, asked.get(i))) {
+          lacks.put(asked.get(i), lack);
         }
       }
-      return grid.ownership().table(backups) == table ? missing : Map.of();
+      return grid.ownership().table(backups) == table ? lacks : Map.of();
     }
   }
 }

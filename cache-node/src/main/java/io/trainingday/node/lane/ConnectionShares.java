@@ -8,12 +8,13 @@ import java.util.TreeMap;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Lets connections in, so that those of one tenant do not keep out those of another, nor the other
- * nodes. Thread-safe.
+ * Lets connections in, so that those of one tenant do not keep out those of another, nor, where
+ * connections show tokens, the other nodes. Thread-safe.
  *
  * <p>Whose a connection is that shows a token is known when it has greeted. Those that have not yet
- * count by themselves, and where there is no room for one more of them, the one that has been
- * silent longest makes way: one that means to greet does so within milliseconds.
+ * count by themselves, and where there is no room for one more connection, the one that has been
+ * silent longest makes way: one that means to greet does so within milliseconds. What is kept for
+ * them only others of them take.
  *
  * @param <C> a connection
  */
@@ -74,10 +75,13 @@ final class ConnectionShares<C> {
   /**
    * Turns out the one that has not greeted for the longest time.
    *
-   * @return it, to be closed; its place is free; null if all have greeted
+   * @param owner for whom, as of {@link #enter}
+   * @return it, to be closed; its place is free; null if all have greeted, or those that have not
+   *     have no more places than are kept for them
    */
-  synchronized @Nullable C makeWay() {
-    if (greeting.isEmpty()) {
+  synchronized @Nullable C makeWay(String owner) {
+    if (greeting.isEmpty()
+        || (!owner.equals(GREETING) && greeting.size() <= budget.kept(GREETING))) {
       return null;
     }
     C oldest = greeting.iterator().next();

@@ -9,13 +9,19 @@ import java.nio.file.Path;
 import java.security.cert.CertificateException;
 import java.time.Instant;
 import java.util.Optional;
+import java.util.concurrent.TimeUnit;
 import javax.net.ssl.SSLContext;
 import org.jspecify.annotations.Nullable;
 
 /** The certificates of {@code grid.tls}, which Ignite's ports show and trust. Thread-safe. */
 public final class GridTls {
   /** Ignite tells no reasons of its communication port, but runs handshakes where it logs them. */
-  private static final ThreadLocal<@Nullable CertificateException> REFUSED = new ThreadLocal<>();
+  private static final ThreadLocal<@Nullable Refusal> REFUSED = new ThreadLocal<>();
+
+  /** A refusal is told at once, or never: then it is no reason of what is told later. */
+  private static final long TOLD_WITHIN_NANOS = TimeUnit.SECONDS.toNanos(1);
+
+  private record Refusal(CertificateException why, long atNanos) {}
 
   private final @Nullable TlsFiles files;
 
@@ -53,7 +59,7 @@ public final class GridTls {
       return Optional.empty();
     }
     try {
-      return Optional.of(files.context(REFUSED::set));
+      return Optional.of(files.context(GridTls::refused));
     } catch (LaneTlsException e) {
       throw new LaneStartException(String.valueOf(e.getMessage()), e);
     }
@@ -78,10 +84,23 @@ public final class GridTls {
     return files == null ? Optional.empty() : files.current().expiry();
   }
 
-  /** Why a certificate was refused last on this thread, since this was asked before. */
+  static void refused(CertificateException why) {
+    REFUSED.set(new Refusal(why, System.nanoTime()));
+  }
+
+  /**
+   * Why a certificate was refused last on this thread, within the last second and since this was
+   * asked before.
+   */
   public static Optional<CertificateException> takeRefusal() {
-    CertificateException why = REFUSED.get();
+    return takeRefusal(System.nanoTime());
+  }
+
+  static Optional<CertificateException> takeRefusal(long nowNanos) {
+    Refusal last = REFUSED.get();
     REFUSED.remove();
-    return Optional.ofNullable(why);
+    return last == null || nowNanos - last.atNanos() > TOLD_WITHIN_NANOS
+        ? Optional.empty()
+        : Optional.of(last.why());
   }
 }

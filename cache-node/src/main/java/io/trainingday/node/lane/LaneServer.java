@@ -221,8 +221,7 @@ public final class LaneServer implements AutoCloseable {
       Channel channel, @Nullable LocalSocket socket, Grants grants, @Nullable SSLEngine tls) {
     Connection connection = new Connection(this, socket, grants, tls != null);
     String owner = owner(socket);
-    if (!shares.enter(connection, owner)
-        && (socket != null || !makeWay() || !shares.enter(connection, owner))) {
+    if (!shares.enter(connection, owner) && (!makeWay(owner) || !shares.enter(connection, owner))) {
       turnAway(channel, tls == null, owner);
       return;
     }
@@ -243,12 +242,15 @@ public final class LaneServer implements AutoCloseable {
     return endpoint.access().hasTokens() ? ConnectionShares.GREETING : Grant.ALL.tenant();
   }
 
-  private boolean makeWay() {
-    Connection oldest = shares.makeWay();
+  private boolean makeWay(String owner) {
+    Connection oldest = shares.makeWay(owner);
     if (oldest == null) {
       return false;
     }
-    oldest.makeWay();
+    // One that another thread is still letting in cannot be told yet: it is refused as it greets.
+    if (connections.contains(oldest)) {
+      oldest.makeWay();
+    }
     return true;
   }
 

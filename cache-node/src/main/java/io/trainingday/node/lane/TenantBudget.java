@@ -51,6 +51,11 @@ final class TenantBudget {
     return Map.copyOf(used);
   }
 
+  /** What is kept for one, in use or not. */
+  synchronized long kept(String tenant) {
+    return kept.getOrDefault(tenant, 0L);
+  }
+
   /** What is kept for others and not in use, so that this one cannot have it. */
   synchronized long keptFrom(String tenant) {
     long sum = 0;

@@ -17,6 +17,7 @@ import java.util.SortedMap;
 import java.util.TreeMap;
 import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.Executors;
+import java.util.concurrent.RejectedExecutionException;
 import java.util.concurrent.ScheduledExecutorService;
 import java.util.concurrent.TimeUnit;
 import java.util.function.Consumer;
@@ -173,9 +174,17 @@ public final class SettingsWatch implements AutoCloseable {
               return made;
             });
     threads.add(thread);
-    var unused =
-        thread.scheduleWithFixedDelay(
-            () -> lookSafely(name, task), 0, look.toMillis(), TimeUnit.MILLISECONDS);
+    try {
+      var unused =
+          thread.scheduleWithFixedDelay(
+              () -> lookSafely(name, task), 0, look.toMillis(), TimeUnit.MILLISECONDS);
+    } catch (RejectedExecutionException e) {
+      LOG.trace("{}: closed meanwhile.", name, e);
+    }
+    // Whoever closes this may have looked at the threads before this one was there.
+    if (closed) {
+      thread.shutdownNow();
+    }
   }
 
   /** An exception would end the looks. */

@@ -104,8 +104,11 @@ final class Promoter implements AutoCloseable {
     found.clear();
   }
 
+  /**
+   * Does not wait for a record that is being stored, which may take as long as the grid changes.
+   */
   @Override
   public void close() {
-    worker.close();
+    worker.closeNow();
   }
 }

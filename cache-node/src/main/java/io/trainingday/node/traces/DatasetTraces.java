@@ -128,7 +128,7 @@ final class DatasetTraces {
     long bytes() {
       long bytes = byFate.values().stream().mapToLong(Roaring64Bitmap::getLongSizeInBytes).sum();
       for (SetAside part : setAside) {
-        bytes += part.kept.getLongSizeInBytes();
+        bytes += part.kept.getLongSizeInBytes() + part.overtaken.getLongSizeInBytes();
       }
       return bytes;
     }

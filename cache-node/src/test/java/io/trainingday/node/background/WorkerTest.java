@@ -94,6 +94,39 @@ final class WorkerTest {
   }
 
   @Test
+  void error_isFollowedByTheNextTurn() throws InterruptedException {
+    start(
+        1,
+        woken -> {
+          turns.add(woken);
+          throw new AssertionError("on purpose");
+        });
+
+    assertThat(nextTurn()).isTrue();
+    assertThat(nextTurn()).isFalse();
+  }
+
+  @Test
+  void closeNow_endsWhatATurnWaitsFor() {
+    CountDownLatch begun = new CountDownLatch(1);
+    start(
+        NEVER_NANOS,
+        woken -> {
+          begun.countDown();
+          try {
+            new CountDownLatch(1).await();
+          } catch (InterruptedException e) {
+            turns.add(worker.isClosed());
+          }
+        });
+    await(begun);
+
+    worker.closeNow();
+
+    assertThat(turns).containsExactly(true);
+  }
+
+  @Test
   void close_endsThePauseOfATurnAndTheThread() {
     CountDownLatch begun = new CountDownLatch(1);
     List<Thread> threads = new CopyOnWriteArrayList<>();

@@ -125,6 +125,24 @@ class TenantSharesTest {
     assertThat(node.stats().lane().refusals().get("too_many")).isGreaterThan(2);
   }
 
+  /** What is kept for those that are about to greet stays theirs. */
+  @Test
+  void connections_thatAreSilent_makeWayForATenantsSocket() throws IOException {
+    for (int i = 0; i < CONNECTIONS_OF_ONE; i++) {
+      client(lane());
+    }
+    await().until(() -> node.stats().lane().connections() == CONNECTIONS_OF_ONE);
+
+    for (int i = 0; i < CONNECTIONS_OF_ONE; i++) {
+      client(socket("team-a")).greet(Role.TRAINER, "");
+    }
+
+    refusal(client(socket("team-a")).receive(0).message(), Code.TOO_MANY);
+    assertThat(tenant("team-a").connections()).isEqualTo(CONNECTIONS_OF_ONE);
+    assertThat(node.stats().lane().connections()).isEqualTo(CONNECTIONS_OF_ONE + 2);
+    client(lane()).greet(Role.TRAINER, "of-c");
+  }
+
   private LaneMessage segment(String tenant) throws IOException {
     RawClient client = client(socket(tenant)).greet(Role.TRAINER, "");
     return client.call(new LaneMessage.Segment(SLOT_BYTES, 1)).message();

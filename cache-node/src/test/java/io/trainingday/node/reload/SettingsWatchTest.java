@@ -48,6 +48,21 @@ class SettingsWatchTest {
   }
 
   @Test
+  void follow_afterClose_leavesNoThread() {
+    watch.close();
+
+    watch.followTokens(file);
+
+    await().until(() -> threads("tokens-watch").isEmpty());
+  }
+
+  private static List<Thread> threads(String name) {
+    return Thread.getAllStackTraces().keySet().stream()
+        .filter(thread -> thread.getName().equals(name))
+        .toList();
+  }
+
+  @Test
   void change_isTakenOverByKey() throws IOException {
     node.keep("team-a", "pets", "backups", "0", "quota", "40%", "policy", "pin");
     node.keep("team-b", "pets", "backups", "0", "quota", "70%", "policy", "pin");
