@@ -131,6 +131,12 @@ class LocalNode:
         self._process.send_signal(signal.SIGKILL)
         self._process.wait()
 
+    def terminate(self, seconds: float) -> int:
+        """SIGTERM; its exit code, when it has handed over and ended within that time."""
+        assert self._process is not None
+        self._process.terminate()
+        return self._process.wait(seconds)
+
     def stop(self) -> None:
         """Without a word: asked to stop, a node waits for its trainers to leave it."""
         if self.runs:
