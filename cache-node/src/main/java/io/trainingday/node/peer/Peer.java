@@ -11,6 +11,7 @@ import io.netty.channel.ChannelHandlerContext;
 import io.netty.channel.ChannelInboundHandlerAdapter;
 import io.netty.channel.ChannelInitializer;
 import io.netty.channel.ChannelOption;
+import io.netty.channel.ConnectTimeoutException;
 import io.netty.channel.EventLoop;
 import io.netty.channel.WriteBufferWaterMark;
 import io.netty.channel.epoll.EpollSocketChannel;
@@ -26,6 +27,7 @@ import io.trainingday.lane.PeerMessage.PeerRead;
 import io.trainingday.lane.SocketBuffers;
 import io.trainingday.node.ownership.Member;
 import java.io.IOException;
+import java.net.ConnectException;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.Deque;
@@ -44,10 +46,10 @@ import org.slf4j.LoggerFactory;
  * One other node, as seen over the one connection this node has to it.
  *
  * <p>The connection is made when something is asked first, and again after it broke: not at once,
- * but after a rest that doubles each time it fails. While it rests, and when the node is silent,
- * requests fail at once, so a dead node costs a trainer at most one missed answer. All methods may
- * be called from any thread; what they begin goes on on the connection's own thread, where all
- * fields that change live.
+ * but after a rest that doubles each time it fails, but for being refused. While it rests, and when
+ * the node is silent, requests fail at once, so a dead node costs a trainer at most one missed
+ * answer. All methods may be called from any thread; what they begin goes on on the connection's
+ * own thread, where all fields that change live.
  */
 public final class Peer {
   private static final Logger LOG = LoggerFactory.getLogger(Peer.class);
@@ -62,6 +64,12 @@ public final class Peer {
   private static final int MAX_RECEIVE_BYTES = 512 << 10;
 
   private static final long FIRST_REST_MILLIS = 50;
+
+  /**
+   * A node that joins opens its lane last; until then a try costs nothing, being refused at once.
+   */
+  private static final long REFUSED_REST_MILLIS = 10;
+
   private static final long LONGEST_REST_MILLIS = 1_000;
 
   private enum State {
@@ -319,9 +327,16 @@ public final class Peer {
     connecting.addListener(
         done -> {
           if (!done.isSuccess()) {
+            if (isRefusal(done.cause())) {
+              restMillis = REFUSED_REST_MILLIS;
+            }
             broken(connecting.channel(), trouble("cannot be connected to", done.cause()));
           }
         });
+  }
+
+  private static boolean isRefusal(Throwable cause) {
+    return cause instanceof ConnectException && !(cause instanceof ConnectTimeoutException);
   }
 
   private void up() {
@@ -363,11 +378,11 @@ public final class Peer {
     state = State.RESTING;
     restUntilNanos = System.nanoTime() + TimeUnit.MILLISECONDS.toNanos(restMillis);
     restMillis = Math.min(LONGEST_REST_MILLIS, 2 * restMillis);
-    shared.countBroken();
     String message = String.valueOf(why.getMessage());
     if (message.equals(lastTrouble)) {
       LOG.debug("{}", message);
     } else {
+      shared.countBroken();
       LOG.warn("{}; its samples are misses until it answers", message);
     }
     lastTrouble = message;
