@@ -298,7 +298,7 @@ final class NodeCollector extends Collector {
     families.add(
         counter(
             "training_day_peer_connections_broken_total",
-            "Connections to other nodes that could not be made or broke.",
+            "Connections to other nodes that could not be made or broke; not counted again while the reason stays the same.",
             peers.broken()));
     families.add(
         counter(
