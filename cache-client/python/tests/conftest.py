@@ -17,7 +17,7 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parent))
 
 import certificates  # noqa: E402
-from local_node import LocalNode, free_port  # noqa: E402
+from local_node import LocalNode, of_one_grid  # noqa: E402
 
 # The suite's processes must not find a node that runs on the machine.
 os.environ["TRAINING_DAY_ADDRESS"] = "unix:/nonexistent/lane.sock"
@@ -58,24 +58,16 @@ def pair(both: Pair) -> Iterator[Pair]:
 @pytest.fixture(scope="session")
 def both(directory: Path) -> Iterator[Pair]:
     own = certificates.self_signed(directory, "pair")
-    ports = [free_port(), free_port()]
     nodes = [
         LocalNode(
             directory / f"of-two-{number}",
-            GRID_PORT=str(port),
-            GRID_HOST_ID=f"host-{port}",
-            GRID_DISCOVERY_ADDRESSES=",".join(f"127.0.0.1:{one}" for one in ports),
-            GRID_LOCAL_ADDRESS="127.0.0.1",
-            LANE_TCP_ENABLED="true",
-            LANE_TCP_PORT=str(free_port()),
             LANE_TLS_ENABLED="true",
             LANE_TLS_CERTIFICATE=own.certificate,
             LANE_TLS_KEY=own.key,
             LANE_TLS_TRUST=own.certificate,
-            LANE_MAX_RECORD_SIZE="1MiB",
-            MEMORY_MAX_SIZE="64MiB",
+            **settings,
         )
-        for number, port in enumerate(ports)
+        for number, settings in enumerate(of_one_grid(2))
     ]
     with nodes[0], nodes[1]:
         yield Pair(nodes, own.certificate)

@@ -26,6 +26,24 @@ def free_port() -> int:
         return probe.getsockname()[1]
 
 
+def of_one_grid(count: int) -> list[dict[str, str]]:
+    """Settings of so many small nodes, each a host of its own, that find each other."""
+    ports = [free_port() for _ in range(count)]
+    return [
+        {
+            "GRID_PORT": str(port),
+            "GRID_HOST_ID": f"host-{port}",
+            "GRID_DISCOVERY_ADDRESSES": ",".join(f"127.0.0.1:{one}" for one in ports),
+            "GRID_LOCAL_ADDRESS": "127.0.0.1",
+            "LANE_TCP_ENABLED": "true",
+            "LANE_TCP_PORT": str(free_port()),
+            "LANE_MAX_RECORD_SIZE": "1MiB",
+            "MEMORY_MAX_SIZE": "64MiB",
+        }
+        for port in ports
+    ]
+
+
 def _command() -> list[str]:
     """The launcher; within a build, which has just packaged the node, the node itself."""
     if not os.environ.get("TRAINING_DAY_TESTS_OF_BUILD"):

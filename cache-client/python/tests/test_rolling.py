@@ -8,7 +8,7 @@ import time
 from typing import Any, Callable
 
 import pytest
-from local_node import LocalNode, free_port
+from local_node import LocalNode, of_one_grid
 from same import assert_same
 from sets import Images
 from torch.utils.data import DataLoader
@@ -65,22 +65,13 @@ class Restarts(threading.Thread):
 def test_training_goes_on_with_hits(
     start_node: Callable[..., LocalNode], name: str, capsys: pytest.CaptureFixture
 ) -> None:
-    ports = [free_port(), free_port()]
     nodes = [
         start_node(
-            GRID_PORT=str(port),
-            GRID_HOST_ID=f"host-{port}",
-            GRID_DISCOVERY_ADDRESSES=",".join(f"127.0.0.1:{one}" for one in ports),
-            GRID_LOCAL_ADDRESS="127.0.0.1",
-            LANE_TCP_ENABLED="true",
-            LANE_TCP_PORT=str(free_port()),
-            LANE_MAX_RECORD_SIZE="1MiB",
-            GRID_PARTITIONS="64",
-            MEMORY_MAX_SIZE="64MiB",
             STOP_HAND_OVER=f"{HAND_OVER_SECONDS}s",
             DATASETS=f"{{{name}: {{backups: 1}}}}",
+            **settings,
         )
-        for port in ports
+        for settings in of_one_grid(2)
     ]
     raw = Images(96)
     expected = list(DataLoader(raw, batch_size=8))

@@ -151,14 +151,10 @@ public final class Worker implements AutoCloseable {
     closed = true;
     signal();
     LockSupport.unpark(thread);
-    boolean interrupted = false;
-    while (thread.isAlive() && !interrupted) {
-      try {
-        thread.join();
-      } catch (InterruptedException e) {
-        interrupted = true;
-        Thread.currentThread().interrupt();
-      }
+    try {
+      thread.join();
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
     }
   }
 }

@@ -287,14 +287,10 @@ public final class Inquiries implements AutoCloseable {
     Thread thread = walker;
     if (begun != null && thread != null) {
       begun.end();
-      boolean interrupted = false;
-      while (thread.isAlive() && !interrupted) {
-        try {
-          thread.join();
-        } catch (InterruptedException e) {
-          interrupted = true;
-          Thread.currentThread().interrupt();
-        }
+      try {
+        thread.join();
+      } catch (InterruptedException e) {
+        Thread.currentThread().interrupt();
       }
     }
   }

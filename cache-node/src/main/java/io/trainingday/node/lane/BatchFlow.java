@@ -324,12 +324,16 @@ final class BatchFlow implements LeaseWait.Reader {
       } else if (!takeForwarded(i)) {
         Peer peer = owners.toAsk(i);
         if (peer != null) {
-          there.computeIfAbsent(peer, unused -> new IntArrayList()).addInt(i);
+          add(there, peer, i);
         }
       }
     }
     call(there, 0);
     readHere(here.toIntArray());
+  }
+
+  private static void add(Map<Peer, IntArrayList> there, Peer peer, int i) {
+    there.computeIfAbsent(peer, unused -> new IntArrayList()).addInt(i);
   }
 
   private void call(Map<Peer, IntArrayList> there, long waitMillis) {
@@ -556,7 +560,7 @@ final class BatchFlow implements LeaseWait.Reader {
       if (batch.status(i) == Status.LEASED_TO_OTHER) {
         Peer peer = owners.isPrimaryHere(i) ? null : owners.toAsk(i);
         if (peer != null) {
-          there.computeIfAbsent(peer, unused -> new IntArrayList()).addInt(i);
+          add(there, peer, i);
         } else if (owners.isPrimaryHere(i)) {
           here.addInt(i);
         }
@@ -623,9 +627,7 @@ final class BatchFlow implements LeaseWait.Reader {
   private void fetch(int[] positions) {
     Map<Peer, IntArrayList> there = new LinkedHashMap<>();
     for (int i : positions) {
-      there
-          .computeIfAbsent(Objects.requireNonNull(announced.get(i)), unused -> new IntArrayList())
-          .addInt(i);
+      add(there, Objects.requireNonNull(announced.get(i)), i);
     }
     begin(there, batch::places, 0);
   }

@@ -118,14 +118,12 @@ final class NodeCollector extends Collector {
   }
 
   private static void certificates(Map<String, Long> expiries, List<MetricFamilySamples> families) {
-    GaugeMetricFamily family =
-        new GaugeMetricFamily(
+    families.add(
+        gauges(
             "training_day_certificate_expiry_timestamp_seconds",
             "When the certificate in use ends, since 1970: of the lane over TCP, of Ignite's ports.",
-            List.of("port"));
-    new TreeMap<>(expiries)
-        .forEach((port, seconds) -> family.addMetric(List.of(port), seconds.doubleValue()));
-    families.add(family);
+            "port",
+            expiries));
   }
 
   private static void grid(NodeStats.Grid grid, List<MetricFamilySamples> families) {
@@ -466,25 +464,20 @@ final class NodeCollector extends Collector {
       bytes.merge(tenant, (double) dataset.bytes(), Double::sum);
       saved.merge(tenant, dataset.trainers().savedLoadSeconds(), Double::sum);
     }
-    GaugeMetricFamily datasetsOf =
-        new GaugeMetricFamily(
+    families.add(
+        gauges(
             "training_day_tenant_datasets",
             "Data sets that were opened or are held here.",
-            List.of("tenant"));
-    counts.forEach((tenant, count) -> datasetsOf.addMetric(List.of(tenant), count));
-    GaugeMetricFamily held =
-        new GaugeMetricFamily(
-            "training_day_tenant_bytes", "Bytes of records held here.", List.of("tenant"));
-    bytes.forEach((tenant, sum) -> held.addMetric(List.of(tenant), sum));
-    CounterMetricFamily worth =
-        new CounterMetricFamily(
+            "tenant",
+            counts));
+    families.add(
+        gauges("training_day_tenant_bytes", "Bytes of records held here.", "tenant", bytes));
+    families.add(
+        counters(
             "training_day_tenant_saved_load_seconds_total",
             "Time that hits would have taken to load, by the mean of the loads of each data set.",
-            List.of("tenant"));
-    saved.forEach((tenant, sum) -> worth.addMetric(List.of(tenant), sum));
-    families.add(datasetsOf);
-    families.add(held);
-    families.add(worth);
+            "tenant",
+            saved));
   }
 
   private static void shares(
@@ -498,18 +491,14 @@ final class NodeCollector extends Collector {
       connections.merge(tenant, (double) one.connections(), Double::sum);
       slots.merge(tenant, (double) one.slotsBytes(), Double::sum);
     }
-    GaugeMetricFamily open =
-        new GaugeMetricFamily(
-            "training_day_tenant_connections", "Connections open now.", List.of("tenant"));
-    connections.forEach((tenant, sum) -> open.addMetric(List.of(tenant), sum));
-    GaugeMetricFamily held =
-        new GaugeMetricFamily(
+    families.add(
+        gauges("training_day_tenant_connections", "Connections open now.", "tenant", connections));
+    families.add(
+        gauges(
             "training_day_tenant_slots_bytes",
             "Shared memory its trainers hold now.",
-            List.of("tenant"));
-    slots.forEach((tenant, sum) -> held.addMetric(List.of(tenant), sum));
-    families.add(open);
-    families.add(held);
+            "tenant",
+            slots));
   }
 
   private static void datasets(
@@ -629,10 +618,18 @@ final class NodeCollector extends Collector {
   }
 
   private static CounterMetricFamily counters(
-      String name, String help, String label, Map<String, Long> counts) {
+      String name, String help, String label, Map<String, ? extends Number> counts) {
     CounterMetricFamily family = new CounterMetricFamily(name, help, List.of(label));
     new TreeMap<>(counts)
         .forEach((value, count) -> family.addMetric(List.of(value), count.doubleValue()));
+    return family;
+  }
+
+  private static GaugeMetricFamily gauges(
+      String name, String help, String label, Map<String, ? extends Number> values) {
+    GaugeMetricFamily family = new GaugeMetricFamily(name, help, List.of(label));
+    new TreeMap<>(values)
+        .forEach((value, number) -> family.addMetric(List.of(value), number.doubleValue()));
     return family;
   }
 }

@@ -10,10 +10,7 @@ import io.trainingday.lane.LaneAddress;
 import io.trainingday.lane.LaneConnection;
 import io.trainingday.lane.LaneMemory;
 import io.trainingday.lane.LaneMessage;
-import io.trainingday.lane.LaneMessage.Batch;
 import io.trainingday.lane.LaneMessage.Role;
-import io.trainingday.lane.LaneMessage.Shape;
-import io.trainingday.lane.LaneMessage.Status;
 import io.trainingday.lane.LaneTls;
 import io.trainingday.lane.LaneTls.Pem;
 import io.trainingday.node.CacheNode;
@@ -108,7 +105,7 @@ class CertificateRenewalTest {
       assertThat(node.stats().certificateExpirySeconds())
           .containsOnly(Map.entry("lane", end(renewed)), Map.entry("grid", end(renewed)));
     }
-    readFromEachOther();
+    grid.awaitPeerReads("renewed", 4);
   }
 
   /** By sessions of before, too: they must not be taken up again. */
@@ -314,26 +311,5 @@ class CertificateRenewalTest {
 
   private static long soon() {
     return System.nanoTime() + TimeUnit.MILLISECONDS.toNanos(SOON_MILLIS);
-  }
-
-  private static void readFromEachOther() throws IOException {
-    long[] ofTheOther = grid.ownedBy(1, 4);
-    try (RawClient filler = RawClient.greeted(grid.node(1).socket());
-        RawClient reader = RawClient.greeted(node.socket())) {
-      int handle = filler.open("renewed", 1 << 20);
-      for (long index : ofTheOther) {
-        filler.fill(handle, index, 0, 0, RawClient.record(index, 20));
-      }
-      int there = reader.open("renewed", 1 << 20);
-      await()
-          .untilAsserted(
-              () ->
-                  assertThat(
-                          reader
-                              .read(there, Shape.RECORDS, false, 0, ofTheOther)
-                              .as(Batch.class)
-                              .statuses())
-                      .containsOnly(Status.HIT));
-    }
   }
 }

@@ -6,9 +6,6 @@ import static org.awaitility.Awaitility.await;
 
 import io.trainingday.config.SettingKey;
 import io.trainingday.config.Settings;
-import io.trainingday.lane.LaneMessage.Batch;
-import io.trainingday.lane.LaneMessage.Shape;
-import io.trainingday.lane.LaneMessage.Status;
 import io.trainingday.node.CacheNode;
 import io.trainingday.node.LogLines;
 import io.trainingday.node.NodeStartException;
@@ -65,24 +62,7 @@ class GridTlsTest {
   @Test
   void nodes_withCertificates_formAGridAndReadFromEachOther() throws IOException {
     assertThat(grid.node(0).stats().grid().nodes()).hasSize(2);
-    long[] ofTheOther = grid.ownedBy(1, 8);
-    try (RawClient filler = RawClient.greeted(grid.node(1).socket());
-        RawClient reader = RawClient.greeted(grid.node(0).socket())) {
-      int handle = filler.open("tls", 1 << 20);
-      for (long index : ofTheOther) {
-        filler.fill(handle, index, 0, 0, RawClient.record(index, 20));
-      }
-      int there = reader.open("tls", 1 << 20);
-      await()
-          .untilAsserted(
-              () ->
-                  assertThat(
-                          reader
-                              .read(there, Shape.RECORDS, false, 0, ofTheOther)
-                              .as(Batch.class)
-                              .statuses())
-                      .containsOnly(Status.HIT));
-    }
+    grid.awaitPeerReads("tls", 8);
     assertThat(grid.node(1).stats().peers().samplesServed()).isPositive();
   }
 

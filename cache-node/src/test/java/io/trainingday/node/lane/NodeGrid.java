@@ -1,11 +1,15 @@
 package io.trainingday.node.lane;
 
+import static org.assertj.core.api.Assertions.assertThat;
 import static org.awaitility.Awaitility.await;
 
 import io.trainingday.config.DataSize;
 import io.trainingday.config.SettingKey;
 import io.trainingday.config.Settings;
 import io.trainingday.grid.BoundedLoadAffinity;
+import io.trainingday.lane.LaneMessage.Batch;
+import io.trainingday.lane.LaneMessage.Shape;
+import io.trainingday.lane.LaneMessage.Status;
 import io.trainingday.lane.OwnersMessage;
 import io.trainingday.node.CacheNode;
 import io.trainingday.node.TestNodes;
@@ -134,6 +138,28 @@ final class NodeGrid implements AutoCloseable {
                     .local())
         .limit(count)
         .toArray();
+  }
+
+  /** Fills samples that the second node owns there, and waits until the first one reads them. */
+  void awaitPeerReads(String dataset, int count) throws IOException {
+    long[] ofTheOther = ownedBy(1, count);
+    try (RawClient filler = RawClient.greeted(node(1).socket());
+        RawClient reader = RawClient.greeted(node(0).socket())) {
+      int handle = filler.open(dataset, 1 << 20);
+      for (long index : ofTheOther) {
+        filler.fill(handle, index, 0, 0, RawClient.record(index, 20));
+      }
+      int there = reader.open(dataset, 1 << 20);
+      await()
+          .untilAsserted(
+              () ->
+                  assertThat(
+                          reader
+                              .read(there, Shape.RECORDS, false, 0, ofTheOther)
+                              .as(Batch.class)
+                              .statuses())
+                      .containsOnly(Status.HIT));
+    }
   }
 
   /** Stops one node in order. */
