@@ -18,6 +18,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 import certificates  # noqa: E402
 from local_node import LocalNode, of_one_grid  # noqa: E402
+from training_day import attachment  # noqa: E402
 
 # The suite's processes must not find a node that runs on the machine.
 os.environ["TRAINING_DAY_ADDRESS"] = "unix:/nonexistent/lane.sock"
@@ -35,6 +36,18 @@ def directory() -> Iterator[Path]:
 def node(directory: Path) -> Iterator[LocalNode]:
     with LocalNode(directory / "node") as started:
         yield started
+
+
+@pytest.fixture(autouse=True)
+def no_word_of_former_tests(directory: Path) -> Iterator[None]:
+    """A test's trainers end with it: else they go on looking for nodes that are gone, and warn of
+    it in the midst of other tests. Those of the node that all use stay."""
+    yield
+    stays = f"unix:{directory}/node/lane.sock"
+    for where, one in [*attachment._attachments.items()]:
+        if where.address != stays or one.session is None:
+            attachment._attachments.pop(where)
+            one.close()
 
 
 @dataclass(frozen=True)

@@ -550,7 +550,7 @@ class Attachment:
 
     def _warn(self, what: str, text: str) -> None:
         now = time.monotonic()
-        if now - self._said_at.get(what, -_REPEAT_SECONDS) < _REPEAT_SECONDS:
+        if self._closed or now - self._said_at.get(what, -_REPEAT_SECONDS) < _REPEAT_SECONDS:
             return
         self._said_at[what] = now
         if self.say(what):

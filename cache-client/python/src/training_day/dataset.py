@@ -465,8 +465,8 @@ class CachedDataset(Dataset):
         multiprocessing_context: Any = None,
     ) -> WarmUp:
         """Loads the data set into the cache in the background; training may go on meanwhile, and no
-        sample is loaded twice. What is there already is passed over, so a warm-up that was stopped
-        goes on with the next one. One process a host is enough.
+        sample is loaded by both. What is there already is passed over, so a warm-up that was
+        stopped goes on with the next one. One process a host is enough.
 
         What is loaded
             order: what the first epoch will read, in that order: indices, a sampler or a batch
@@ -478,7 +478,8 @@ class CachedDataset(Dataset):
 
         Who works, how fast
             workers: processes that load. Default 0: a thread of this one, which `frozen` random
-                pipelines cannot have.
+                pipelines cannot have, and which loads a sample again when a thread beside it draws
+                from a random generator meanwhile: it might have been the transform.
             worker_init_fn, multiprocessing_context: as of a DataLoader.
             samples_per_second, bytes_per_second: limits of what is loaded. Default: none.
 
