@@ -355,6 +355,11 @@ public final class Admission implements Room {
     return pagesPromised() * pageBytes;
   }
 
+  /** How many bytes of pages are left free for what rebalancing is still to bring. */
+  public synchronized long bytesArriving() {
+    return pagesArriving * pageBytes;
+  }
+
   /** How many records were refused for {@code refusal} so far. */
   public long refused(Refusal refusal) {
     return counter(refusal).sum();

@@ -52,6 +52,7 @@ final class Arrivals implements AutoCloseable {
   private final LongAdder dropped = new LongAdder();
   private final IgnitePredicate<CacheEvent> listener = this::arrived;
   private volatile boolean closed;
+  private boolean arriving;
   private double expectedPages;
   private boolean shortageLogged;
 
@@ -83,18 +84,19 @@ final class Arrivals implements AutoCloseable {
     ignite.events().localListen(listener, EventType.EVT_CACHE_REBALANCE_OBJECT_LOADED);
   }
 
-  /** Says how much is expected; admission leaves it free. */
-  synchronized void begin(long pages) {
+  /** Says that records arrive, and how much is still expected; admission leaves it free. */
+  synchronized void expect(long pages) {
+    arriving = true;
     expectedPages = pages;
-    shortageLogged = false;
-    admission.arriving(pages);
+    reserve();
   }
 
-  /** Says that nothing more is expected. */
-  synchronized void end() {
-    if (expectedPages > 0) {
-      begin(0);
-    }
+  /** Says that all is here. */
+  synchronized void expectNothing() {
+    arriving = false;
+    expectedPages = 0;
+    shortageLogged = false;
+    reserve();
   }
 
   /** Records that have arrived since the start. */
@@ -125,7 +127,7 @@ final class Arrivals implements AutoCloseable {
 
   private synchronized void keepRoom(int backups, CacheEvent event, int recordBytes) {
     expectedPages = Math.max(0, expectedPages - admission.meanPages(1, recordBytes));
-    admission.arriving((long) expectedPages);
+    reserve();
     if (!isShort(0)) {
       return;
     }
@@ -137,6 +139,11 @@ final class Arrivals implements AutoCloseable {
     if (!(wanted && dropCopies()) && sampleKey(event.key()) instanceof SampleKey key) {
       drop(backups, key);
     }
+  }
+
+  /** What is to be free for the next messages is not to be taken by others, either. */
+  private void reserve() {
+    admission.arriving(arriving ? (long) expectedPages + pagesToKeepFree : 0);
   }
 
   private boolean isShort(long morePages) {

@@ -131,6 +131,7 @@ public final class Capacity implements AutoCloseable {
   private final SharedRoom room;
   private final Sweeper sweeper;
   private final Arrivals arrivals;
+  private final Forecast forecast;
   private final Rebalancer rebalancer;
   private final RoomMessages messages;
   private final ScheduledExecutorService thread;
@@ -182,7 +183,8 @@ public final class Capacity implements AutoCloseable {
     arrivals =
         new Arrivals(
             ignite, stores, admission, settings.rebalance().maxRate().bytes(), maxRecordBytes);
-    rebalancer = new Rebalancer(ignite, stores, admission, sweeper, arrivals);
+    forecast = new Forecast(stores, admission, shares, this::usesOfGrid);
+    rebalancer = new Rebalancer(ignite, stores, admission, sweeper, forecast, arrivals);
     look();
     messages = RoomMessages.start(ignite, admission);
     thread =
@@ -450,6 +452,12 @@ public final class Capacity implements AutoCloseable {
     }
     if (++looks % LOOKS_PER_TERMS == 0) {
       shares.look();
+    }
+    // Before the reserve is given up that was kept for it.
+    if (partitions(Held.ARRIVING) > 0) {
+      arrivals.expect(forecast.pages());
+    } else {
+      arrivals.expectNothing();
     }
     // Of two nodes the other one holds everything already, there is nothing to rebuild.
     boolean rebuilds = members.size() > 2 && budgets > 0;

@@ -33,17 +33,24 @@ final class Rebalancer implements AutoCloseable {
   private final RecordStores stores;
   private final Admission admission;
   private final Sweeper sweeper;
+  private final Forecast forecast;
   private final Arrivals arrivals;
   private final Worker worker = new Worker("training-day-rebalancer", LOOK_NANOS, this::look);
   private @Nullable IgniteFuture<Boolean> running;
   private Set<UUID> membersWhenStarted = Set.of();
 
   Rebalancer(
-      Ignite ignite, RecordStores stores, Admission admission, Sweeper sweeper, Arrivals arrivals) {
+      Ignite ignite,
+      RecordStores stores,
+      Admission admission,
+      Sweeper sweeper,
+      Forecast forecast,
+      Arrivals arrivals) {
     this.ignite = ignite;
     this.stores = stores;
     this.admission = admission;
     this.sweeper = sweeper;
+    this.forecast = forecast;
     this.arrivals = arrivals;
   }
 
@@ -80,8 +87,8 @@ final class Rebalancer implements AutoCloseable {
         last != null && arriving > 0 && (last.isDone() || !members.equals(membersWhenStarted));
     if (first || stuck) {
       begin(members, arriving);
-    } else if (arriving == 0) {
-      arrivals.end();
+    } else if (arriving > 0) {
+      forecast.learn();
     }
   }
 
@@ -107,8 +114,9 @@ final class Rebalancer implements AutoCloseable {
    * {@link Arrivals} drops copies as it must.
    */
   private void makeRoom(int arriving) {
-    long expected = expectedPages();
-    admission.arriving(0);
+    forecast.learn();
+    long expected = forecast.pages();
+    arrivals.expect(expected); // From now on, nobody else takes that room.
     if (expected > admission.freePages()) {
       sweeper.sweepNow();
       awaitCleared(expected);
@@ -118,22 +126,6 @@ final class Rebalancer implements AutoCloseable {
         arriving,
         expected,
         admission.freePages());
-    arrivals.begin(expected);
-  }
-
-  /** By what a partition takes here on the average: indices are spread evenly. */
-  private long expectedPages() {
-    double pages = 0;
-    for (int backups = 0; backups <= GridCaches.MAX_BACKUPS; backups++) {
-      Sweeper.Tally here = sweeper.counted(backups);
-      if (here.partitions() > 0) {
-        pages +=
-            admission.meanPages(here.records(), here.bytes())
-                / here.partitions()
-                * stores.partitions(backups, Held.ARRIVING).size();
-      }
-    }
-    return (long) Math.ceil(pages);
   }
 
   private void awaitCleared(long pages) {

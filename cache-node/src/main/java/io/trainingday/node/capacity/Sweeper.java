@@ -36,7 +36,6 @@ final class Sweeper implements AutoCloseable {
   static final class Tally {
     private long records;
     private long bytes;
-    private int partitions;
 
     long records() {
       return records;
@@ -44,11 +43,6 @@ final class Sweeper implements AutoCloseable {
 
     long bytes() {
       return bytes;
-    }
-
-    /** How many partitions they were counted in. */
-    int partitions() {
-      return partitions;
     }
 
     private void add(int recordBytes) {
@@ -65,13 +59,6 @@ final class Sweeper implements AutoCloseable {
   private static final class Counted {
     final Map<Pair, Tally> byPair = new HashMap<>();
     final Map<Long, Tally> copies = new HashMap<>();
-    final List<Tally> byBackups = new ArrayList<>();
-
-    Counted() {
-      for (int backups = 0; backups <= GridCaches.MAX_BACKUPS; backups++) {
-        byBackups.add(new Tally());
-      }
-    }
   }
 
   private final RecordStores stores;
@@ -100,11 +87,6 @@ final class Sweeper implements AutoCloseable {
   /** Says that records may have become unreachable. */
   void wake() {
     worker.wake();
-  }
-
-  /** What the last whole pass counted in the store of a number of backups. */
-  Tally counted(int backups) {
-    return counted.byBackups.get(backups);
   }
 
   /** What the last whole pass counted, by data set and pipeline. */
@@ -187,7 +169,6 @@ final class Sweeper implements AutoCloseable {
             if (counts) {
               census.endPartition();
             }
-            counted.byBackups.get(backups).partitions++;
           }
         }
       }
@@ -203,7 +184,7 @@ final class Sweeper implements AutoCloseable {
           partition,
           (key, recordBytes) -> {
             if (reachable.test(key)) {
-              count(backups, held, key, recordBytes);
+              count(held, key, recordBytes);
               if (counts) {
                 census.seen(key, recordBytes);
               }
@@ -220,8 +201,7 @@ final class Sweeper implements AutoCloseable {
           });
     }
 
-    private void count(int backups, Held held, SampleKey key, int recordBytes) {
-      counted.byBackups.get(backups).add(recordBytes);
+    private void count(Held held, SampleKey key, int recordBytes) {
       if (held == Held.BACKUP) {
         counted.copies.computeIfAbsent(key.dataset(), unused -> new Tally()).add(recordBytes);
       }

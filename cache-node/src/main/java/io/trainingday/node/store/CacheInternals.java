@@ -106,6 +106,15 @@ final class CacheInternals {
     return local == null ? 0 : local.fullSize();
   }
 
+  /**
+   * How many records the nodes that hold all of {@code partition} had when a node joined last; 0
+   * where nobody has told. Ignite passes the numbers on when nodes join, not when they leave.
+   */
+  long recordsInGrid(int partition) {
+    Long records = topology.globalPartSizes().get(partition);
+    return records == null ? 0 : records;
+  }
+
   /** Whether this node becomes the primary of {@code partition} once all has arrived. */
   boolean isPrimaryInTheEnd(int partition) {
     IdealAffinityAssignment ideal = group.affinity().idealAssignment();

@@ -102,6 +102,14 @@ public final class RecordStores {
     return stores.get(backups).internals().records(partition);
   }
 
+  /**
+   * How many records of a partition the nodes that hold all of it had when a node joined last; 0
+   * where nobody has told.
+   */
+  public long recordsInGrid(int backups, int partition) {
+    return stores.get(backups).internals().recordsInGrid(partition);
+  }
+
   /** Whether this node will be the primary of a partition once everything has arrived. */
   public boolean isPrimaryInTheEnd(int backups, int partition) {
     return stores.get(backups).internals().isPrimaryInTheEnd(partition);
