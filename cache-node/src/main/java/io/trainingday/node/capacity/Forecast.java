@@ -77,13 +77,17 @@ final class Forecast {
         told[backups] =
             mean(
                 uses.stream()
-                    .filter(use -> shares.of(use.dataset()).terms().backups() == of)
+                    .filter(use -> backupsOf(use.dataset()) == of)
                     .map(use -> new long[] {use.records(), use.bytes()}));
       }
       toldPages = told;
     } catch (IgniteException noAnswer) {
       LOG.debug("It is not known how much is to arrive", noAnswer);
     }
+  }
+
+  private int backupsOf(long dataset) {
+    return shares.terms(dataset).map(DatasetTerms::backups).orElse(0);
   }
 
   private long recordsToCome(int backups) {

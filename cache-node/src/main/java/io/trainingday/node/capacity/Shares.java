@@ -96,7 +96,8 @@ final class Shares implements Census, ReadRecorder {
     return BoundedLoadAffinity.partition(key.index(), partitions);
   }
 
-  private Optional<DatasetTerms> terms(long dataset) {
+  /** What the grid keeps of a data set, empty if that is nothing, or cannot be had now. */
+  Optional<DatasetTerms> terms(long dataset) {
     try {
       return termsOf.apply(dataset);
     } catch (RuntimeException unknown) {

@@ -56,6 +56,10 @@ final class Connection extends ChannelInboundHandlerAdapter {
   private final @Nullable LocalSocket socket;
   private final Grants grants;
   private final Map<Integer, ServedDataset> datasets = new HashMap<>();
+
+  /** A trainer that opens the same again, and again, gets the same handle. */
+  private final Map<LaneMessage.Open, Integer> handles = new HashMap<>();
+
   private final Map<Integer, Segment> segments = new HashMap<>();
   private final TrainerSession trainer;
   private @Nullable PeerSession peer;
@@ -120,6 +124,7 @@ final class Connection extends ChannelInboundHandlerAdapter {
     segments.values().forEach(Segment::abandon);
     segments.clear();
     datasets.clear();
+    handles.clear();
     inactive.fireChannelInactive();
   }
 
@@ -432,7 +437,7 @@ final class Connection extends ChannelInboundHandlerAdapter {
   }
 
   private void open(long requestId, LaneMessage.Open open) {
-    if (datasets.size() >= MAX_DATASETS) {
+    if (datasets.size() >= MAX_DATASETS && !handles.containsKey(open)) {
       throw new LaneException(
           Code.TOO_MANY,
           "data sets open on this connection=%d, allowed: %d"
@@ -446,11 +451,11 @@ final class Connection extends ChannelInboundHandlerAdapter {
           "data set \"%s\" is granted to this token neither for reading nor for filling; take one with read: or fill: of it"
               .formatted(open.name()));
     }
-    int handle = ++lastHandle;
     offload(
         requestId,
         () -> server.open(granted, open),
         dataset -> {
+          int handle = handles.computeIfAbsent(open, unused -> ++lastHandle);
           datasets.put(handle, dataset);
           return new LaneMessage.OpenReply(handle, dataset.incarnation(), dataset.generation());
         });

@@ -505,6 +505,22 @@ class LaneServerTest {
   }
 
   @Test
+  void open_theSameAgain_isTheSameHandle_others1024() throws IOException {
+    int handle = client.open(name, 100);
+    for (int pipeline = 1; pipeline < 1_024; pipeline++) {
+      assertThat(client.open(name, 100, "other-" + pipeline)).isNotEqualTo(handle);
+    }
+    assertThat(client.open(name, 100)).isEqualTo(handle);
+
+    LaneMessage.Failure failure =
+        client
+            .call(new LaneMessage.Open(100, "digest", name, "one-more", "", 255))
+            .as(LaneMessage.Failure.class);
+    assertThat(failure.code()).isEqualTo(Code.TOO_MANY);
+    assertThat(failure.message()).contains("allowed: 1024");
+  }
+
+  @Test
   void requests_overTheLimit_areRefused() throws IOException {
     try (RawClient loader = RawClient.greeted(node.socket())) {
       loader.read(loader.open(name, 100), Shape.RECORDS, true, 0, 4);
