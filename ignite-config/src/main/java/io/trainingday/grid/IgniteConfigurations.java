@@ -150,6 +150,9 @@ public final class IgniteConfigurations {
     unlessGiven(given, "connectorConfiguration", () -> ignite.setConnectorConfiguration(null));
     unlessGiven(
         given, "clientConnectorConfiguration", () -> ignite.setClientConnectorConfiguration(null));
+    // Each thread may have a message in hand, of the largest record, for which room is kept. One
+    // keeps up with rebalance.maxRate.
+    unlessGiven(given, "rebalanceThreadPoolSize", () -> ignite.setRebalanceThreadPoolSize(1));
     unlessGiven(given, "localHost", () -> ignite.setLocalHost(grid.localAddress()));
     unlessGiven(given, "communicationSpi", () -> ignite.setCommunicationSpi(communication(grid)));
     unlessGiven(

@@ -38,7 +38,8 @@ import org.jspecify.annotations.Nullable;
  * <h2>Reserve</h2>
  *
  * When one of N nodes dies, the others rebuild the copies it held, which takes 1/N of their memory.
- * Records with copies leave that free; where there are such, all records do.
+ * Records with copies leave that free; where there are such, all records do. And while they arrive,
+ * room for the next message is to be left, which may be more than the headroom.
  *
  * <h2>Headroom</h2>
  *
@@ -67,10 +68,10 @@ public final class Admission implements Room {
    * @param keptPages pages it has to leave free beside those that all do
    * @param evicts whether older records may be given up for it
    * @param entitled whether its data set has less than it was guaranteed
+   * @param copies whether other nodes keep it, too; while a partition moves it is written to
+   *     several nodes all the same
    */
-  record Terms(long keptPages, boolean evicts, boolean entitled) {
-    static final Terms PLAIN = new Terms(0, false, false);
-  }
+  record Terms(long keptPages, boolean evicts, boolean entitled, boolean copies) {}
 
   /**
    * What Ignite spends on a page beside its content: {@code PageMemoryNoStoreImpl.PAGE_OVERHEAD}.
@@ -106,6 +107,7 @@ public final class Admission implements Room {
   private long recordBytesInFlight;
   private long pagesArriving;
   private long reservedPages;
+  private long wantedReservePages;
   private boolean copiesHeld;
   private @Nullable String closedReason;
   private long softCapPages = Long.MAX_VALUE;
@@ -160,7 +162,7 @@ public final class Admission implements Room {
    * same size and targets after the write, whatever its outcome.
    */
   public @Nullable Refusal tryAdmit(int recordBytes, List<UUID> targets) {
-    return tryAdmit(recordBytes, targets, Terms.PLAIN);
+    return tryAdmit(recordBytes, targets, new Terms(0, false, false, targets.size() > 1));
   }
 
   @Nullable Refusal tryAdmit(int recordBytes, List<UUID> targets, Terms terms) {
@@ -230,8 +232,7 @@ public final class Admission implements Room {
       return Refusal.RECORD_TOO_LARGE;
     }
     long pages = pagesFor(recordBytes);
-    boolean copies = targets.size() > 1;
-    long room = roomPages(copies) - terms.keptPages();
+    long room = roomPages(terms.copies()) - terms.keptPages();
     lastRoomPages = room - pages;
     if (pages > room) {
       return Refusal.BUDGET;
@@ -257,7 +258,7 @@ public final class Admission implements Room {
     pagesInFlight += pages;
     recordsInFlight++;
     recordBytesInFlight += recordBytes;
-    copiesHeld |= copies;
+    copiesHeld |= terms.copies();
     return null;
   }
 
@@ -284,10 +285,20 @@ public final class Admission implements Room {
   synchronized long roomPages(boolean copies) {
     // In this order: a page that moves from reserved to used in between counts twice, not never.
     long reserved = pagesInFlight + pagesPromised() + pagesArriving;
-    return Math.min(admissiblePages, softCapPages)
-        - (copies || copiesHeld ? reservedPages : 0)
-        - reserved
-        - usedPages.getAsLong();
+    return limitPages(copies) - reserved - usedPages.getAsLong();
+  }
+
+  /**
+   * How many pages records may use in all. What other programs leave does not add to the reserve:
+   * copies are rebuilt in any case.
+   */
+  private long limitPages(boolean copies) {
+    return Math.min(admissiblePages - (copies || copiesHeld ? reservedPages : 0), softCapPages);
+  }
+
+  /** How many pages records may use in all, now. */
+  synchronized long limitPages() {
+    return limitPages(false);
   }
 
   /**
@@ -483,12 +494,32 @@ public final class Admission implements Room {
   /**
    * Says what the grid looks like now.
    *
-   * @param reserveShare the part of the budget that is kept for copies when another node dies
+   * @param reserveShare the part of the budget that is to be free for copies when another node dies
+   * @param messagePages what has to be free for a message while they arrive
    * @param anyCopies whether this node holds records that other nodes hold too
    */
-  synchronized void grid(double reserveShare, boolean anyCopies) {
-    reservedPages = (long) Math.ceil(budgetPages * reserveShare);
+  synchronized void grid(double reserveShare, long messagePages, boolean anyCopies) {
+    long headroomPages = budgetPages - admissiblePages - igniteNeeds(budgetPages);
+    wantedReservePages =
+        reserveShare == 0
+            ? 0
+            : (long) Math.ceil(budgetPages * reserveShare)
+                + Math.max(0, messagePages - headroomPages);
+    reservedPages = Math.min(reservedPages, wantedReservePages);
     copiesHeld = anyCopies || pagesPromised() > 0;
+  }
+
+  /**
+   * Adds what is free to the reserve, until it is what it is to be. A reserve that was used up, or
+   * is to be larger because there are fewer nodes, comes back as partitions leave: what is held is
+   * not given up for it.
+   *
+   * @param otherwisePages of what is free, those that are so for something else
+   */
+  synchronized void reserveFree(long otherwisePages) {
+    long taken = pagesInFlight + pagesPromised() + pagesArriving + usedPages.getAsLong();
+    long free = admissiblePages - reservedPages - taken - otherwisePages;
+    reservedPages = Math.min(wantedReservePages, reservedPages + Math.max(0, free));
   }
 
   /** Counts so many pages as used that rebalancing is about to bring. */

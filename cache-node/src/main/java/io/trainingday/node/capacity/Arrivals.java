@@ -8,6 +8,7 @@ import java.util.HashMap;
 import java.util.Map;
 import java.util.concurrent.atomic.LongAdder;
 import java.util.concurrent.locks.LockSupport;
+import java.util.function.Predicate;
 import org.apache.ignite.Ignite;
 import org.apache.ignite.IgniteException;
 import org.apache.ignite.binary.BinaryObject;
@@ -31,8 +32,9 @@ import org.slf4j.LoggerFactory;
  * <h2>What goes</h2>
  *
  * For a record that this node will be asked for: a copy of one that another node is asked for. For
- * such a copy, and when there is none left: the record itself that has just arrived. It is no worse
- * than one that is here already. Its partition then lacks it: who asks for it loads it again.
+ * such a copy, for one that nobody can reach any more, and when there is no copy left: the record
+ * itself that has just arrived. It is no worse than one that is here already. Its partition then
+ * lacks it: who asks for it loads it again.
  */
 final class Arrivals implements AutoCloseable {
   private static final Logger LOG = LoggerFactory.getLogger(Arrivals.class);
@@ -43,6 +45,7 @@ final class Arrivals implements AutoCloseable {
   private final Ignite ignite;
   private final RecordStores stores;
   private final Admission admission;
+  private final Predicate<SampleKey> reachable;
   private final Pace pace;
   private final long pagesToKeepFree;
   private final long pagesOfOneMessage;
@@ -57,6 +60,7 @@ final class Arrivals implements AutoCloseable {
   private boolean shortageLogged;
 
   /**
+   * @param reachable false for a record that nobody will ever ask for again
    * @param bytesPerSecond the most that arrives
    * @param maxRecordBytes the largest record
    */
@@ -64,11 +68,13 @@ final class Arrivals implements AutoCloseable {
       Ignite ignite,
       RecordStores stores,
       Admission admission,
+      Predicate<SampleKey> reachable,
       long bytesPerSecond,
       int maxRecordBytes) {
     this.ignite = ignite;
     this.stores = stores;
     this.admission = admission;
+    this.reachable = reachable;
     pace = new Pace(bytesPerSecond, System::nanoTime);
     pagesOfOneMessage =
         admission.pagesFor(ignite.configuration().getRebalanceBatchSize())
@@ -77,6 +83,11 @@ final class Arrivals implements AutoCloseable {
     for (int backups = 0; backups <= GridCaches.MAX_BACKUPS; backups++) {
       backupsOfCache.put(GridCaches.samples(backups), backups);
     }
+  }
+
+  /** What has to be free while records arrive, for the messages they come in. */
+  long pagesToKeepFree() {
+    return pagesToKeepFree;
   }
 
   void start() {
@@ -133,11 +144,18 @@ final class Arrivals implements AutoCloseable {
     }
     if (!shortageLogged) {
       shortageLogged = true;
-      LOG.warn("What this node is to take over does not fit: it drops records");
+      LOG.warn(
+          "What this node is to take over does not fit: it drops records. {} pages are free, {} must"
+              + " be, and some {} are still to come",
+          admission.freePages(),
+          pagesToKeepFree,
+          (long) expectedPages);
     }
-    boolean wanted = stores.isPrimaryInTheEnd(backups, event.partition());
-    if (!(wanted && dropCopies()) && sampleKey(event.key()) instanceof SampleKey key) {
-      drop(backups, key);
+    if (sampleKey(event.key()) instanceof SampleKey key) {
+      boolean wanted = stores.isPrimaryInTheEnd(backups, event.partition()) && reachable.test(key);
+      if (!(wanted && dropCopies())) {
+        drop(backups, key);
+      }
     }
   }
 

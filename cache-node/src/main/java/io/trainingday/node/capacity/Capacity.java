@@ -8,6 +8,7 @@ import io.trainingday.node.ownership.Ownership;
 import io.trainingday.node.store.RecordStores;
 import io.trainingday.node.store.RecordStores.Held;
 import java.util.ArrayList;
+import java.util.BitSet;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
@@ -132,10 +133,12 @@ public final class Capacity implements AutoCloseable {
   private final Sweeper sweeper;
   private final Arrivals arrivals;
   private final Forecast forecast;
+  private final Reserve reserve;
   private final Rebalancer rebalancer;
   private final RoomMessages messages;
   private final ScheduledExecutorService thread;
   private final Map<UUID, Long> lastSeen = new HashMap<>();
+  private List<BitSet> primariesSeen = List.of();
   private Set<UUID> membersSeen = Set.of();
   private int looks;
   private volatile long pagesOfAbsentPartitions;
@@ -182,7 +185,13 @@ public final class Capacity implements AutoCloseable {
     sweeper = new Sweeper(stores, reachable, shares);
     arrivals =
         new Arrivals(
-            ignite, stores, admission, settings.rebalance().maxRate().bytes(), maxRecordBytes);
+            ignite,
+            stores,
+            admission,
+            reachable,
+            settings.rebalance().maxRate().bytes(),
+            maxRecordBytes);
+    reserve = new Reserve(stores, admission, shares, arrivals.pagesToKeepFree());
     forecast = new Forecast(stores, admission, shares, this::usesOfGrid);
     rebalancer = new Rebalancer(ignite, stores, admission, sweeper, forecast, arrivals);
     look();
@@ -269,7 +278,7 @@ public final class Capacity implements AutoCloseable {
     }
     double ofRecords = admission.meanPages(records + copyRecords, bytes + copyBytes);
     long others = Math.max(0, usedPages() - (long) ofRecords);
-    long pages = admission.softCapPages() - admission.reservedPages() - others;
+    long pages = admission.limitPages() - others;
     List<Share> all = new ArrayList<>();
     for (DatasetShare share : shares.all()) {
       all.add(describe(share, pages));
@@ -292,8 +301,7 @@ public final class Capacity implements AutoCloseable {
             0,
             Math.min(
                 sharePages(share, (double) pagesOfAll), (double) share.quotaBytes() * perByte));
-    double wanted =
-        (double) terms.samples() * primaryShare(terms.backups()) * (1 + terms.backups());
+    double wanted = (double) terms.samples() * primaryShare(terms.backups()) * share.copies();
     Double best = null;
     if (known > 0 && terms.samples() > 0) {
       double needed = wanted * perRecord;
@@ -325,7 +333,7 @@ public final class Capacity implements AutoCloseable {
         if (share.evicts() && other.evicts()) {
           sharing += other.heldRecords() > 0 ? 1 : 0;
         } else {
-          left -= admission.pagesOf(other.heldBytes() * (1 + other.terms().backups()));
+          left -= admission.pagesOf(other.heldBytes() * other.copies());
         }
       }
     }
@@ -428,13 +436,7 @@ public final class Capacity implements AutoCloseable {
   private synchronized void look() {
     long now = System.nanoTime();
     List<Member> members = ownership.members();
-    long budgets = 0;
-    long largest = 0;
-    for (Member member : members) {
-      lastSeen.put(member.id(), now);
-      budgets += member.budgetBytes();
-      largest = Math.max(largest, member.budgetBytes());
-    }
+    members.forEach(member -> lastSeen.put(member.id(), now));
     List<UUID> gone =
         lastSeen.entrySet().stream()
             .filter(seen -> now - seen.getValue() > FAREWELL_NANOS)
@@ -444,11 +446,18 @@ public final class Capacity implements AutoCloseable {
     readNews.alone(members.size() == 1);
     gone.forEach(lastSeen::remove);
     admission.capAt(softCap.pages());
+    List<BitSet> primaries = primaries();
     Set<UUID> present = members.stream().map(Member::id).collect(Collectors.toSet());
-    if (!present.equals(membersSeen)) {
-      // This node becomes the primary of other records: they are to be found.
+    if (!primaries.equals(primariesSeen) || !present.equals(membersSeen)) {
+      // This node has become the primary of other records: they are to be found. Or one has come
+      // that is going to ask what there is.
+      primariesSeen = primaries;
       membersSeen = present;
       sweeper.wake();
+    }
+    for (int backups = 0; backups < primaries.size(); backups++) {
+      shares.placed(
+          backups, primaries.get(backups), copies(backups, members.size(), primaries.get(backups)));
     }
     if (++looks % LOOKS_PER_TERMS == 0) {
       shares.look();
@@ -459,10 +468,7 @@ public final class Capacity implements AutoCloseable {
     } else {
       arrivals.expectNothing();
     }
-    // Of two nodes the other one holds everything already, there is nothing to rebuild.
-    boolean rebuilds = members.size() > 2 && budgets > 0;
-    admission.grid(rebuilds ? (double) largest / budgets : 0, holdsCopies());
-
+    reserve.look(members);
     int absent = 0;
     for (int backups = 0; backups <= GridCaches.MAX_BACKUPS; backups++) {
       absent += ownership.table(backups).partitions();
@@ -474,17 +480,30 @@ public final class Capacity implements AutoCloseable {
     pagesOfAbsentPartitions = (long) absent * PAGES_OF_EMPTY_PARTITION;
   }
 
-  private boolean holdsCopies() {
-    for (int backups = 1; backups <= GridCaches.MAX_BACKUPS; backups++) {
-      for (Held held : List.of(Held.PRIMARY, Held.BACKUP)) {
-        for (int partition : stores.partitions(backups, held)) {
-          if (stores.records(backups, partition) > 0) {
-            return true;
-          }
-        }
-      }
+  private List<BitSet> primaries() {
+    List<BitSet> primaries = new ArrayList<>();
+    for (int backups = 0; backups <= GridCaches.MAX_BACKUPS; backups++) {
+      BitSet here = new BitSet(stores.partitions());
+      stores.partitions(backups, Held.PRIMARY).forEach(here::set);
+      primaries.add(here);
     }
-    return false;
+    return primaries;
+  }
+
+  /**
+   * On how many nodes the records are that this node decides about. More than before only when they
+   * have arrived there, and this one has handed over what others are to decide about.
+   */
+  private int copies(int backups, int members, BitSet primaries) {
+    int before = shares.copies(backups);
+    int wanted = Math.min(1 + backups, members);
+    boolean settled =
+        primaries.stream()
+            .allMatch(
+                partition ->
+                    ownership.table(backups).copies(partition).size() >= wanted
+                        && stores.isPrimaryInTheEnd(backups, partition));
+    return settled ? wanted : Math.min(before, wanted);
   }
 
   private int partitions(Held held) {
@@ -504,9 +523,9 @@ public final class Capacity implements AutoCloseable {
   @Override
   public void close() {
     thread.shutdownNow();
+    sweeper.close(); // First: it sweeps for the rebalancer, too, which would wait for the end.
     rebalancer.close();
     evictor.close();
-    sweeper.close();
     arrivals.close();
     readNews.close();
     messages.close();

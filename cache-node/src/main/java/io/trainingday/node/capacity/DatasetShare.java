@@ -14,6 +14,7 @@ import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.AtomicLong;
 import java.util.concurrent.atomic.LongAdder;
 import java.util.function.Consumer;
+import java.util.function.IntUnaryOperator;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -57,6 +58,8 @@ final class DatasetShare {
   private volatile long stuckUntilNanos;
   private volatile boolean everFilled;
 
+  private final IntUnaryOperator copiesOf;
+
   // Guarded by this.
   private final HeldBytes held;
   private @Nullable VictimIndex index;
@@ -65,6 +68,7 @@ final class DatasetShare {
 
   /**
    * @param budgetBytes of the node, which shares are parts of
+   * @param copiesOf on how many nodes records with so many backups are
    * @param maxIndexed entries in the order of victims
    * @param unknownRead told of reads of records that are not in the order of victims here, under a
    *     lock: it must be quick
@@ -74,11 +78,13 @@ final class DatasetShare {
       DatasetTerms terms,
       int partitions,
       long budgetBytes,
+      IntUnaryOperator copiesOf,
       int maxIndexed,
       Consumer<SampleKey> unknownRead) {
     this.dataset = dataset;
     this.unknownRead = unknownRead;
     this.budgetBytes = budgetBytes;
+    this.copiesOf = copiesOf;
     this.maxIndexed = maxIndexed;
     this.terms = terms;
     held = new HeldBytes(partitions);
@@ -137,8 +143,18 @@ final class DatasetShare {
 
   // Quota and guarantee. In bytes of records, all copies counted.
 
-  private long copies() {
-    return 1L + terms.backups();
+  /** On how many nodes each record is, as the grid is now. */
+  long copies() {
+    return copiesOf.applyAsInt(terms.backups());
+  }
+
+  /**
+   * Whether records are kept on several nodes.
+   *
+   * @param targets to which one is written, for a data set that nothing is known of
+   */
+  boolean isCopied(int targets) {
+    return terms.backups() > 0 || (terms.name().isEmpty() && targets > 1);
   }
 
   long quotaBytes() {

@@ -39,7 +39,7 @@ final class Evictor implements AutoCloseable {
   private static final Logger LOG = LoggerFactory.getLogger(Evictor.class);
 
   /** Pages kept free ahead of fills, where that is little of the whole. */
-  private static final long CUSHION_PAGES = 64;
+  static final long CUSHION_PAGES = 64;
 
   private static final int SHARE_OF_CUSHION = 256;
   private static final int SHARE_OF_WANTED = 8;
@@ -127,7 +127,7 @@ final class Evictor implements AutoCloseable {
     if (!share.evicts()
         || !share.hasVictims()
         || share.isStuck(System.nanoTime())
-        || (long) recordBytes * (1 + share.terms().backups()) > share.quotaBytes()) {
+        || recordBytes * share.copies() > share.quotaBytes()) {
       return false;
     }
     share.wantQuota(recordBytes);
@@ -222,8 +222,7 @@ final class Evictor implements AutoCloseable {
   }
 
   private long roomFor(DatasetShare share) {
-    return admission.roomPagesSoon(share.terms().backups() > 0)
-        - admission.pagesOf(shares.unmetBytes(share));
+    return admission.roomPagesSoon(share.isCopied(1)) - admission.pagesOf(shares.unmetBytes(share));
   }
 
   /** What has been given up for one need. */

@@ -18,8 +18,9 @@ import org.slf4j.LoggerFactory;
  * How much rebalancing is still to bring to this node: the records that each partition has
  * elsewhere and not yet here, by the mean size of those that are kept on as many nodes.
  *
- * <p>The means are of what is here; a node that has just joined holds nothing and asks the others.
- * Thread-safe.
+ * <p>A partition has as many as those have that are here, for indices are spread evenly. A node
+ * that has just joined holds nothing: Ignite tells it how many there are, and it asks the others
+ * what they are like. Thread-safe.
  */
 final class Forecast {
   private static final Logger LOG = LoggerFactory.getLogger(Forecast.class);
@@ -98,8 +99,8 @@ final class Forecast {
     long usual = recordsOfPartition(backups);
     long records = 0;
     for (int partition : arriving) {
-      // What the grid says may be as old as the last node that joined.
-      long wanted = Math.max(usual, stores.recordsInGrid(backups, partition));
+      // What the grid says is of the last node that joined: here it is this one.
+      long wanted = usual > 0 ? usual : stores.recordsInGrid(backups, partition);
       records += Math.max(0, wanted - stores.records(backups, partition));
     }
     return records;

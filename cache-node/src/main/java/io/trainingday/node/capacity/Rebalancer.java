@@ -4,12 +4,10 @@ import io.trainingday.grid.GridCaches;
 import io.trainingday.node.background.Worker;
 import io.trainingday.node.store.RecordStores;
 import io.trainingday.node.store.RecordStores.Held;
-import java.util.Set;
-import java.util.UUID;
-import java.util.stream.Collectors;
+import io.trainingday.node.store.RecordStores.Placement;
+import java.util.OptionalLong;
 import org.apache.ignite.Ignite;
 import org.apache.ignite.IgniteException;
-import org.apache.ignite.cluster.ClusterNode;
 import org.apache.ignite.lang.IgniteFuture;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
@@ -37,7 +35,7 @@ final class Rebalancer implements AutoCloseable {
   private final Arrivals arrivals;
   private final Worker worker = new Worker("training-day-rebalancer", LOOK_NANOS, this::look);
   private @Nullable IgniteFuture<Boolean> running;
-  private Set<UUID> membersWhenStarted = Set.of();
+  private long topologyWhenStarted;
 
   Rebalancer(
       Ignite ignite,
@@ -76,27 +74,29 @@ final class Rebalancer implements AutoCloseable {
     for (int backups = 0; backups <= GridCaches.MAX_BACKUPS; backups++) {
       arriving += stores.partitions(backups, Held.ARRIVING).size();
     }
-    Set<UUID> members =
-        ignite.cluster().forServers().nodes().stream()
-            .map(ClusterNode::id)
-            .collect(Collectors.toSet());
+    // Not by the members: they change before the partitions that they are to hold.
+    OptionalLong now = stores.placement().stream().mapToLong(Placement::topology).findFirst();
+    if (now.isEmpty()) {
+      return; // Some have gone over to the next placement: the next look is due in a moment.
+    }
+    long topology = now.getAsLong();
     IgniteFuture<Boolean> last = running;
     // Once in any case: before, Ignite looks elsewhere for each key that is written.
     boolean first = last == null;
     boolean stuck =
-        last != null && arriving > 0 && (last.isDone() || !members.equals(membersWhenStarted));
+        last != null && arriving > 0 && (last.isDone() || topology != topologyWhenStarted);
     if (first || stuck) {
-      begin(members, arriving);
+      begin(topology, arriving);
     } else if (arriving > 0) {
       forecast.learn();
     }
   }
 
-  private void begin(Set<UUID> members, int arriving) {
+  private void begin(long topology, int arriving) {
     if (arriving > 0) {
       makeRoom(arriving);
     }
-    membersWhenStarted = members;
+    topologyWhenStarted = topology;
     IgniteFuture<Boolean> started = rebalance();
     running = started;
     started.listen(unused -> signal());

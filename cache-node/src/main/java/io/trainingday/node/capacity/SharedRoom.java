@@ -48,7 +48,11 @@ final class SharedRoom implements Room {
       return evictor.makeQuota(share, recordBytes) ? Refusal.EVICTING : Refusal.QUOTA;
     }
     Admission.Terms terms =
-        new Admission.Terms(evictor.keptPages(share), share.evicts(), share.unmetBytes() > 0);
+        new Admission.Terms(
+            evictor.keptPages(share),
+            share.evicts(),
+            share.unmetBytes() > 0,
+            share.isCopied(targets.size()));
     Refusal refusal =
         share.isIndexFull() ? Refusal.BUDGET : admission.tryAdmit(recordBytes, targets, terms);
     if (refusal == null) {
@@ -61,7 +65,7 @@ final class SharedRoom implements Room {
     }
     boolean soon =
         !share.isIndexFull()
-            && admission.roomPagesSoon(targets.size() > 1) - terms.keptPages()
+            && admission.roomPagesSoon(terms.copies()) - terms.keptPages()
                 >= admission.pagesFor(recordBytes);
     return soon || evictor.makeRoom(share, recordBytes) ? Refusal.EVICTING : refusal;
   }

@@ -12,6 +12,7 @@ import java.util.HashMap;
 import java.util.Map;
 import java.util.Optional;
 import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.atomic.AtomicIntegerArray;
 import java.util.function.Consumer;
 import java.util.function.LongFunction;
 import org.jspecify.annotations.Nullable;
@@ -36,6 +37,7 @@ final class Shares implements Census, ReadRecorder {
   private final int partitions;
   private final long budgetBytes;
   private final Map<Long, DatasetShare> shares = new ConcurrentHashMap<>();
+  private final AtomicIntegerArray copies = new AtomicIntegerArray(GridCaches.MAX_BACKUPS + 1);
   private final Runnable whenToBeFound;
   private final Consumer<SampleKey> unknownRead;
 
@@ -64,6 +66,7 @@ final class Shares implements Census, ReadRecorder {
     this.unknownRead = unknownRead;
     for (int i = 0; i < walked.length; i++) {
       walked[i] = new BitSet(partitions);
+      copies.set(i, 1);
     }
   }
 
@@ -79,6 +82,7 @@ final class Shares implements Census, ReadRecorder {
                     terms(dataset).orElse(UNKNOWN),
                     partitions,
                     budgetBytes,
+                    copies::get,
                     most(),
                     unknownRead));
   }
@@ -90,6 +94,40 @@ final class Shares implements Census, ReadRecorder {
 
   Collection<DatasetShare> all() {
     return shares.values();
+  }
+
+  /** On how many nodes records with so many backups are. */
+  int copies(int backups) {
+    return copies.get(backups);
+  }
+
+  /**
+   * Says what is this node's to decide about.
+   *
+   * @param primaries the partitions that it is the primary of
+   * @param copiesNow on how many nodes their records are
+   */
+  void placed(int backups, BitSet primaries, int copiesNow) {
+    // In this order: what has gone elsewhere must not count as often as what is left.
+    for (DatasetShare share : shares.values()) {
+      if (share.terms().backups() == backups) {
+        for (int partition = primaries.nextClearBit(0);
+            partition < partitions;
+            partition = primaries.nextClearBit(partition + 1)) {
+          share.notHeld(partition);
+        }
+      }
+    }
+    copies.set(backups, copiesNow);
+  }
+
+  /** Bytes of records given up since the start, copies included. */
+  long evictedBytes() {
+    long bytes = 0;
+    for (DatasetShare share : shares.values()) {
+      bytes += share.evictedBytes() * (1 + share.terms().backups());
+    }
+    return bytes;
   }
 
   int partition(SampleKey key) {

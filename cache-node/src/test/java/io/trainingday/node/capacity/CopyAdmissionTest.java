@@ -187,21 +187,67 @@ class CopyAdmissionTest {
 
   @Test
   void grid_reserve_isKeptWhereThereAreCopies() {
-    a.admission.grid(0.25, false);
+    a.admission.grid(0.25, 0, false);
+    a.admission.reserveFree(0);
     assertThat(a.admission.reservedBytes()).isZero();
     a.usedPages = a.limitPages() * 8 / 10;
     assertThat(a.admission.tryAdmit(RECORD_BYTES, copies(a))).isNull();
     assertThat(a.admission.tryAdmit(RECORD_BYTES, copies(a, b))).isEqualTo(Refusal.BUDGET);
 
-    a.admission.grid(0.25, true);
+    a.admission.grid(0.25, 0, true);
     assertThat(a.admission.reservedBytes()).isCloseTo(BUDGET_BYTES / 4, within1Percent());
     assertThat(a.admission.tryAdmit(RECORD_BYTES, copies(a))).isEqualTo(Refusal.BUDGET);
 
-    b.admission.grid(0.25, false);
+    b.admission.grid(0.25, 0, false);
+    b.admission.reserveFree(0);
     b.usedPages = b.limitPages() * 8 / 10;
     c.admission.tryAdmit(RECORD_BYTES, copies(c, b));
     turn(c);
     assertThat(b.admission.bytesPromised()).as("of the reserve").isZero();
+  }
+
+  @Test
+  void tryAdmit_oneWithoutCopies_whileItsPartitionMoves_mayUseTheReserve() {
+    a.admission.grid(0.25, 0, false);
+    a.admission.reserveFree(0);
+    a.usedPages = a.limitPages() * 8 / 10;
+    Admission.Terms alone = new Admission.Terms(0, false, false, false);
+    assertThat(a.admission.tryAdmit(RECORD_BYTES, copies(a, b), alone))
+        .isEqualTo(Refusal.COPY_PENDING);
+    b.usedPages = 0;
+    turn(a);
+    assertThat(a.admission.tryAdmit(RECORD_BYTES, copies(a, b), alone)).isNull();
+    assertThat(a.admission.reservedBytes()).as("for others").isZero();
+  }
+
+  @Test
+  void grid_reserve_growsByWhatIsFreeAlone() {
+    a.usedPages = a.limitPages() * 9 / 10;
+    a.admission.grid(0.25, 0, true);
+    a.admission.reserveFree(10);
+    long tenth = a.limitPages() - a.usedPages;
+    assertThat(a.admission.reservedPages()).isEqualTo(tenth - 10);
+    assertThat(a.admission.roomPages(true)).isEqualTo(10);
+
+    a.usedPages = a.limitPages() / 2;
+    assertThat(a.admission.roomPages(true)).isGreaterThan(10);
+    a.admission.reserveFree(0);
+    assertThat(a.admission.reservedBytes()).isCloseTo(BUDGET_BYTES / 4, within1Percent());
+
+    // Fewer nodes want more, more nodes less, and that at once.
+    a.admission.grid(0.1, 0, true);
+    assertThat(a.admission.reservedBytes()).isCloseTo(BUDGET_BYTES / 10, within1Percent());
+  }
+
+  @Test
+  void capAt_whatIsUsed_leavesThatToTheRecordsHeld() {
+    a.admission.grid(0.25, 0, true);
+    a.admission.reserveFree(0);
+    a.usedPages = a.limitPages() * 6 / 10;
+    a.admission.capAt(a.usedPages);
+    assertThat(a.admission.roomPages(true)).isZero();
+    a.usedPages -= 20;
+    assertThat(a.admission.roomPages(true)).isEqualTo(20);
   }
 
   private static Percentage within1Percent() {

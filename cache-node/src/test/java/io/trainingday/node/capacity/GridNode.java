@@ -26,7 +26,9 @@ import org.jspecify.annotations.Nullable;
 
 /** A node of a grid as far as memory goes: no lane, no versions. */
 final class GridNode implements AutoCloseable {
-  static final int MAX_RECORD_BYTES = 1 << 20;
+  /** So large that a message of records may need more than the headroom. */
+  static final int MAX_RECORD_BYTES = 4 << 20;
+
   static final int PAGE_BYTES = 16 << 10;
   static final int PARTITIONS = 32;
   static final long BUDGET_BYTES = 64 << 20;
