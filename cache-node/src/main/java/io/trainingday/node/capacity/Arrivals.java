@@ -45,6 +45,7 @@ final class Arrivals implements AutoCloseable {
   private final Ignite ignite;
   private final RecordStores stores;
   private final Admission admission;
+  private final Shares shares;
   private final Predicate<SampleKey> reachable;
   private final Pace pace;
   private final long pagesToKeepFree;
@@ -68,12 +69,14 @@ final class Arrivals implements AutoCloseable {
       Ignite ignite,
       RecordStores stores,
       Admission admission,
+      Shares shares,
       Predicate<SampleKey> reachable,
       long bytesPerSecond,
       int maxRecordBytes) {
     this.ignite = ignite;
     this.stores = stores;
     this.admission = admission;
+    this.shares = shares;
     this.reachable = reachable;
     pace = new Pace(bytesPerSecond, System::nanoTime);
     pagesOfOneMessage =
@@ -139,10 +142,9 @@ final class Arrivals implements AutoCloseable {
   private synchronized void keepRoom(int backups, CacheEvent event, int recordBytes) {
     expectedPages = Math.max(0, expectedPages - admission.meanPages(1, recordBytes));
     reserve();
-    if (!isShort(0)) {
-      return;
-    }
-    if (!shortageLogged) {
+    boolean here = stores.isPrimaryInTheEnd(backups, event.partition());
+    boolean fits = !isShort(0);
+    if (!fits && !shortageLogged) {
       shortageLogged = true;
       LOG.warn(
           "What this node is to take over does not fit: it drops records. {} pages are free, {} must"
@@ -151,10 +153,11 @@ final class Arrivals implements AutoCloseable {
           pagesToKeepFree,
           (long) expectedPages);
     }
-    if (sampleKey(event.key()) instanceof SampleKey key) {
-      boolean wanted = stores.isPrimaryInTheEnd(backups, event.partition()) && reachable.test(key);
-      if (!(wanted && dropCopies())) {
+    if ((here || !fits) && sampleKey(event.key()) instanceof SampleKey key) {
+      if (!fits && !(here && reachable.test(key) && dropCopies())) {
         drop(backups, key);
+      } else if (here) {
+        shares.arrived(key, recordBytes);
       }
     }
   }

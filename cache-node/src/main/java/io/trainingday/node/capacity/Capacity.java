@@ -188,6 +188,7 @@ public final class Capacity implements AutoCloseable {
             ignite,
             stores,
             admission,
+            shares,
             reachable,
             settings.rebalance().maxRate().bytes(),
             maxRecordBytes);
@@ -457,7 +458,10 @@ public final class Capacity implements AutoCloseable {
     }
     for (int backups = 0; backups < primaries.size(); backups++) {
       shares.placed(
-          backups, primaries.get(backups), copies(backups, members.size(), primaries.get(backups)));
+          backups,
+          primaries.get(backups),
+          arrivingPrimaries(backups),
+          copies(backups, members.size(), primaries.get(backups)));
     }
     if (++looks % LOOKS_PER_TERMS == 0) {
       shares.look();
@@ -488,6 +492,18 @@ public final class Capacity implements AutoCloseable {
       primaries.add(here);
     }
     return primaries;
+  }
+
+  private BitSet arrivingPrimaries(int backups) {
+    BitSet arriving = new BitSet(stores.partitions());
+    stores.partitions(backups, Held.ARRIVING).stream()
+        .filter(partition -> stores.isPrimaryInTheEnd(backups, partition))
+        .forEach(arriving::set);
+    // Arrived as well, but not handed over yet.
+    stores.partitions(backups, Held.BACKUP).stream()
+        .filter(partition -> stores.isPrimaryInTheEnd(backups, partition))
+        .forEach(arriving::set);
+    return arriving;
   }
 
   /**

@@ -13,6 +13,7 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.atomic.AtomicIntegerArray;
+import java.util.concurrent.atomic.AtomicReferenceArray;
 import java.util.function.Consumer;
 import java.util.function.LongFunction;
 import org.jspecify.annotations.Nullable;
@@ -38,6 +39,11 @@ final class Shares implements Census, ReadRecorder {
   private final long budgetBytes;
   private final Map<Long, DatasetShare> shares = new ConcurrentHashMap<>();
   private final AtomicIntegerArray copies = new AtomicIntegerArray(GridCaches.MAX_BACKUPS + 1);
+
+  /** By the number of backups; none is changed once it is there. */
+  private final AtomicReferenceArray<BitSet> arrivingHere =
+      new AtomicReferenceArray<>(GridCaches.MAX_BACKUPS + 1);
+
   private final Runnable whenToBeFound;
   private final Consumer<SampleKey> unknownRead;
 
@@ -67,6 +73,7 @@ final class Shares implements Census, ReadRecorder {
     for (int i = 0; i < walked.length; i++) {
       walked[i] = new BitSet(partitions);
       copies.set(i, 1);
+      arrivingHere.set(i, new BitSet());
     }
   }
 
@@ -105,20 +112,34 @@ final class Shares implements Census, ReadRecorder {
    * Says what is this node's to decide about.
    *
    * @param primaries the partitions that it is the primary of
+   * @param arriving those that it will be the primary of
    * @param copiesNow on how many nodes their records are
    */
-  void placed(int backups, BitSet primaries, int copiesNow) {
+  void placed(int backups, BitSet primaries, BitSet arriving, int copiesNow) {
+    BitSet here = new BitSet(partitions);
+    here.or(primaries);
+    here.or(arriving);
+    arrivingHere.set(backups, arriving);
     // In this order: what has gone elsewhere must not count as often as what is left.
     for (DatasetShare share : shares.values()) {
       if (share.terms().backups() == backups) {
-        for (int partition = primaries.nextClearBit(0);
-            partition < partitions;
-            partition = primaries.nextClearBit(partition + 1)) {
-          share.notHeld(partition);
-        }
+        notHeldBut(here, share);
       }
     }
     copies.set(backups, copiesNow);
+  }
+
+  private void notHeldBut(BitSet here, DatasetShare share) {
+    for (int partition = here.nextClearBit(0);
+        partition < partitions;
+        partition = here.nextClearBit(partition + 1)) {
+      share.notHeld(partition);
+    }
+  }
+
+  /** A record has come from another node, of a partition that this one will be the primary of. */
+  void arrived(SampleKey key, int recordBytes) {
+    of(key.dataset()).stored(key, partition(key), recordBytes);
   }
 
   /** Bytes of records given up since the start, copies included. */
@@ -238,12 +259,10 @@ final class Shares implements Census, ReadRecorder {
   @Override
   public void endPass() {
     for (DatasetShare share : shares.values()) {
-      BitSet here = walked[share.terms().backups()];
-      for (int partition = here.nextClearBit(0);
-          partition < partitions;
-          partition = here.nextClearBit(partition + 1)) {
-        share.notHeld(partition);
-      }
+      BitSet here = new BitSet(partitions);
+      here.or(walked[share.terms().backups()]);
+      here.or(arrivingHere.get(share.terms().backups()));
+      notHeldBut(here, share);
       share.endPass();
     }
   }

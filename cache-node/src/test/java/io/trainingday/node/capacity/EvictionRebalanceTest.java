@@ -61,7 +61,41 @@ class EvictionRebalanceTest {
     }
   }
 
+  /** What a node takes over counts from the first record on. */
+  @Test
+  void pin_quota_aNodeJoins_isNotPassedThere() throws Exception {
+    try (TestGrid grid = TestGrid.of(2)) {
+      grid.nodes().forEach(node -> knows(node, Policy.PIN, 0, 30));
+      for (GridNode node : grid.nodes()) {
+        fillUntilRefused(node);
+      }
+      GridNode joined = grid.start(2);
+      knows(joined, Policy.PIN, 0, 30);
+      grid.awaitSettled();
+      fillUntilRefused(joined);
+
+      long quota = GridNode.BUDGET_BYTES * 30 / 100;
+      assertThat(held(joined, 0) * RECORD_BYTES).isBetween(quota * 85 / 100, quota);
+    }
+  }
+
+  private void fillUntilRefused(GridNode node) throws InterruptedException {
+    int refused = 0;
+    while (refused < 20) {
+      long index = nextIndex.getAndIncrement();
+      if (node.isPrimary(0, index)
+          && node.submit(0, GridNode.key(index), RECORD_BYTES) != Submitted.TAKEN) {
+        refused++;
+      }
+    }
+    await().until(() -> node.fills.stats().inFlightBytes() == 0);
+  }
+
   private static void knows(GridNode node, Policy policy, int backups) {
+    knows(node, policy, backups, 100);
+  }
+
+  private static void knows(GridNode node, Policy policy, int backups, int quotaPercent) {
     DatasetTerms terms =
         new DatasetTerms(
             "t/kept",
@@ -69,7 +103,7 @@ class EvictionRebalanceTest {
             backups,
             Tier.MEMORY,
             policy,
-            Portion.ofPercent(100),
+            Portion.ofPercent(quotaPercent),
             Portion.ofPercent(0));
     node.terms.put(GridNode.key(0).dataset(), terms);
     node.capacity.termsChanged(GridNode.key(0).dataset());
