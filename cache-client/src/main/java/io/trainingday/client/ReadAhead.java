@@ -35,6 +35,9 @@ final class ReadAhead implements BatchStream {
   /** The batch after those ahead, where there was no room for it yet. */
   private long @Nullable [] upcoming;
 
+  /** What the batches' own iterator threw: it comes when those ahead, which it gave, are out. */
+  private @Nullable Throwable endOfBatches;
+
   private volatile boolean closed;
 
   ReadAhead(
@@ -61,7 +64,8 @@ final class ReadAhead implements BatchStream {
 
   @Override
   public boolean hasNext() {
-    return !ahead.isEmpty() || (!closed && (upcoming != null || batches.hasNext()));
+    return !ahead.isEmpty()
+        || (!closed && (upcoming != null || endOfBatches != null || batches.hasNext()));
   }
 
   @Override
@@ -73,6 +77,7 @@ final class ReadAhead implements BatchStream {
     request();
     CompletableFuture<SampleBatch> first = ahead.poll();
     if (first == null) {
+      throwEndOfBatches();
       throw new NoSuchElementException("all batches have been read");
     }
     samplesAhead -= counts.remove();
@@ -92,7 +97,29 @@ final class ReadAhead implements BatchStream {
     }
   }
 
+  /** Once; then the iterator is asked again, as it would be by whoever used it themselves. */
+  private void throwEndOfBatches() {
+    Throwable end = endOfBatches;
+    endOfBatches = null;
+    if (end instanceof RuntimeException failure) {
+      throw failure;
+    }
+    if (end instanceof Error failure) {
+      throw failure;
+    }
+  }
+
   private void request() {
+    if (endOfBatches == null) {
+      try {
+        requestWhatFits();
+      } catch (RuntimeException | Error e) {
+        endOfBatches = e;
+      }
+    }
+  }
+
+  private void requestWhatFits() {
     while (ahead.size() < depth) {
       long[] indices = upcoming;
       if (indices == null) {
@@ -119,12 +146,12 @@ final class ReadAhead implements BatchStream {
   }
 
   private void add(long[] indices) {
-    samplesAhead += indices.length;
-    counts.add(indices.length);
     long turn = samples.loaders().turn();
     ahead.add(
         CompletableFuture.supplyAsync(
             () -> samples.read(indices, shape, loader, () -> closed, turn), threads));
+    counts.add(indices.length);
+    samplesAhead += indices.length;
   }
 
   /** One in use, one on its way to the user, the others read ahead. */
