@@ -6,7 +6,10 @@ import java.util.NoSuchElementException;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionException;
 import java.util.concurrent.ExecutorService;
-import java.util.concurrent.Executors;
+import java.util.concurrent.LinkedBlockingQueue;
+import java.util.concurrent.ThreadPoolExecutor;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicInteger;
 import org.jspecify.annotations.Nullable;
 
@@ -14,6 +17,9 @@ import org.jspecify.annotations.Nullable;
 final class ReadAhead implements BatchStream {
   /** More would only wait for each other: batches share the loaders and the one connection. */
   private static final int MAX_THREADS = 8;
+
+  /** A stream that nobody asks for long keeps no threads. */
+  private static final long IDLE_SECONDS = 60;
 
   private final CachedSamples samples;
   private final Iterator<long[]> batches;
@@ -38,7 +44,7 @@ final class ReadAhead implements BatchStream {
   /** What the batches' own iterator threw: it comes when those ahead, which it gave, are out. */
   private @Nullable Throwable endOfBatches;
 
-  private volatile boolean closed;
+  private final AtomicBoolean closed = new AtomicBoolean();
 
   ReadAhead(
       CachedSamples samples,
@@ -55,22 +61,33 @@ final class ReadAhead implements BatchStream {
     this.depth = depth;
     this.maxBytes = maxBytes;
     this.wantedSlots = wantedSlots;
-    this.threads =
-        Executors.newFixedThreadPool(
-            Math.min(depth, MAX_THREADS), DaemonThreads.named("training-day-read-ahead"));
+    this.threads = threads(Math.min(depth, MAX_THREADS));
     this.loop = samples.work().loop();
     wantedSlots.addAndGet(slots());
+  }
+
+  private static ExecutorService threads(int most) {
+    ThreadPoolExecutor threads =
+        new ThreadPoolExecutor(
+            most,
+            most,
+            IDLE_SECONDS,
+            TimeUnit.SECONDS,
+            new LinkedBlockingQueue<>(),
+            DaemonThreads.named("training-day-read-ahead"));
+    threads.allowCoreThreadTimeOut(true);
+    return threads;
   }
 
   @Override
   public boolean hasNext() {
     return !ahead.isEmpty()
-        || (!closed && (upcoming != null || endOfBatches != null || batches.hasNext()));
+        || (!closed.get() && (upcoming != null || endOfBatches != null || batches.hasNext()));
   }
 
   @Override
   public SampleBatch next() {
-    if (closed) {
+    if (closed.get()) {
       throw new IllegalStateException("the stream is closed");
     }
     long started = System.nanoTime();
@@ -149,7 +166,7 @@ final class ReadAhead implements BatchStream {
     long turn = samples.loaders().turn();
     ahead.add(
         CompletableFuture.supplyAsync(
-            () -> samples.read(indices, shape, loader, () -> closed, turn), threads));
+            () -> samples.read(indices, shape, loader, closed::get, turn), threads));
     counts.add(indices.length);
     samplesAhead += indices.length;
   }
@@ -161,10 +178,9 @@ final class ReadAhead implements BatchStream {
 
   @Override
   public void close() {
-    if (closed) {
-      return;
+    if (!closed.compareAndSet(false, true)) {
+      return; // Its owner and the collector's thread may both come.
     }
-    closed = true;
     wantedSlots.addAndGet(-slots());
     threads.shutdown();
     for (CompletableFuture<SampleBatch> one : ahead) {
