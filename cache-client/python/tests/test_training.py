@@ -384,6 +384,30 @@ def test_node_that_breaks_the_protocol_leaves_the_batch_to_the_origin(
     assert asked == [messages.HELLO, messages.OPEN, messages.READ]
 
 
+def _long_answers(kind: int, number: int, body: bytes) -> Optional[bytes]:
+    if kind == messages.HELLO:
+        return frame(kind, number, hello())
+    return frame(kind, number, bytes(200_000))
+
+
+def test_answer_that_still_arrives_is_waited_for(directory: Path) -> None:
+    scripted = Scripted(directory, _long_answers)
+    connection = Connection(Address(scripted.address, "test"), "", timeout=1)
+    scripted.pieces = (1_000,) * 150  # 10 ms lie between them.
+    started = time.monotonic()
+    assert len(connection.call(messages.STATUS, b"")) == 200_000
+    assert time.monotonic() - started > 1 and connection.is_open
+
+
+def test_answer_that_trickles_is_not_waited_for(directory: Path) -> None:
+    scripted = Scripted(directory, _long_answers)
+    connection = Connection(Address(scripted.address, "test"), "", timeout=0.2)
+    scripted.pieces = (1_000, *(1,) * 10_000)
+    with pytest.raises(NodeGoneError, match="answer within"):
+        connection.call(messages.STATUS, b"")
+    assert not connection.is_open
+
+
 def test_record_with_a_wrong_magic_is_a_typed_error(directory: Path, name: str) -> None:
     def answers(kind: int, number: int, body: bytes) -> Optional[bytes]:
         if kind != messages.READ:

@@ -19,6 +19,7 @@ __all__ = ["Connection"]
 _GREETING_BYTES = 64 << 10
 _GREETING_SECONDS = 3.0
 _GRACE_SECONDS = 1.0
+_MOST_TIMES = 5
 _FIRST_READ = 16 << 10
 _LONGEST_NOTICE = 64
 _LONGEST_FAREWELL = 8 << 10
@@ -30,7 +31,8 @@ class Connection:
     Threads may share it, their requests follow one another. After a missed answer, or one that
     breaks the contract, it is closed and every call raises NodeGoneError.
 
-    `timeout` is for each answer; by default, what the node tells of itself. `greeting` is for all
+    `timeout` is for each answer; by default, what the node tells of itself. While one arrives, its
+    time begins anew with what comes, up to five times as long in all. `greeting` is for all
     that comes before: connecting, TLS, HELLO. TLS is for an address of TCP alone.
 
     Raises NodeGoneError if there is no node, LaneError if it does not want us.
@@ -207,7 +209,7 @@ class Connection:
     ) -> tuple[int, memoryview]:
         number = self._next_id
         self._next_id += 1
-        deadline = time.monotonic() + self._timeout
+        started = time.monotonic()
         header = HEADER.pack(len(body) + len(tail), kind, 0, number)
         parts = [memoryview(header + body)]
         if len(tail):
@@ -229,7 +231,7 @@ class Connection:
             if not more:
                 raise ConnectionError(self.why_closed)
             self._got += more
-            if self._got < HEADER.size and time.monotonic() > deadline:
+            if self._got < HEADER.size and time.monotonic() > started + self._timeout:
                 raise TimeoutError(f"no whole answer within {self._timeout:.1f} s")
         got, self._got = self._got, 0
         length, kind_back, flags, answered = HEADER.unpack_from(head)
@@ -256,8 +258,9 @@ class Connection:
             if not more:
                 raise ConnectionError(self.why_closed)
             extra += more
-            if extra < length and time.monotonic() > deadline:
-                raise TimeoutError(f"no whole answer within {self._timeout:.1f} s")
+            # Each receive ends by itself when nothing comes; a trickle shall end, too.
+            if extra < length and time.monotonic() > started + _MOST_TIMES * self._timeout:
+                raise TimeoutError(f"no whole answer within {_MOST_TIMES * self._timeout:.1f} s")
         return kind_back, view
 
     def _parsed(self, parse: Any, body: memoryview, *args: Any) -> Any:

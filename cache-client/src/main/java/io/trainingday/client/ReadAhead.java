@@ -6,7 +6,10 @@ import java.util.NoSuchElementException;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionException;
 import java.util.concurrent.ExecutorService;
-import java.util.concurrent.Executors;
+import java.util.concurrent.LinkedBlockingQueue;
+import java.util.concurrent.ThreadPoolExecutor;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicInteger;
 import org.jspecify.annotations.Nullable;
 
@@ -14,6 +17,9 @@ import org.jspecify.annotations.Nullable;
 final class ReadAhead implements BatchStream {
   /** More would only wait for each other: batches share the loaders and the one connection. */
   private static final int MAX_THREADS = 8;
+
+  /** A stream that nobody asks for long keeps no threads. */
+  private static final long IDLE_SECONDS = 60;
 
   private final CachedSamples samples;
   private final Iterator<long[]> batches;
@@ -35,7 +41,10 @@ final class ReadAhead implements BatchStream {
   /** The batch after those ahead, where there was no room for it yet. */
   private long @Nullable [] upcoming;
 
-  private volatile boolean closed;
+  /** What the batches' own iterator threw: it comes when those ahead, which it gave, are out. */
+  private @Nullable Throwable endOfBatches;
+
+  private final AtomicBoolean closed = new AtomicBoolean();
 
   ReadAhead(
       CachedSamples samples,
@@ -52,27 +61,40 @@ final class ReadAhead implements BatchStream {
     this.depth = depth;
     this.maxBytes = maxBytes;
     this.wantedSlots = wantedSlots;
-    this.threads =
-        Executors.newFixedThreadPool(
-            Math.min(depth, MAX_THREADS), DaemonThreads.named("training-day-read-ahead"));
+    this.threads = threads(Math.min(depth, MAX_THREADS));
     this.loop = samples.work().loop();
     wantedSlots.addAndGet(slots());
   }
 
+  private static ExecutorService threads(int most) {
+    ThreadPoolExecutor threads =
+        new ThreadPoolExecutor(
+            most,
+            most,
+            IDLE_SECONDS,
+            TimeUnit.SECONDS,
+            new LinkedBlockingQueue<>(),
+            DaemonThreads.named("training-day-read-ahead"));
+    threads.allowCoreThreadTimeOut(true);
+    return threads;
+  }
+
   @Override
   public boolean hasNext() {
-    return !ahead.isEmpty() || (!closed && (upcoming != null || batches.hasNext()));
+    return !ahead.isEmpty()
+        || (!closed.get() && (upcoming != null || endOfBatches != null || batches.hasNext()));
   }
 
   @Override
   public SampleBatch next() {
-    if (closed) {
+    if (closed.get()) {
       throw new IllegalStateException("the stream is closed");
     }
     long started = System.nanoTime();
     request();
     CompletableFuture<SampleBatch> first = ahead.poll();
     if (first == null) {
+      throwEndOfBatches();
       throw new NoSuchElementException("all batches have been read");
     }
     samplesAhead -= counts.remove();
@@ -92,7 +114,29 @@ final class ReadAhead implements BatchStream {
     }
   }
 
+  /** Once; then the iterator is asked again, as it would be by whoever used it themselves. */
+  private void throwEndOfBatches() {
+    Throwable end = endOfBatches;
+    endOfBatches = null;
+    if (end instanceof RuntimeException failure) {
+      throw failure;
+    }
+    if (end instanceof Error failure) {
+      throw failure;
+    }
+  }
+
   private void request() {
+    if (endOfBatches == null) {
+      try {
+        requestWhatFits();
+      } catch (RuntimeException | Error e) {
+        endOfBatches = e;
+      }
+    }
+  }
+
+  private void requestWhatFits() {
     while (ahead.size() < depth) {
       long[] indices = upcoming;
       if (indices == null) {
@@ -119,12 +163,12 @@ final class ReadAhead implements BatchStream {
   }
 
   private void add(long[] indices) {
-    samplesAhead += indices.length;
-    counts.add(indices.length);
     long turn = samples.loaders().turn();
     ahead.add(
         CompletableFuture.supplyAsync(
-            () -> samples.read(indices, shape, loader, () -> closed, turn), threads));
+            () -> samples.read(indices, shape, loader, closed::get, turn), threads));
+    counts.add(indices.length);
+    samplesAhead += indices.length;
   }
 
   /** One in use, one on its way to the user, the others read ahead. */
@@ -134,10 +178,9 @@ final class ReadAhead implements BatchStream {
 
   @Override
   public void close() {
-    if (closed) {
-      return;
+    if (!closed.compareAndSet(false, true)) {
+      return; // Its owner and the collector's thread may both come.
     }
-    closed = true;
     wantedSlots.addAndGet(-slots());
     threads.shutdown();
     for (CompletableFuture<SampleBatch> one : ahead) {

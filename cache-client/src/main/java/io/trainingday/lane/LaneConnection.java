@@ -32,10 +32,11 @@ import org.jspecify.annotations.Nullable;
  * that wait for a reply reads the socket for all, so that a lone caller is never handed from thread
  * to thread.
  *
- * <p>No call outlasts its deadline. A reply that has not come by then ends the connection, as does
- * anything that breaks the protocol: nothing that belonged to it, shared memory above all, may be
- * used for new requests, because the node may still be writing there. Interrupts are kept for
- * later.
+ * <p>No call outlasts its deadline, unless the node is heard: while a long reply arrives, to
+ * whichever call, all begin their wait anew, up to five times as long as they were given. A reply
+ * that has not come by then ends the connection, as does anything that breaks the protocol: nothing
+ * that belonged to it, shared memory above all, may be used for new requests, because the node may
+ * still be writing there. Interrupts are kept for later.
  */
 public final class LaneConnection implements AutoCloseable {
   /**
@@ -43,6 +44,9 @@ public final class LaneConnection implements AutoCloseable {
    * small read within this time, and waking from a sleep costs as much again.
    */
   private static final long SPIN_NANOS = 20_000;
+
+  /** So many times what a call was given is the longest that it waits, whatever arrives. */
+  private static final int MOST_TIMES = 5;
 
   private static final int READ_BUFFER_BYTES = 64 << 10;
   private static final int MAX_FRAME_BYTES = 1 << 30;
@@ -79,6 +83,9 @@ public final class LaneConnection implements AutoCloseable {
   private @Nullable Frame frame;
   private LaneMemory.@Nullable Block body;
 
+  /** When some of a long reply last came. */
+  private volatile long heardNanos = System.nanoTime();
+
   private volatile int version = LaneMessage.OLDEST_VERSION;
   private volatile int maxFrameBytes = Frame.MAX_GREETING_BYTES;
   private volatile Semaphore inFlight = new Semaphore(1);
@@ -96,6 +103,30 @@ public final class LaneConnection implements AutoCloseable {
     Pending(int replyType, Condition changed) {
       this.replyType = replyType;
       this.changed = changed;
+    }
+  }
+
+  /** How long one call waits. */
+  private final class Patience {
+    private final long startNanos = System.nanoTime();
+    private final long givenNanos;
+
+    Patience(long deadlineNanos) {
+      givenNanos = deadlineNanos - startNanos;
+    }
+
+    /** The deadline, as far on as the node has been heard since the call began. */
+    long endNanos() {
+      long movedNanos = Math.max(0, heardNanos - startNanos);
+      return startNanos + givenNanos + Math.min(movedNanos, (MOST_TIMES - 1) * givenNanos);
+    }
+
+    long leftNanos() {
+      return endNanos() - System.nanoTime();
+    }
+
+    boolean isOver() {
+      return leftNanos() <= 0;
     }
   }
 
@@ -270,21 +301,22 @@ public final class LaneConnection implements AutoCloseable {
   /**
    * Sends a request and waits for its reply. A {@link Fill} record is sent from where it lies.
    *
-   * @param deadlineNanos by {@link System#nanoTime}
+   * @param deadlineNanos by {@link System#nanoTime}; later while a long reply arrives
    * @return the reply that belongs to the request
    * @throws LaneException if the node answered with an error
    * @throws IOException if the connection is or was ended, by this call's deadline too
    */
   public Reply call(LaneMessage request, long deadlineNanos) throws IOException {
     checkKnown(request);
+    Patience patience = new Patience(deadlineNanos);
     Interrupts interrupts = new Interrupts();
     Semaphore permits = inFlight;
     try {
-      if (!interrupts.acquire(permits, deadlineNanos)) {
+      if (!interrupts.acquire(permits, patience)) {
         throw fail(late("takes no request"));
       }
       try {
-        return exchange(request, deadlineNanos, interrupts);
+        return exchange(request, patience, interrupts);
       } finally {
         permits.release();
       }
@@ -303,7 +335,7 @@ public final class LaneConnection implements AutoCloseable {
     }
   }
 
-  private Reply exchange(LaneMessage request, long deadlineNanos, Interrupts interrupts)
+  private Reply exchange(LaneMessage request, Patience patience, Interrupts interrupts)
       throws IOException {
     Pending mine;
     long id;
@@ -323,8 +355,8 @@ public final class LaneConnection implements AutoCloseable {
             ? new ByteBuffer[] {fill.head(id), fill.record().duplicate()}
             : new ByteBuffer[] {request.frame(id)};
     checkFits(id, out);
-    write(out, deadlineNanos, interrupts);
-    Reply reply = await(mine, deadlineNanos, interrupts);
+    write(out, patience, interrupts);
+    Reply reply = await(mine, patience, interrupts);
     if (reply.message() instanceof Failure error) {
       throw error.toException();
     }
@@ -351,18 +383,18 @@ public final class LaneConnection implements AutoCloseable {
             .formatted(bytes, maxFrameBytes, address));
   }
 
-  private void write(ByteBuffer[] out, long deadlineNanos, Interrupts interrupts)
+  private void write(ByteBuffer[] out, Patience patience, Interrupts interrupts)
       throws IOException {
-    if (!interrupts.lock(writing, deadlineNanos)) {
+    if (!interrupts.lock(writing, patience)) {
       throw fail(late("does not read"));
     }
     try {
       while (!channel.write(out)) {
         interrupts.note();
-        if (deadlineNanos - System.nanoTime() <= 0) {
+        if (patience.isOver()) {
           throw late("does not read");
         }
-        writable.select(key -> {}, millisUntil(deadlineNanos));
+        writable.select(key -> {}, millisUntil(patience.endNanos()));
       }
     } catch (IOException e) {
       throw fail(e);
@@ -373,7 +405,7 @@ public final class LaneConnection implements AutoCloseable {
     }
   }
 
-  private Reply await(Pending mine, long deadlineNanos, Interrupts interrupts) throws IOException {
+  private Reply await(Pending mine, Patience patience, Interrupts interrupts) throws IOException {
     lock.lock();
     try {
       while (true) {
@@ -384,21 +416,19 @@ public final class LaneConnection implements AutoCloseable {
         if (failure != null) {
           throw new IOException(failure.getMessage(), failure);
         }
-        if (deadlineNanos - System.nanoTime() <= 0) {
+        if (patience.isOver()) {
           throw fail(late("did not answer"));
         }
         if (someoneReads) {
           mine.waits = true;
           interrupts.await(
-              mine.changed,
-              () -> mine.reply != null || failure != null || !someoneReads,
-              deadlineNanos);
+              mine.changed, () -> mine.reply != null || failure != null || !someoneReads, patience);
           mine.waits = false;
         } else {
           someoneReads = true;
           lock.unlock();
           try {
-            read(mine, deadlineNanos, interrupts);
+            read(mine, patience, interrupts);
           } finally {
             lock.lock();
             stopReading();
@@ -430,7 +460,7 @@ public final class LaneConnection implements AutoCloseable {
   }
 
   /** Reads for everybody until {@code mine} is answered. Only the one reader is ever here. */
-  private void read(Pending mine, long deadlineNanos, Interrupts interrupts) throws IOException {
+  private void read(Pending mine, Patience patience, Interrupts interrupts) throws IOException {
     try {
       long spinUntil = System.nanoTime() + SPIN_NANOS;
       while (mine.reply == null) {
@@ -438,14 +468,13 @@ public final class LaneConnection implements AutoCloseable {
           spinUntil = System.nanoTime() + SPIN_NANOS;
           continue;
         }
-        long now = System.nanoTime();
-        if (now - spinUntil < 0) {
+        if (System.nanoTime() - spinUntil < 0) {
           Thread.onSpinWait();
-        } else if (deadlineNanos - now <= 0) {
+        } else if (patience.isOver()) {
           throw late("did not answer");
         } else {
           interrupts.note();
-          readable.select(key -> {}, millisUntil(deadlineNanos));
+          readable.select(key -> {}, millisUntil(patience.endNanos()));
         }
       }
     } catch (IOException e) {
@@ -469,7 +498,10 @@ public final class LaneConnection implements AutoCloseable {
       in.flip();
       while (takeFrame()) {}
       in.compact();
-    } else if (current != null && !block.buffer().hasRemaining()) {
+    } else if (count > 0) {
+      heardNanos = System.nanoTime();
+    }
+    if (block != null && current != null && !block.buffer().hasRemaining()) {
       body = null;
       frame = null;
       deliver(current, block);
@@ -505,6 +537,7 @@ public final class LaneConnection implements AutoCloseable {
     in.position(in.position() + here);
     if (!whole) {
       body = block;
+      heardNanos = System.nanoTime();
       return false;
     }
     frame = null;
@@ -639,45 +672,37 @@ public final class LaneConnection implements AutoCloseable {
       seen |= Thread.interrupted();
     }
 
-    boolean acquire(Semaphore permits, long deadlineNanos) {
-      while (!permits.tryAcquire()) {
-        long left = deadlineNanos - System.nanoTime();
-        if (left <= 0) {
-          return false;
-        }
-        try {
-          return permits.tryAcquire(left, TimeUnit.NANOSECONDS);
-        } catch (InterruptedException e) {
-          seen = true;
-        }
-      }
-      return true;
+    boolean acquire(Semaphore permits, Patience patience) {
+      return within(patience, permits::tryAcquire, permits::tryAcquire);
     }
 
-    boolean lock(ReentrantLock one, long deadlineNanos) {
-      while (!one.tryLock()) {
-        long left = deadlineNanos - System.nanoTime();
-        if (left <= 0) {
-          return false;
-        }
+    boolean lock(ReentrantLock one, Patience patience) {
+      return within(patience, one::tryLock, one::tryLock);
+    }
+
+    private interface Timed {
+      boolean tryWithin(long time, TimeUnit unit) throws InterruptedException;
+    }
+
+    private boolean within(Patience patience, BooleanSupplier now, Timed timed) {
+      boolean done = now.getAsBoolean();
+      while (!done && !patience.isOver()) {
         try {
-          return one.tryLock(left, TimeUnit.NANOSECONDS);
+          done = timed.tryWithin(patience.leftNanos(), TimeUnit.NANOSECONDS);
         } catch (InterruptedException e) {
           seen = true;
         }
       }
-      return true;
+      return done;
     }
 
     /** Waits until the condition holds or the time is over; under the condition's lock. */
-    void await(Condition changed, BooleanSupplier holds, long deadlineNanos) {
-      long left = deadlineNanos - System.nanoTime();
-      while (left > 0 && !holds.getAsBoolean()) {
+    void await(Condition changed, BooleanSupplier holds, Patience patience) {
+      while (!holds.getAsBoolean() && !patience.isOver()) {
         try {
-          left = changed.awaitNanos(left);
+          long unused = changed.awaitNanos(patience.leftNanos());
         } catch (InterruptedException e) {
           seen = true;
-          left = deadlineNanos - System.nanoTime();
         }
       }
     }

@@ -1431,6 +1431,39 @@ class CachedSamplesTest {
   }
 
   @Test
+  void stream_planFails_throwsAfterTheBatchesItGave() throws Exception {
+    CachedSamples samples = open(node());
+    Samples loader = Samples.equal();
+    Iterator<long[]> given = plan(2).iterator();
+    Iterator<long[]> failing =
+        new Iterator<>() {
+          @Override
+          public boolean hasNext() {
+            return true;
+          }
+
+          @Override
+          public long[] next() {
+            if (!given.hasNext()) {
+              throw new IllegalStateException("no third batch");
+            }
+            return given.next();
+          }
+        };
+    try (BatchStream stream = samples.stream(failing, ReadShape.COLLATED, loader, 2)) {
+      for (int i = 0; i < 2; i++) {
+        assertThat(stream.hasNext()).isTrue();
+        try (SampleBatch batch = stream.next()) {
+          assertThat(batch.index(0)).isEqualTo(i * 10L);
+          loader.assertRight(batch);
+        }
+      }
+      assertThat(stream.hasNext()).isTrue();
+      assertThatThrownBy(stream::next).hasMessage("no third batch");
+    }
+  }
+
+  @Test
   void stream_closedEarly_freesEverySlotAndLease() throws Exception {
     FakeNode node = node();
     CachedSamples samples = open(node, config().loaderThreads(1).build());

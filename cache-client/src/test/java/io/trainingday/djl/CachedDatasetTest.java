@@ -22,6 +22,7 @@ import java.io.IOException;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.Iterator;
 import java.util.List;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
@@ -190,6 +191,41 @@ final class CachedDatasetTest {
     pass.close();
 
     Awaitility.await().until(() -> readAheadThreads() == 0);
+  }
+
+  @Test
+  void getData_leftEarlyAgainAndAgain_endsThoughTheManagerLivesOn() throws Exception {
+    CachedDataset dataset = cached(Numbers.builder().size(1_000).build());
+    for (int pass = 0; pass < 3; pass++) {
+      try (Batch first = dataset.getData(manager).iterator().next()) {
+        assertThat(first.getSize()).isEqualTo(4);
+        assertThat(readAheadThreads()).isPositive();
+      }
+    }
+
+    Awaitility.await()
+        .until(
+            () -> {
+              System.gc();
+              return readAheadThreads() == 0;
+            });
+  }
+
+  @Test
+  void getData_readFails_endsThePass() throws Exception {
+    RandomAccessDataset raw =
+        new Numbers(Numbers.builder().size(1_000)) {
+          @Override
+          public Record get(NDManager records, long index) throws IOException {
+            throw new IOException("file gone");
+          }
+        };
+    Iterator<Batch> pass = cached(raw).getData(manager).iterator();
+
+    assertThatThrownBy(pass::next).isInstanceOf(SampleLoadException.class);
+
+    Awaitility.await().until(() -> readAheadThreads() == 0);
+    assertThat(pass.hasNext()).isFalse();
   }
 
   @ParameterizedTest

@@ -35,6 +35,7 @@ import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
 import java.util.concurrent.atomic.AtomicInteger;
+import java.util.concurrent.locks.LockSupport;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
@@ -220,6 +221,72 @@ class LaneConnectionTest {
           .isInstanceOf(IOException.class);
       other.shutdown();
     }
+  }
+
+  @Test
+  void call_longAnswerStillArriving_outlastsTheDeadlineForAll() throws Exception {
+    Duration given = Duration.ofMillis(1_500);
+    Script slow =
+        peer -> {
+          peer.greet(ScriptedServer.limits());
+          Request[] came = {peer.next(), peer.next()};
+          peer.send(inline(900_000), came[0].id());
+          long enough = System.nanoTime() + given.toNanos() * 3 / 2;
+          int sent = 0;
+          while (System.nanoTime() - enough < 0) {
+            peer.raw(ByteBuffer.wrap(new byte[10_000]));
+            sent += 10_000;
+            pause();
+          }
+          peer.raw(ByteBuffer.wrap(new byte[900_000 - sent]));
+          peer.send(inline(1), came[1].id(), ByteBuffer.wrap(new byte[1]));
+          peer.awaitEnd();
+        };
+    try (ScriptedServer server = serve(slow);
+        LaneConnection connection = connect(server)) {
+      inThreads(
+          2, thread -> Objects.requireNonNull(call(connection, read(), given).payload()).close());
+    }
+  }
+
+  @Test
+  void call_longAnswerThatStops_endsTheConnection() throws Exception {
+    Script stops =
+        peer -> {
+          peer.greet(ScriptedServer.limits());
+          peer.send(inline(900_000), peer.next().id(), ByteBuffer.wrap(new byte[400_000]));
+          peer.awaitEnd();
+        };
+    assertLate(stops);
+  }
+
+  @Test
+  void call_longAnswerThatTrickles_endsTheConnection() throws Exception {
+    Script trickles =
+        peer -> {
+          peer.greet(ScriptedServer.limits());
+          peer.send(inline(900_000), peer.next().id(), ByteBuffer.wrap(new byte[100_000]));
+          for (int i = 0; i < 800_000; i++) {
+            peer.raw(ByteBuffer.wrap(new byte[1]));
+            pause();
+          }
+        };
+    assertLate(trickles);
+  }
+
+  private void assertLate(Script script) throws IOException {
+    try (ScriptedServer server = serve(script);
+        LaneConnection connection = connect(server)) {
+      assertThatThrownBy(() -> call(connection, read(), SHORT))
+          .isInstanceOf(IOException.class)
+          .hasMessageContaining("did not answer in time");
+      assertThat(connection.isOpen()).isFalse();
+    }
+  }
+
+  /** As a slow network has them between what it brings. */
+  private static void pause() {
+    LockSupport.parkNanos(Duration.ofMillis(30).toNanos());
   }
 
   @Test

@@ -4,6 +4,8 @@ import java.io.IOException;
 import java.util.Comparator;
 import java.util.Optional;
 import java.util.function.BooleanSupplier;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /**
  * Gives back the space of records that were removed or replaced: the records around them are copied
@@ -23,6 +25,8 @@ final class Cleaner {
 
   /** What the evictor is asked for at a time. */
   private static final int EVICTED_SHARE = 16;
+
+  private static final Logger LOG = LoggerFactory.getLogger(Cleaner.class);
 
   private final Records records;
   private final Sizes sizes;
@@ -93,10 +97,17 @@ final class Cleaner {
           usage.rewrittenBytes.add(entry.location().entryBytes());
         }
       }
+      if (scan.unreadableBytes() > 0) {
+        LOG.warn(
+            "{} bytes of {} could not be read, the records in them are lost: look at the disk",
+            scan.unreadableBytes(),
+            segment);
+      }
     } finally {
       staging.free(piece);
     }
-    // What is live still stands behind a damaged header: nobody could read it any more.
+    // What is live still stands behind a header that is damaged or cannot be read: nobody could
+    // read it any more.
     records.delete(segment);
     return true;
   }

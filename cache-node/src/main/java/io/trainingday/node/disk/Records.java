@@ -51,11 +51,22 @@ final class Records {
 
   Records(Path directory, Sizes sizes, IndexKeys keys, Staging staging, Usage usage)
       throws IOException {
+    this(directory, sizes, keys, staging, usage, Segment::new);
+  }
+
+  Records(
+      Path directory,
+      Sizes sizes,
+      IndexKeys keys,
+      Staging staging,
+      Usage usage,
+      Segments.Maker maker)
+      throws IOException {
     this.sizes = sizes;
     this.keys = keys;
     this.usage = usage;
     this.copy = new EntryCopy(staging);
-    this.segments = Segments.open(directory.resolve("records"), sizes, staging);
+    this.segments = Segments.open(directory.resolve("records"), sizes, staging, maker);
     this.indexDirectory = directory.resolve("index");
     this.restoring = directory.resolve("restoring-index");
     this.fileStore = Files.getFileStore(directory);
@@ -363,7 +374,10 @@ final class Records {
 
   // What the store's own thread does.
 
-  /** Copies an entry to the newest segment, if the index still names it there. */
+  /**
+   * Copies an entry to the newest segment, if the index still names it there. One that cannot be
+   * read is taken out of the index, as whoever asked for it would have done.
+   */
   boolean move(SampleKey key, Segment from, Location location) throws IOException {
     byte[] encoded = keys.encode(key);
     synchronized (writing) {
@@ -371,8 +385,15 @@ final class Records {
       if (open == null || !location.equals(open.get(encoded))) {
         return false;
       }
-      place(open, encoded, segments.append(from, location));
-      return true;
+      try {
+        place(open, encoded, segments.append(from, location));
+        return true;
+      } catch (Segment.UnreadableException lost) {
+        LOG.debug("{} cannot be read", key, lost);
+        usage.damaged.increment();
+        removeAt(open, encoded, location);
+        return false;
+      }
     }
   }
 

@@ -17,7 +17,16 @@ import org.jspecify.annotations.Nullable;
  * <p>An interrupt that hits a thread inside a channel closes the channel under all others. Here it
  * is opened again, and the interrupt is kept for later.
  */
-final class Segment {
+class Segment {
+  /** Bytes that are in the file and cannot be read: the disk does not give them. */
+  static final class UnreadableException extends IOException {
+    private static final long serialVersionUID = 1L;
+
+    UnreadableException(String message, @Nullable Throwable cause) {
+      super(message, cause);
+    }
+  }
+
   private final int number;
   private final Path file;
   private final AtomicLong liveBytes = new AtomicLong();
@@ -65,16 +74,33 @@ final class Segment {
    *
    * @return false when the file ends before
    * @throws ClosedChannelException when the segment was closed or deleted
+   * @throws UnreadableException when the file is open and the disk does not give the bytes
    */
   boolean read(ByteBuffer into, long position) throws IOException {
     int start = into.position();
     while (into.hasRemaining()) {
-      int got = uninterrupted(channel -> channel.read(into, position + into.position() - start));
+      int got = uninterrupted(channel -> get(channel, into, position + into.position() - start));
       if (got < 0) {
         return false;
       }
     }
     return true;
+  }
+
+  /** An error of the bytes themselves is another one than that of opening the file. */
+  private int get(FileChannel open, ByteBuffer into, long position) throws IOException {
+    try {
+      return readOnce(open, into, position);
+    } catch (ClosedChannelException underUs) {
+      throw underUs;
+    } catch (IOException failure) {
+      throw new UnreadableException(
+          "segment %d cannot be read at %d: %s".formatted(number, position, failure), failure);
+    }
+  }
+
+  int readOnce(FileChannel open, ByteBuffer into, long position) throws IOException {
+    return open.read(into, position);
   }
 
   /** Writes all of {@code from}; the segment's size is only set by {@link #grow}. */
@@ -116,6 +142,11 @@ final class Segment {
         throw failure;
       }
     }
+  }
+
+  @Override
+  public String toString() {
+    return file.toString();
   }
 
   synchronized void close() throws IOException {

@@ -27,25 +27,37 @@ final class Segments implements AutoCloseable {
   private final Path directory;
   private final Sizes sizes;
   private final Staging staging;
+  private final Maker maker;
   private final ConcurrentHashMap<Integer, Segment> byNumber = new ConcurrentHashMap<>();
   private final AtomicLong bytes = new AtomicLong();
   private int lastNumber;
   private volatile @Nullable Segment active;
 
-  private Segments(Path directory, Sizes sizes, Staging staging) {
+  private Segments(Path directory, Sizes sizes, Staging staging, Maker maker) {
     this.directory = directory;
     this.sizes = sizes;
     this.staging = staging;
+    this.maker = maker;
+  }
+
+  /** Makes what stands for a file. */
+  interface Maker {
+    Segment make(int number, Path file, long size);
   }
 
   static Segments open(Path directory, Sizes sizes, Staging staging) throws IOException {
+    return open(directory, sizes, staging, Segment::new);
+  }
+
+  static Segments open(Path directory, Sizes sizes, Staging staging, Maker maker)
+      throws IOException {
     Files.createDirectories(directory);
-    Segments segments = new Segments(directory, sizes, staging);
+    Segments segments = new Segments(directory, sizes, staging, maker);
     try (Stream<Path> files = Files.list(directory)) {
       for (Path file : files.toList()) {
         Matcher name = NAME.matcher(file.getFileName().toString());
         if (name.matches()) {
-          segments.add(new Segment(Integer.parseInt(name.group(1)), file, Files.size(file)));
+          segments.add(maker.make(Integer.parseInt(name.group(1)), file, Files.size(file)));
         }
       }
     }
@@ -87,13 +99,18 @@ final class Segments implements AutoCloseable {
     return append(record.length, (into, done) -> put(into, done, key, record));
   }
 
-  /** Adds a copy of an entry of another segment, as {@link #append(SampleKey, byte[])}. */
+  /**
+   * Adds a copy of an entry of another segment, as {@link #append(SampleKey, byte[])}.
+   *
+   * @throws Segment.UnreadableException when it cannot be read there
+   */
   Location append(Segment source, Location location) throws IOException {
     return append(
         location.recordLength(),
         (into, done) -> {
           if (!source.read(into, location.offset() + done)) {
-            throw new IOException("segment %d ends too early".formatted(source.number()));
+            throw new Segment.UnreadableException(
+                "segment %d ends too early".formatted(source.number()), null);
           }
         });
   }
@@ -157,7 +174,7 @@ final class Segments implements AutoCloseable {
     Segment current = active;
     if (current == null || current.size() >= sizes.segment()) {
       int number = lastNumber + 1;
-      current = new Segment(number, directory.resolve("%010d.records".formatted(number)), 0);
+      current = maker.make(number, directory.resolve("%010d.records".formatted(number)), 0);
       add(current);
       active = current;
     }
