@@ -19,7 +19,7 @@ import pytest
 import torch
 from torch.utils.data import DataLoader, Subset, WeightedRandomSampler
 
-from sets import Captioned, Everything, Images, Named, Slow, noise
+from sets import Captioned, Everything, Images, Named, Scalars, Slow, noise
 from local_node import LocalNode
 from same import assert_same
 from test_client import stored
@@ -184,6 +184,24 @@ def test_out_of_slots_batches_are_copied_with_one_warning(cached: Make) -> None:
     assert_same(kept, list(DataLoader(raw, 4)))
     assert len(said) == 1
     assert ds.stats().inline_batches > 0
+
+
+def test_samples_of_which_there_are_no_views_are_copied(cached: Make) -> None:
+    raw = Scalars(32)
+    ds = cached(raw, True, token="scalars")
+    with pytest.warns(CacheWarning, match="batches are copied: the samples differ") as said:
+        assert_same(list(BatchLoader(ds, 4, views=True)), list(DataLoader(raw, 4)))
+    assert len([one for one in said if "the samples differ" in str(one.message)]) == 1
+
+    batch = ds.read_hits(range(4))
+    assert batch is not None and batch._batch is not None and batch._batch.slot is not None
+    given_away: list[Any] = []
+    with pytest.raises(LookupError):
+        batch.views(given_away.append)
+    gc.collect()
+    assert not given_away and batch._batch is not None and batch._batch.slot is not None
+    assert_same(batch.collate(), next(iter(DataLoader(raw, 4))))
+    assert batch._batch is None
 
 
 def test_error_of_the_loader_comes_through(cached: Make) -> None:

@@ -128,7 +128,7 @@ class BatchLoader:
         self._most = max(self._prefetch, _MOST_BY_BYTES) if many else self._prefetch
         self._own_process()
         self._epochs = itertools.count()
-        self._said = False
+        self._said: set[str] = set()
 
     def _own_process(self) -> None:
         """What a process has for itself; a forked one has no part in what its parent reads."""
@@ -233,14 +233,12 @@ class BatchLoader:
         if self._views:
             try:
                 return batch.views(self._release_view)
-            except LookupError:
-                if not self._said:
-                    self._said = True
+            except LookupError as e:
+                why = str(e)
+                if why not in self._said:
+                    self._said.add(why)
                     warnings.warn(
-                        "views=True, but no slot of shared memory was free: batches are copied."
-                        " Let go of batches earlier, or raise lane.slots.maxBytesPerConnection",
-                        CacheWarning,
-                        stacklevel=2,
+                        f"views=True, but batches are copied: {why}", CacheWarning, stacklevel=2
                     )
         make = self._pinned if self.pin_memory else self._recycler.tensor
         return batch.collate(make)
