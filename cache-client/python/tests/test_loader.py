@@ -17,13 +17,13 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from torch.utils.data import DataLoader, Subset, WeightedRandomSampler
+from torch.utils.data import DataLoader, Subset, WeightedRandomSampler, random_split
 
 from sets import Captioned, Everything, Images, Named, Scalars, Slow, noise
 from local_node import LocalNode
 from same import assert_same
 from test_client import stored
-from training_day import BatchLoader, CachedDataset, CacheWarning
+from training_day import BatchLoader, CachedDataset, CacheWarning, subset
 from training_day import loader as loader_module
 from training_day.pool import Pool
 
@@ -126,6 +126,33 @@ def test_samplers_and_subsets(cached: Make) -> None:
         BatchLoader(raw)
     with pytest.raises(ValueError, match="mutually exclusive"):
         BatchLoader(ds, shuffle=True, sampler=weights)
+
+
+def test_subset_that_changes_samples_is_refused(cached: Make) -> None:
+    class Scaled(Subset):
+        def __getitem__(self, index: Any) -> Any:
+            image, label = super().__getitem__(index)
+            return image * 100, label
+
+        def __getitems__(self, indices: Any) -> Any:
+            return [self[index] for index in indices]
+
+    class InBatches(Subset):
+        def __getitems__(self, indices: Any) -> Any:
+            return [self.dataset[self.indices[index]] for index in indices]
+
+    class Named(Subset):
+        split = "train"
+
+    raw = Images(20)
+    ds = cached(raw)
+    for part in (Scaled(ds, range(4)), Subset(Scaled(ds, range(4)), [1]), InBatches(ds, [1])):
+        with pytest.raises(TypeError, match=r"(Scaled|InBatches), a Subset with a __getitem__ or"):
+            BatchLoader(part)
+    expected = [next(iter(DataLoader(Subset(raw, [3, 7]), 2)))]
+    for part in (Named(ds, [3, 7]), subset(ds, [3, 7]), Subset(subset(ds, [1, 7, 3]), [2, 1])):
+        assert_same(list(BatchLoader(part, 2)), expected)
+    assert sum(len(BatchLoader(part)) for part in random_split(ds, [5, 15])) == 20
 
 
 def test_loader_may_be_left_early_and_begun_again(cached: Make) -> None:

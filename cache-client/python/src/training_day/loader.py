@@ -23,7 +23,7 @@ from training_day import randomness
 from training_day.attachment import Attachment
 from training_day.client import Batch
 from training_day.collate import Collate, CollatedBatch, Guard, guarded
-from training_day.dataset import CachedDataset
+from training_day.dataset import CachedDataset, _Subset
 from training_day.errors import CacheWarning
 from training_day.pool import Pool
 
@@ -544,10 +544,24 @@ class _Progress:
             sys.stderr.write("\n")
 
 
+def _batches_of(kind: type) -> Any:
+    return getattr(kind, "__getitems__", None)  # Only newer torch has it.
+
+
+_PLAIN_BATCHES = (_batches_of(Subset), _batches_of(_Subset))
+
+
 def _unwrapped(dataset: Any) -> tuple[CachedDataset, Optional[Sequence[int]]]:
     if isinstance(dataset, CachedDataset):
         return dataset, None
+    kind = type(dataset)
     if isinstance(dataset, Subset):
+        if kind.__getitem__ is not Subset.__getitem__ or _batches_of(kind) not in _PLAIN_BATCHES:
+            raise TypeError(
+                f"BatchLoader of a {kind.__qualname__}, a Subset with a __getitem__ or"
+                " __getitems__ of its own, which would be passed over; a DataLoader takes any."
+                " What it does to a sample may be the CachedDataset's augment instead"
+            )
         cached, inner = _unwrapped(dataset.dataset)
         own = dataset.indices
         return cached, own if inner is None else [inner[index] for index in own]
