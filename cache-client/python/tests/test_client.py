@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import struct
 import threading
 import time
 from collections.abc import Callable
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -16,7 +18,9 @@ from same import assert_same
 from training_day import shared, structure
 from training_day.attachment import Attachment
 from training_day.client import COLLATED, RAGGED, RECORDS, NotCollatable, Samples, Spec
-from training_day.errors import CacheRefusedError, SourceMismatch
+from training_day.errors import CacheRefusedError, LaneError, SourceMismatch
+from training_day.lane import messages
+from training_day.lane.messages import Limits, ReadReply
 from training_day.shared import Shared
 from training_day.structure import Packing
 
@@ -218,6 +222,58 @@ def test_tcp_brings_everything_inline(node: LocalNode, name: str) -> None:
         assert cache.read(range(8), COLLATED, load).is_whole
         totals = cache.counters.totals()
         assert (totals["slot_batches"], totals["inline_batches"]) == (0, 1)
+
+
+class Told:
+    """A session whose node says what a test wants it to, and notes what it is asked."""
+
+    def __init__(self, say: Callable[[int, bytes], object]) -> None:
+        self.limits = Limits(2, False, 1 << 20, 1 << 20, 8, 1000, 1000, 0, "host")
+        self.longest_wait_millis = 1
+        self.asked: list[tuple[int, bytes]] = []
+        self._say = say
+
+    def call(self, kind: int, body: bytes, tail: object = b"") -> object:
+        self.asked.append((kind, body))
+        return self._say(kind, body)
+
+    def parsed(self, parse: object, said: object, *_: object) -> object:
+        return said
+
+    def enter(self) -> bool:
+        return True
+
+    def __getattr__(self, name: str) -> Callable[..., None]:
+        return lambda *_: None
+
+    def samples(self) -> Samples:
+        attachment = SimpleNamespace(session=self, later=lambda *_: None)
+        return Samples(attachment, Spec("s", "p", 8), Shared())  # type: ignore[arg-type]
+
+
+def test_fill_without_a_lease_is_of_the_generation_that_was_read() -> None:
+    def node(kind: int, body: bytes) -> object:
+        if kind == messages.OPEN:
+            # Another publish has come when the packed samples are opened.
+            return (2, 3) if b"packed" in body else (1, 1)
+        if kind == messages.FILL:
+            if filled(body)[0] == 1:
+                raise LaneError(messages.REFUSED, False, "another schema")
+            return messages.TAKEN, ""
+        return ReadReply(2, bytes([status]), 0, False, [(77, 2 << 32)], [(0, 0)])
+
+    def filled(body: bytes) -> tuple[int, int, int]:
+        handle, _, _, _, lease, version, _, _ = struct.unpack("<IHHqQqII", body)
+        return handle, lease, version
+
+    for status in (messages.LEASED_TO_YOU, messages.MISS):
+        told = Told(node)
+        cache = told.samples()
+        cache.mixed = False
+        cache.read([5], RECORDS, Counting()).release()
+        fills = [filled(body) for kind, body in told.asked if kind == messages.FILL]
+        leased = status == messages.LEASED_TO_YOU
+        assert fills == [(1, 77, 2 << 32) if leased else (1, 0, 2), (2, 0, 2)]
 
 
 def test_counters_of_processes_add_up() -> None:
