@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import multiprocessing
 import os
@@ -10,7 +11,7 @@ import random
 import signal
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ import pytest
 import torch
 from torch.utils.data import DataLoader, Subset, WeightedRandomSampler, random_split
 
-from sets import Captioned, Everything, Images, Named, Scalars, Slow, noise
+from sets import Captioned, Everything, Images, Named, Scalars, Slow, in_place, noise
 from local_node import LocalNode
 from same import assert_same
 from test_client import stored
@@ -165,6 +166,56 @@ def test_loader_may_be_left_early_and_begun_again(cached: Make) -> None:
     assert_same(list(loader), list(DataLoader(raw, 2)))
 
 
+@pytest.mark.parametrize("augmented", [False, True])
+def test_pass_that_another_one_ended_says_so(cached: Make, augmented: bool) -> None:
+    raw = Images(32)
+    loader = BatchLoader(cached(raw, True, augment=in_place if augmented else None), 2)
+    former = iter(loader)
+    next(former)
+    whole = list(loader)
+    assert len(whole) == 16
+    for _ in range(2):
+        with pytest.raises(RuntimeError, match="another pass of this BatchLoader has begun"):
+            next(former)
+    # One that was over stays over.
+    former = iter(loader)
+    assert_same(list(former), whole)
+    assert_same(next(iter(loader)), whole[0])
+    assert next(former, None) is None
+
+
+def test_pass_that_waits_for_a_batch_is_ended_by_another(cached: Make) -> None:
+    waits = threading.Event()
+
+    class Stuck(Images):
+        def __getitem__(self, index: int) -> Any:
+            waits.wait(60)
+            return super().__getitem__(index)
+
+    loader = BatchLoader(cached(Stuck(8)), 4, num_workers=1)
+    former: Any = iter(loader)
+    errors: queue.Queue[Any] = queue.Queue()
+
+    def iterate() -> None:
+        try:
+            errors.put(next(former))
+        except RuntimeError as e:
+            errors.put(e)
+
+    thread = threading.Thread(target=iterate, daemon=True)
+    thread.start()
+    until = time.monotonic() + 30
+    while loader._pool is None:
+        assert time.monotonic() < until
+        time.sleep(0.005)
+    iter(loader)
+    assert "another pass" in str(errors.get(timeout=30))
+    thread.join(30)
+    for pid in loader._pool.pids:
+        os.kill(pid, signal.SIGKILL)
+    loader.close()
+
+
 def test_memory_is_used_again_only_when_a_batch_is_let_go_of(cached: Make) -> None:
     raw = Images(64, (16, 16))
     ds = cached(raw, True)
@@ -294,6 +345,16 @@ def test_run_that_begins_while_the_workers_are_lost_is_told(
     loader.close()
 
 
+@contextlib.contextmanager
+def by_reference_alone() -> Iterator[None]:
+    """Nothing is collected that is part of a cycle."""
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()
+
+
 def test_who_collects_a_loader_does_not_wait_for_its_workers(
     cached: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -308,8 +369,8 @@ def test_who_collects_a_loader_does_not_wait_for_its_workers(
     loader = BatchLoader(cached(Images(16)), 4, num_workers=1)
     list(loader)
     assert loader._pool is not None
-    del loader
-    gc.collect()
+    with by_reference_alone():
+        del loader
     closer = closers.get(timeout=30)
     assert closer is not threading.current_thread()
     closer.join(30)
@@ -324,9 +385,10 @@ def test_loader_that_nobody_has_any_more_ends_its_thread_and_workers(cached: Mak
         assert iterator._thread is not None and loader._pool is not None
         return iterator._thread, loader._pool.pids
 
-    thread, pids = left_early(cached(Images(64)))
-    gc.collect()
-    thread.join(30)
+    ds = cached(Images(64))
+    with by_reference_alone():
+        thread, pids = left_early(ds)
+        thread.join(30)
     assert not thread.is_alive()
     deadline = time.monotonic() + 30
     while any(Path(f"/proc/{pid}").exists() for pid in pids):
