@@ -232,6 +232,34 @@ def test_memory_is_used_again_only_when_a_batch_is_let_go_of(cached: Make) -> No
     assert len(places) <= 8
 
 
+def test_memory_kept_for_batches_of_many_sizes_is_bounded() -> None:
+    recycler = loader_module._Recycler(4)
+
+    def kept() -> int:
+        gc.collect()
+        return sum(one.nbytes for free in recycler._free.values() for one in free)
+
+    for size in (*range(1000, 1300), *range(1300, 1000, -1), *range(8, 900, 3)):
+        for k in range(2):
+            made = recycler.tensor(k, torch.uint8, (size,))
+            assert made.shape == (size,)
+            made.fill_(k)
+            del made
+    assert 0 < kept() <= 2 * 4 * 1300
+
+    first = recycler.tensor(0, torch.float32, (500,))
+    place = first.data_ptr()
+    del first
+    second = recycler.tensor(0, torch.int64, (240,))
+    assert second.data_ptr() == place
+    third = recycler.tensor(0, torch.float32, (500,))
+    assert third.data_ptr() != place
+
+    many = [recycler.tensor(1, torch.uint8, (1300,)) for _ in range(9)]
+    del many
+    assert kept() <= 2 * 4 * 2000
+
+
 def test_views_hold_their_slot_as_long_as_anything_over_it(cached: Make) -> None:
     raw = Images(64, (16, 16))
     ds = cached(raw, True)

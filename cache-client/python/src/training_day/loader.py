@@ -526,27 +526,33 @@ def _read_ahead(run_of: weakref.ref[_Run], to_read: _ToRead) -> None:
 
 class _Recycler:
     """Memory for batches, used again when the last tensor over it has been collected: taking it
-    anew from the system costs more than the copy."""
+    anew from the system costs more than the copy.
+
+    So many pieces a field are kept, those given back last. Where batches differ in size, one up to
+    twice as large as asked for does.
+    """
 
     def __init__(self, most: int) -> None:
         self._most = most
-        self._free: dict[int, list[np.ndarray]] = {}
+        self._free: dict[int, deque[np.ndarray]] = {}
 
     def tensor(self, k: int, dtype: torch.dtype, shape: tuple[int, ...]) -> torch.Tensor:
         one = torch.empty(0, dtype=dtype)
         size = int(np.prod(shape, dtype=np.int64)) * one.element_size()
         if not size:
             return torch.empty(shape, dtype=dtype)
-        free = self._free.setdefault(size, [])
-        try:
-            memory = free.pop()
-        except IndexError:
+        # Whoever collects a tensor adds to it meanwhile; beyond its length, what is oldest goes.
+        free = self._free.setdefault(k, deque(maxlen=self._most))
+        for _ in range(len(free)):
+            memory = free.popleft()
+            if size <= memory.nbytes <= 2 * size:
+                break
+            free.append(memory)
+        else:
             memory = torch.empty(size, dtype=torch.uint8).numpy()
-        most = self._most
 
         def give_back() -> None:
-            if len(free) < most:
-                free.append(memory)
+            free.append(memory)
 
         return guarded(memory, 0, Guard(give_back), dtype, shape)
 
