@@ -547,6 +547,8 @@ class _Read:
 
     def _read_in_halves(self, opened: Opened) -> None:
         """What one frame cannot hold is asked for in smaller pieces."""
+        for want in self._wants.values():  # Of a reply that was TOO_SMALL.
+            want.positions.clear()
         for position, index in enumerate(self._indices):
             self._wants.setdefault(index, _Want(index)).positions.append(position)
         self._counters.count(shared.INLINE_BATCHES)
