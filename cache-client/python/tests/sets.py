@@ -45,6 +45,14 @@ class Named(Images):
         return Pair(image, label)
 
 
+class Scalars(Images):
+    """With labels as numpy gives them."""
+
+    def __getitem__(self, index: int) -> Any:
+        image, label = super().__getitem__(index)
+        return image, np.int64(label)
+
+
 class Slow(Images):
     def __init__(self, n: int = 64, seconds: float = 0.002, **more: Any) -> None:
         super().__init__(n, **more)

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
+import mmap
+import struct
 import threading
 import time
 from collections.abc import Callable
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -16,7 +20,9 @@ from same import assert_same
 from training_day import shared, structure
 from training_day.attachment import Attachment
 from training_day.client import COLLATED, RAGGED, RECORDS, NotCollatable, Samples, Spec
-from training_day.errors import CacheRefusedError, SourceMismatch
+from training_day.errors import CacheRefusedError, LaneError, SourceMismatch
+from training_day.lane import messages, slots
+from training_day.lane.messages import Limits, ReadReply
 from training_day.shared import Shared
 from training_day.structure import Packing
 
@@ -218,6 +224,133 @@ def test_tcp_brings_everything_inline(node: LocalNode, name: str) -> None:
         assert cache.read(range(8), COLLATED, load).is_whole
         totals = cache.counters.totals()
         assert (totals["slot_batches"], totals["inline_batches"]) == (0, 1)
+
+
+class Told:
+    """A session whose node says what a test wants it to, and notes what it is asked."""
+
+    def __init__(self, say: Callable[[int, bytes], object]) -> None:
+        self.limits = Limits(2, False, 1 << 20, 1 << 20, 8, 1000, 1000, 0, "host")
+        self.longest_wait_millis = 1
+        self.asked: list[tuple[int, bytes]] = []
+        self._say = say
+
+    def call(self, kind: int, body: bytes, tail: object = b"") -> object:
+        self.asked.append((kind, body))
+        return self._say(kind, body)
+
+    def parsed(self, parse: object, said: object, *_: object) -> object:
+        return said
+
+    def enter(self) -> bool:
+        return True
+
+    def __getattr__(self, name: str) -> Callable[..., None]:
+        return lambda *_: None
+
+    def samples(self) -> Samples:
+        attachment = SimpleNamespace(session=self, later=lambda *_: None)
+        return Samples(attachment, Spec("s", "p", 8), Shared())  # type: ignore[arg-type]
+
+
+def test_fill_without_a_lease_is_of_the_generation_that_was_read() -> None:
+    def node(kind: int, body: bytes) -> object:
+        if kind == messages.OPEN:
+            # Another publish has come when the packed samples are opened.
+            return (2, 3) if b"packed" in body else (1, 1)
+        if kind == messages.FILL:
+            if filled(body)[0] == 1:
+                raise LaneError(messages.REFUSED, False, "another schema")
+            return messages.TAKEN, ""
+        return ReadReply(2, bytes([status]), 0, False, [(77, 2 << 32)], [(0, 0)])
+
+    def filled(body: bytes) -> tuple[int, int, int]:
+        handle, _, _, _, lease, version, _, _ = struct.unpack("<IHHqQqII", body)
+        return handle, lease, version
+
+    for status in (messages.LEASED_TO_YOU, messages.MISS):
+        told = Told(node)
+        cache = told.samples()
+        cache.mixed = False
+        cache.read([5], RECORDS, Counting()).release()
+        fills = [filled(body) for kind, body in told.asked if kind == messages.FILL]
+        leased = status == messages.LEASED_TO_YOU
+        assert fills == [(1, 77, 2 << 32) if leased else (1, 0, 2), (2, 0, 2)]
+
+
+def test_batch_that_no_frame_holds_counts_each_sample_once() -> None:
+    def node(kind: int, body: bytes) -> object:
+        if kind == messages.OPEN:
+            return 1, 1
+        (slot,) = struct.unpack_from("<I", body, 8)
+        if slot != messages.NO_SLOT:
+            return ReadReply(1, bytes([messages.MISS] * 3), 4096, True)
+        (count,) = struct.unpack_from("<I", body, 20)
+        if len(told.asked) < 5:
+            raise LaneError(messages.TOO_LARGE, False, "three do not fit a frame")
+        # Others have filled them meanwhile.
+        hits, record = bytes([messages.HIT] * count), (0, len(content))
+        return ReadReply(1, hits, len(content), False, [], [record] * count, payload=content)
+
+    content = memoryview(structure.pack(sample(1), False).encode(0, 0))
+    told = Told(node)
+    slot = SimpleNamespace(place=(0, 0), release=lambda: None)
+    told.take_slot = lambda size: slot  # type: ignore[attr-defined]
+    cache = told.samples()
+    cache.mixed = False
+    batch = cache.read([1, 2, 1], RECORDS, Counting())
+    assert sorted(batch.records) == [0, 1, 2]
+    assert (batch.hits, cache.counters.totals()["misses"]) == (3, 0)
+
+
+def test_segment_is_dropped_once_by_who_retires_it_and_who_empties_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    last: list[slots.Slot] = []
+
+    class Racing(slots._Segment):
+        """Gets its last slot back in the moment when it is retired."""
+
+        def __setattr__(self, attribute: str, value: object) -> None:
+            super().__setattr__(attribute, value)
+            if attribute == "retired" and value:
+                last.pop().release()
+
+    told: list[int] = []
+    numbers = itertools.count()
+
+    def call(kind: int, body: bytes) -> object:
+        told.append(kind)
+        return next(numbers), ""
+
+    def mapped(self: slots.SlotPool, number: int, _: str, size: int, count: int) -> slots._Segment:
+        made = slots._Segment if number else Racing
+        segment = made(number, size, count, mmap.mmap(-1, size * count))
+        segment.free.extend(slots.Slot(self, segment, k) for k in range(count))
+        return segment
+
+    monkeypatch.setattr(slots.SlotPool, "_map", mapped)
+    node = SimpleNamespace(
+        limits=Limits(2, True, 1 << 20, 1 << 20, 8, 1000, 1000, 1 << 20, "host"),
+        address=SimpleNamespace(is_local=True),
+        call=call,
+        parsed=lambda parse, said: said,
+    )
+    pool = slots.SlotPool(node, lambda: 1)  # type: ignore[arg-type]
+    small = pool.take(100)
+    assert small is not None
+    last.append(small)
+    assert pool.take(10_000) is not None
+    assert told == [messages.SEGMENT, messages.SEGMENT, messages.DROP]
+
+
+def test_mapped_memory_is_told_once_to_each_who_asked() -> None:
+    told: list[object] = []
+    attachment = Attachment("unix:/nowhere/lane.sock", "")
+    for _ in range(3):
+        attachment.whenever_mapped(told.append)
+    attachment.mapped("memory")
+    assert told == ["memory"]
 
 
 def test_counters_of_processes_add_up() -> None:

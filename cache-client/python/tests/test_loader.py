@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import multiprocessing
 import os
@@ -10,20 +11,20 @@ import random
 import signal
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
-from torch.utils.data import DataLoader, Subset, WeightedRandomSampler
+from torch.utils.data import DataLoader, Subset, WeightedRandomSampler, random_split
 
-from sets import Captioned, Everything, Images, Named, Slow, noise
+from sets import Captioned, Everything, Images, Named, Scalars, Slow, in_place, noise
 from local_node import LocalNode
 from same import assert_same
 from test_client import stored
-from training_day import BatchLoader, CachedDataset, CacheWarning
+from training_day import BatchLoader, CachedDataset, CacheWarning, subset
 from training_day import loader as loader_module
 from training_day.pool import Pool
 
@@ -128,6 +129,33 @@ def test_samplers_and_subsets(cached: Make) -> None:
         BatchLoader(ds, shuffle=True, sampler=weights)
 
 
+def test_subset_that_changes_samples_is_refused(cached: Make) -> None:
+    class Scaled(Subset):
+        def __getitem__(self, index: Any) -> Any:
+            image, label = super().__getitem__(index)
+            return image * 100, label
+
+        def __getitems__(self, indices: Any) -> Any:
+            return [self[index] for index in indices]
+
+    class InBatches(Subset):
+        def __getitems__(self, indices: Any) -> Any:
+            return [self.dataset[self.indices[index]] for index in indices]
+
+    class Named(Subset):
+        split = "train"
+
+    raw = Images(20)
+    ds = cached(raw)
+    for part in (Scaled(ds, range(4)), Subset(Scaled(ds, range(4)), [1]), InBatches(ds, [1])):
+        with pytest.raises(TypeError, match=r"(Scaled|InBatches), a Subset with a __getitem__ or"):
+            BatchLoader(part)
+    expected = [next(iter(DataLoader(Subset(raw, [3, 7]), 2)))]
+    for part in (Named(ds, [3, 7]), subset(ds, [3, 7]), Subset(subset(ds, [1, 7, 3]), [2, 1])):
+        assert_same(list(BatchLoader(part, 2)), expected)
+    assert sum(len(BatchLoader(part)) for part in random_split(ds, [5, 15])) == 20
+
+
 def test_loader_may_be_left_early_and_begun_again(cached: Make) -> None:
     raw = Images(32)
     loader = BatchLoader(cached(raw, True), 2)
@@ -136,6 +164,56 @@ def test_loader_may_be_left_early_and_begun_again(cached: Make) -> None:
             assert_same(batch, next(iter(DataLoader(raw, 2))))
             break
     assert_same(list(loader), list(DataLoader(raw, 2)))
+
+
+@pytest.mark.parametrize("augmented", [False, True])
+def test_pass_that_another_one_ended_says_so(cached: Make, augmented: bool) -> None:
+    raw = Images(32)
+    loader = BatchLoader(cached(raw, True, augment=in_place if augmented else None), 2)
+    former = iter(loader)
+    next(former)
+    whole = list(loader)
+    assert len(whole) == 16
+    for _ in range(2):
+        with pytest.raises(RuntimeError, match="another pass of this BatchLoader has begun"):
+            next(former)
+    # One that was over stays over.
+    former = iter(loader)
+    assert_same(list(former), whole)
+    assert_same(next(iter(loader)), whole[0])
+    assert next(former, None) is None
+
+
+def test_pass_that_waits_for_a_batch_is_ended_by_another(cached: Make) -> None:
+    waits = threading.Event()
+
+    class Stuck(Images):
+        def __getitem__(self, index: int) -> Any:
+            waits.wait(60)
+            return super().__getitem__(index)
+
+    loader = BatchLoader(cached(Stuck(8)), 4, num_workers=1)
+    former: Any = iter(loader)
+    errors: queue.Queue[Any] = queue.Queue()
+
+    def iterate() -> None:
+        try:
+            errors.put(next(former))
+        except RuntimeError as e:
+            errors.put(e)
+
+    thread = threading.Thread(target=iterate, daemon=True)
+    thread.start()
+    until = time.monotonic() + 30
+    while loader._pool is None:
+        assert time.monotonic() < until
+        time.sleep(0.005)
+    iter(loader)
+    assert "another pass" in str(errors.get(timeout=30))
+    thread.join(30)
+    for pid in loader._pool.pids:
+        os.kill(pid, signal.SIGKILL)
+    loader.close()
 
 
 def test_memory_is_used_again_only_when_a_batch_is_let_go_of(cached: Make) -> None:
@@ -152,6 +230,34 @@ def test_memory_is_used_again_only_when_a_batch_is_let_go_of(cached: Make) -> No
         places.add(batch[0].data_ptr())
         del batch
     assert len(places) <= 8
+
+
+def test_memory_kept_for_batches_of_many_sizes_is_bounded() -> None:
+    recycler = loader_module._Recycler(4)
+
+    def kept() -> int:
+        gc.collect()
+        return sum(one.nbytes for free in recycler._free.values() for one in free)
+
+    for size in (*range(1000, 1300), *range(1300, 1000, -1), *range(8, 900, 3)):
+        for k in range(2):
+            made = recycler.tensor(k, torch.uint8, (size,))
+            assert made.shape == (size,)
+            made.fill_(k)
+            del made
+    assert 0 < kept() <= 2 * 4 * 1300
+
+    first = recycler.tensor(0, torch.float32, (500,))
+    place = first.data_ptr()
+    del first
+    second = recycler.tensor(0, torch.int64, (240,))
+    assert second.data_ptr() == place
+    third = recycler.tensor(0, torch.float32, (500,))
+    assert third.data_ptr() != place
+
+    many = [recycler.tensor(1, torch.uint8, (1300,)) for _ in range(9)]
+    del many
+    assert kept() <= 2 * 4 * 2000
 
 
 def test_views_hold_their_slot_as_long_as_anything_over_it(cached: Make) -> None:
@@ -184,6 +290,24 @@ def test_out_of_slots_batches_are_copied_with_one_warning(cached: Make) -> None:
     assert_same(kept, list(DataLoader(raw, 4)))
     assert len(said) == 1
     assert ds.stats().inline_batches > 0
+
+
+def test_samples_of_which_there_are_no_views_are_copied(cached: Make) -> None:
+    raw = Scalars(32)
+    ds = cached(raw, True, token="scalars")
+    with pytest.warns(CacheWarning, match="batches are copied: the samples differ") as said:
+        assert_same(list(BatchLoader(ds, 4, views=True)), list(DataLoader(raw, 4)))
+    assert len([one for one in said if "the samples differ" in str(one.message)]) == 1
+
+    batch = ds.read_hits(range(4))
+    assert batch is not None and batch._batch is not None and batch._batch.slot is not None
+    given_away: list[Any] = []
+    with pytest.raises(LookupError):
+        batch.views(given_away.append)
+    gc.collect()
+    assert not given_away and batch._batch is not None and batch._batch.slot is not None
+    assert_same(batch.collate(), next(iter(DataLoader(raw, 4))))
+    assert batch._batch is None
 
 
 def test_error_of_the_loader_comes_through(cached: Make) -> None:
@@ -249,6 +373,16 @@ def test_run_that_begins_while_the_workers_are_lost_is_told(
     loader.close()
 
 
+@contextlib.contextmanager
+def by_reference_alone() -> Iterator[None]:
+    """Nothing is collected that is part of a cycle."""
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()
+
+
 def test_who_collects_a_loader_does_not_wait_for_its_workers(
     cached: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -263,8 +397,8 @@ def test_who_collects_a_loader_does_not_wait_for_its_workers(
     loader = BatchLoader(cached(Images(16)), 4, num_workers=1)
     list(loader)
     assert loader._pool is not None
-    del loader
-    gc.collect()
+    with by_reference_alone():
+        del loader
     closer = closers.get(timeout=30)
     assert closer is not threading.current_thread()
     closer.join(30)
@@ -279,9 +413,10 @@ def test_loader_that_nobody_has_any_more_ends_its_thread_and_workers(cached: Mak
         assert iterator._thread is not None and loader._pool is not None
         return iterator._thread, loader._pool.pids
 
-    thread, pids = left_early(cached(Images(64)))
-    gc.collect()
-    thread.join(30)
+    ds = cached(Images(64))
+    with by_reference_alone():
+        thread, pids = left_early(ds)
+        thread.join(30)
     assert not thread.is_alive()
     deadline = time.monotonic() + 30
     while any(Path(f"/proc/{pid}").exists() for pid in pids):

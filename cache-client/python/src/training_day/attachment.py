@@ -284,7 +284,10 @@ class Attachment:
             self._slots_of.pop(id(who), None)
 
     def whenever_mapped(self, do: Callable[[Any], None]) -> None:
-        self._whenever_mapped.append(do)
+        """Calls it once with each piece of shared memory mapped from now on, however often it is
+        given."""
+        if do not in self._whenever_mapped:
+            self._whenever_mapped.append(do)
 
     def mapped(self, memory: Any) -> None:
         for do in self._whenever_mapped:

@@ -75,7 +75,6 @@ class Opened:
 
     session: Session
     handle: int
-    generation: int
     # Whether the node has said that this trainer may not put samples in.
     is_read_only: bool = False
 
@@ -123,6 +122,8 @@ class _Want:
     def __init__(self, index: int) -> None:
         self.index = index
         self.positions: list[int] = []
+        # Of the data set, as the node told last before the load.
+        self.generation = -1
         self.lease: Optional[Lease] = None
         self.others = False
         self.alone = False
@@ -196,7 +197,7 @@ class Samples:
                         spec.length, spec.digest, spec.name, spec.pipeline, spec.validation
                     ),
                 )
-                handle, generation = session.parsed(messages.open_reply, body)
+                handle, _ = session.parsed(messages.open_reply, body)
             except NodeGoneError:
                 return None
             except LaneError as e:
@@ -208,7 +209,7 @@ class Samples:
                 return None
             if known is not None:
                 self.counters.count(shared.RECONNECTS)
-            self._opened = Opened(session, handle, generation)
+            self._opened = Opened(session, handle)
             return self._opened
 
     def enter(self) -> Optional[Opened]:
@@ -518,6 +519,7 @@ class _Read:
                 if index in before:
                     want.lease = before.pop(index).lease
             want.positions.append(position)
+            want.generation = reply.generation
             if status == messages.LEASED_TO_YOU:
                 number, version = next(leases)
                 lease = Lease(opened.handle, index, number, version, self._variant(index))
@@ -545,6 +547,8 @@ class _Read:
 
     def _read_in_halves(self, opened: Opened) -> None:
         """What one frame cannot hold is asked for in smaller pieces."""
+        for want in self._wants.values():  # Of a reply that was TOO_SMALL.
+            want.positions.clear()
         for position, index in enumerate(self._indices):
             self._wants.setdefault(index, _Want(index)).positions.append(position)
         self._counters.count(shared.INLINE_BATCHES)
@@ -647,7 +651,8 @@ class _Read:
             return
         try:
             variant = self._variant(want.index)
-            self._samples.offers.offer(opened, want.index, variant, lease, content)
+            offers = self._samples.offers
+            offers.offer(opened, want.index, variant, lease, want.generation, content)
         except NodeGoneError:
             self._node = None
             self._samples.dropped(want.index, len(content), LOST)
@@ -655,9 +660,9 @@ class _Read:
             if e.code == messages.DENIED:  # The token may read alone: not each sample again.
                 opened.is_read_only = True
             elif e.code == messages.REFUSED and not self._samples.is_packed:
-                self._fill_packed(want.index, load, e)
+                self._fill_packed(want.index, want.generation, load, e)
 
-    def _fill_packed(self, index: int, load: Loader, why: LaneError) -> None:
+    def _fill_packed(self, index: int, generation: int, load: Loader, why: LaneError) -> None:
         samples = self._samples
         packed = samples.packed()
         try:
@@ -667,7 +672,8 @@ class _Read:
                 return
             stamp = self._stamps.get(index, 0)
             content = load(index, True).encode(int(time.time() * 1000), stamp)
-            packed.offers.offer(opened, index, self._variant(index), None, content)
+            variant = self._variant(index)
+            packed.offers.offer(opened, index, variant, None, generation, content)
             samples.mixed = True
         except NodeGoneError:
             self._node = None
@@ -745,6 +751,7 @@ class _Read:
                     self._counters.count(shared.WAITED_FOR_OTHERS, len(want.positions))
                 self._place(want, content)
                 continue
+            want.generation = reply.generation
             if status == messages.LEASED_TO_YOU:
                 number, version = next(leases)
                 variant = self._variant(want.index)
@@ -815,13 +822,15 @@ class Offers:
         index: int,
         variant: int,
         lease: Optional[Lease],
+        generation: int,
         content: bytearray,
     ) -> None:
-        """Returns when the node has the bytes, or they wait in the background.
+        """Returns when the node has the bytes, or they wait in the background. Without a lease, the
+        record is of the generation that was current when its load began.
 
         Raises LaneError if the node refuses the record, with the lease given back.
         """
-        if self._once(opened, index, variant, lease, content) != messages.BUSY:
+        if self._once(opened, index, variant, lease, generation, content) != messages.BUSY:
             return
         with self._lock:
             fits = self._waiting_bytes + len(content) <= _MAX_WAITING_BYTES
@@ -831,7 +840,8 @@ class Offers:
             return
         self._samples.watch.waits(index)
         until = time.monotonic() + opened.session.limits.lease_millis / 1000
-        self._later(opened, index, variant, lease, content, _FIRST_DELAY_SECONDS, until)
+        delay = _FIRST_DELAY_SECONDS
+        self._later(opened, index, variant, lease, generation, content, delay, until)
 
     def _once(
         self,
@@ -839,12 +849,13 @@ class Offers:
         index: int,
         variant: int,
         lease: Optional[Lease],
+        generation: int,
         content: bytearray,
     ) -> int:
         session = opened.session
         if session.limits.version == messages.OLDEST_VERSION:
             to_oldest(content)
-        number, version = (lease.id, lease.version) if lease else (0, opened.generation)
+        number, version = (lease.id, lease.version) if lease else (0, generation)
         request = messages.fill(opened.handle, variant, index, number, version, len(content))
         try:
             body = session.call(messages.FILL, request, content)
@@ -866,13 +877,15 @@ class Offers:
         index: int,
         variant: int,
         lease: Optional[Lease],
+        generation: int,
         content: bytearray,
         delay: float,
         until: float,
     ) -> None:
         def again() -> None:
             try:
-                busy = self._once(opened, index, variant, lease, content) == messages.BUSY
+                result = self._once(opened, index, variant, lease, generation, content)
+                busy = result == messages.BUSY
             except NodeGoneError:
                 busy = False
                 self._samples.dropped(index, len(content), LOST)
@@ -880,7 +893,7 @@ class Offers:
                 busy = False
             if busy and time.monotonic() < until:
                 longer = min(2 * delay, _LONGEST_DELAY_SECONDS)
-                self._later(opened, index, variant, lease, content, longer, until)
+                self._later(opened, index, variant, lease, generation, content, longer, until)
                 return
             if busy:
                 self._give_up(opened, index, lease, len(content), BUSY_TOO_LONG)

@@ -31,6 +31,10 @@ class Guard:
         self._when_free = when_free
         self._pid = os.getpid()
 
+    def disarm(self) -> None:
+        """Nothing is done: nobody has been given such a tensor."""
+        self._pid = -1
+
     def __del__(self) -> None:
         if self._pid == os.getpid():
             self._when_free()
@@ -56,6 +60,16 @@ def guarded(
         array.guard = guard
     tensor = torch.from_numpy(array)
     return tensor if tensor.dtype is dtype else tensor.view(dtype)
+
+
+_NO_SLOT = (
+    "no slot of shared memory was free. Let go of batches earlier, or raise"
+    " lane.slots.maxBytesPerConnection"
+)
+_UNLIKE = (
+    "the samples differ in more than their values, or have fields that are no tensors, arrays,"
+    " Python numbers or texts"
+)
 
 
 class _Unlike(Exception):
@@ -119,18 +133,22 @@ class CollatedBatch(Sequence):
         """The batch over the memory itself, not copied. `release` is called with it when the last
         tensor over it has been collected.
 
-        Raises LookupError if the batch can only be had as a copy.
+        Raises LookupError, saying why, if the batch can only be had as a copy.
         """
         batch = self._batch
         if batch is None or batch.slot is None:
-            raise LookupError
+            raise LookupError(_NO_SLOT)
+        guard = Guard(lambda: release(batch))
         try:
-            fields = _Fields(batch)
-            self._batch = None
-            return fields.views(Guard(lambda: release(batch)))
-        except _Unlike:
-            self._batch = batch
-            raise LookupError from None
+            result = _Fields(batch).views(guard)
+        except BaseException as e:
+            # The batch stays ours. The traceback may keep the guard for long, and what it guards.
+            guard.disarm()
+            if isinstance(e, _Unlike):
+                raise LookupError(_UNLIKE) from None
+            raise
+        self._batch = None
+        return result
 
     def take(self) -> Optional[Batch]:
         """The batch itself, from now on the caller's to release."""

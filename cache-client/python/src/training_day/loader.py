@@ -23,7 +23,7 @@ from training_day import randomness
 from training_day.attachment import Attachment
 from training_day.client import Batch
 from training_day.collate import Collate, CollatedBatch, Guard, guarded
-from training_day.dataset import CachedDataset
+from training_day.dataset import CachedDataset, _Subset
 from training_day.errors import CacheWarning
 from training_day.pool import Pool
 
@@ -128,13 +128,14 @@ class BatchLoader:
         self._most = max(self._prefetch, _MOST_BY_BYTES) if many else self._prefetch
         self._own_process()
         self._epochs = itertools.count()
-        self._said = False
+        self._said: set[str] = set()
 
     def _own_process(self) -> None:
         """What a process has for itself; a forked one has no part in what its parent reads."""
         self._pid = os.getpid()
         self._pool: Optional[Pool] = None
-        self._current: Optional[_Run] = None
+        # A pass is of who iterates, and ends when it is let go of.
+        self._current: Callable[[], Optional[_Run]] = _none
         self._attached: Optional[Attachment] = None
         self._recycler = _Recycler(self._most + 4)
         self._pending: deque[tuple[Any, Batch]] = deque()
@@ -145,12 +146,14 @@ class BatchLoader:
     def __iter__(self) -> Iterator[Any]:
         if self._pid != os.getpid():
             self._own_process()
-        if self._current is not None:
-            self._current.close()
+        former = self._current()
+        if former is not None:
+            former.give_way()
         if self._pool is not None and self._pool.lost is not None:
             self._pool.close()
             self._pool = None
-        run = self._current = _Run(self, next(self._epochs))
+        run = _Run(self, next(self._epochs))
+        self._current = weakref.ref(run)
         if self._pool is not None and self._pool.lost is not None:
             run.broken(self._pool.lost)  # Lost meanwhile, when there was no run to be told.
         return run
@@ -164,8 +167,9 @@ class BatchLoader:
 
     def close(self) -> None:
         """Ends reading ahead and the worker processes."""
-        if self._current is not None:
-            self._current.close()
+        current = self._current()
+        if current is not None:
+            current.close()
         if self._pool is not None:
             self._pool.close()
             self._pool = None
@@ -190,8 +194,9 @@ class BatchLoader:
 
             def tell(what: Callable[[_Run], None]) -> None:
                 loader = of()
-                if loader is not None and loader._current is not None:
-                    what(loader._current)
+                run = loader._current() if loader is not None else None
+                if run is not None:
+                    what(run)
 
             self._pool = Pool(
                 self._cached,
@@ -233,14 +238,12 @@ class BatchLoader:
         if self._views:
             try:
                 return batch.views(self._release_view)
-            except LookupError:
-                if not self._said:
-                    self._said = True
+            except LookupError as e:
+                why = str(e)
+                if why not in self._said:
+                    self._said.add(why)
                     warnings.warn(
-                        "views=True, but no slot of shared memory was free: batches are copied."
-                        " Let go of batches earlier, or raise lane.slots.maxBytesPerConnection",
-                        CacheWarning,
-                        stacklevel=2,
+                        f"views=True, but batches are copied: {why}", CacheWarning, stacklevel=2
                     )
         make = self._pinned if self.pin_memory else self._recycler.tensor
         return batch.collate(make)
@@ -266,7 +269,11 @@ class BatchLoader:
 class _Run(Iterator):
     """One pass. Indices are drawn in the thread that iterates, as a DataLoader's are."""
 
+    # Until there is something to end.
+    _closed = True
+
     def __init__(self, loader: BatchLoader, epoch: int) -> None:
+        self._pid = os.getpid()
         self._loader = loader
         self._epoch = epoch
         self._sampler = iter(loader.batch_sampler)
@@ -279,7 +286,7 @@ class _Run(Iterator):
         self._next_place = 0
         self._place = 0
         self._exhausted = False
-        self._closed = False
+        self._gave_way = False
         self._missing = False
         self._error: Optional[BaseException] = None
         self._thread: Optional[threading.Thread] = None
@@ -290,6 +297,8 @@ class _Run(Iterator):
             loader.slots().want_slots(loader, held if loader._views else 2)
             if loader._register:
                 loader.slots().whenever_mapped(_register)
+        self._closed = False
+        if self._reads:
             self._thread = threading.Thread(
                 target=_read_ahead,
                 args=(weakref.ref(self), self._to_read),
@@ -304,7 +313,7 @@ class _Run(Iterator):
     def __next__(self) -> Any:
         loader = self._loader
         if self._closed:
-            raise StopIteration
+            raise self._over()
         self._top_up()
         if not self._asked:
             self.close()
@@ -385,12 +394,13 @@ class _Run(Iterator):
 
     def _awaited(self, place: int) -> Any:
         with self._changed:
-            while place not in self._ready and self._error is None:
+            while place not in self._ready and self._error is None and not self._closed:
                 self._changed.wait()
             if place in self._ready:
                 return self._ready.pop(place)
-            assert self._error is not None
-            return self._error
+            if self._error is not None:
+                return self._error
+        raise self._over()
 
     # From other threads.
 
@@ -438,18 +448,43 @@ class _Run(Iterator):
         self._to_pool(place, indices)
         return _WITH_POOL
 
+    def give_way(self) -> None:
+        """To a new pass: who goes on with this one is told, for it would seem to be over."""
+        self._gave_way = not self._closed
+        self.close()
+
+    def _over(self) -> Exception:
+        if not self._gave_way:
+            return StopIteration()
+        return RuntimeError(
+            "another pass of this BatchLoader has begun, which ended this one. To iterate twice at"
+            " a time, make a second BatchLoader"
+        )
+
     def close(self) -> None:
-        with self._changed:
-            if self._closed:
-                return
-            self._closed = self._to_read.closed = True
-            self._ready.clear()
-            self._to_read.places.clear()
-            self._changed.notify_all()
+        if not self._end():
+            return
         if self._progress is not None:
             self._progress.end()
         if self._thread is not None and self._thread is not threading.current_thread():
             self._thread.join(10)
+
+    def __del__(self) -> None:
+        # Any thread may be the one that collects: it waits for none.
+        self._end()
+
+    def _end(self) -> bool:
+        """Whether there was something to end."""
+        if self._closed or self._pid != os.getpid():
+            return False
+        with self._changed:
+            if self._closed:
+                return False
+            self._closed = self._to_read.closed = True
+            self._ready.clear()
+            self._to_read.places.clear()
+            self._changed.notify_all()
+        return True
 
     def __len__(self) -> int:
         return len(self._loader)
@@ -458,6 +493,10 @@ class _Run(Iterator):
 _LOAD_HERE = object()
 _WITH_POOL = object()
 _START_POOL = object()
+
+
+def _none() -> Optional[_Run]:
+    return None
 
 
 class _ToRead:
@@ -487,27 +526,33 @@ def _read_ahead(run_of: weakref.ref[_Run], to_read: _ToRead) -> None:
 
 class _Recycler:
     """Memory for batches, used again when the last tensor over it has been collected: taking it
-    anew from the system costs more than the copy."""
+    anew from the system costs more than the copy.
+
+    So many pieces a field are kept, those given back last. Where batches differ in size, one up to
+    twice as large as asked for does.
+    """
 
     def __init__(self, most: int) -> None:
         self._most = most
-        self._free: dict[int, list[np.ndarray]] = {}
+        self._free: dict[int, deque[np.ndarray]] = {}
 
     def tensor(self, k: int, dtype: torch.dtype, shape: tuple[int, ...]) -> torch.Tensor:
         one = torch.empty(0, dtype=dtype)
         size = int(np.prod(shape, dtype=np.int64)) * one.element_size()
         if not size:
             return torch.empty(shape, dtype=dtype)
-        free = self._free.setdefault(size, [])
-        try:
-            memory = free.pop()
-        except IndexError:
+        # Whoever collects a tensor adds to it meanwhile; beyond its length, what is oldest goes.
+        free = self._free.setdefault(k, deque(maxlen=self._most))
+        for _ in range(len(free)):
+            memory = free.popleft()
+            if size <= memory.nbytes <= 2 * size:
+                break
+            free.append(memory)
+        else:
             memory = torch.empty(size, dtype=torch.uint8).numpy()
-        most = self._most
 
         def give_back() -> None:
-            if len(free) < most:
-                free.append(memory)
+            free.append(memory)
 
         return guarded(memory, 0, Guard(give_back), dtype, shape)
 
@@ -546,10 +591,24 @@ class _Progress:
             sys.stderr.write("\n")
 
 
+def _batches_of(kind: type) -> Any:
+    return getattr(kind, "__getitems__", None)  # Only newer torch has it.
+
+
+_PLAIN_BATCHES = (_batches_of(Subset), _batches_of(_Subset))
+
+
 def _unwrapped(dataset: Any) -> tuple[CachedDataset, Optional[Sequence[int]]]:
     if isinstance(dataset, CachedDataset):
         return dataset, None
+    kind = type(dataset)
     if isinstance(dataset, Subset):
+        if kind.__getitem__ is not Subset.__getitem__ or _batches_of(kind) not in _PLAIN_BATCHES:
+            raise TypeError(
+                f"BatchLoader of a {kind.__qualname__}, a Subset with a __getitem__ or"
+                " __getitems__ of its own, which would be passed over; a DataLoader takes any."
+                " What it does to a sample may be the CachedDataset's augment instead"
+            )
         cached, inner = _unwrapped(dataset.dataset)
         own = dataset.indices
         return cached, own if inner is None else [inner[index] for index in own]

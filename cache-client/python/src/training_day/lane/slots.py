@@ -30,6 +30,7 @@ class _Segment:
         self.memory = memory
         self.free: deque[Slot] = deque()
         self.retired = False
+        self.dropped = False
 
     @property
     def is_unused(self) -> bool:
@@ -161,6 +162,11 @@ class SlotPool:
                 gone = self._unused.popleft()
             except IndexError:
                 return
+            # Who retires it and who gives its last slot back may both find it unused.
+            with self._lock:
+                again, gone.dropped = gone.dropped, True
+            if again:
+                continue
             gone.free.clear()
             self._tell(messages.DROP, gone.number)
 
