@@ -12,16 +12,19 @@ samples again, and never less than it can name; what it cannot see through is re
 from __future__ import annotations
 
 import collections
+import csv
 import dataclasses
 import datetime
 import dis
 import enum
 import fractions
 import functools
+import glob
 import importlib
 import importlib.metadata
 import inspect
 import io
+import json
 import logging
 import operator
 import os
@@ -706,6 +709,8 @@ def library_of(module: str) -> str:
             return top if top in getattr(sys, "stdlib_module_names", ()) else ""
     real = os.path.realpath(file)
     if any(part in real or part in file for part in _SITE):
+        if any(one.is_own_code for one in _direct_installs(top, file)):
+            return ""
         return top if version_of(top) else ""
     if real.startswith(_STDLIB):
         return "builtins"
@@ -722,7 +727,61 @@ def version_of(top: str) -> str:
             found = importlib.metadata.version(top)
         except importlib.metadata.PackageNotFoundError:
             found = "{}.{}".format(*sys.version_info[:2]) if top in _stdlib_names() else ""
-    return str(found)
+    file = getattr(sys.modules.get(top), "__file__", None)
+    noted = file and found and top != "training_day"  # Which makes nothing of a sample.
+    contents = [one.content for one in _direct_installs(top, file)] if noted else []
+    return " ".join([str(found), *contents])
+
+
+@dataclasses.dataclass(frozen=True)
+class _DirectInstall:
+    """A distribution of a directory, a file or a repository and of no index: what is in it changes
+    while its version stays."""
+
+    is_own_code: bool
+    content: str
+
+
+@functools.cache
+def _direct_installs(top: str, file: str) -> list[_DirectInstall]:
+    """Those that a package belongs to which has this file, as PEP 610 has installers write down."""
+    site = next((file[: file.index(part) + len(part)] for part in _SITE if part in file), None)
+    found = []
+    for note in glob.glob(f"{glob.escape(site)}*.dist-info/direct_url.json") if site else ():
+        info = os.path.dirname(note)
+        try:
+            # Distributors' own installs note where they were built, and change their versions.
+            if _text_of(info, "INSTALLER", "").strip() in ("conda", "debian"):
+                continue
+            rows = [row for row in csv.reader(io.StringIO(_text_of(info, "RECORD"))) if row]
+            of_directory = "dir_info" in json.loads(_text_of(info, "direct_url.json"))
+        except (OSError, ValueError, csv.Error):
+            continue
+        package = (f"{top}/", f"{top}.")
+        rows = [
+            row
+            for row in rows
+            if row[0].startswith(package) and not row[0].endswith(".pyc")
+        ]
+        if not rows:
+            continue
+        compiled = any(row[0].endswith((".so", ".pyd")) for row in rows)
+        found.append(
+            _DirectInstall(
+                of_directory and not compiled and top not in _BUILT_ON,
+                _digest(repr(sorted(rows)).encode("utf-8", "replace")),
+            )
+        )
+    return found
+
+
+def _text_of(directory: str, name: str, default: Optional[str] = None) -> str:
+    try:
+        return pathlib.Path(directory, name).read_text("utf-8")
+    except FileNotFoundError:
+        if default is None:
+            raise
+        return default
 
 
 def _stdlib_names() -> Any:
