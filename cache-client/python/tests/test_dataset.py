@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import copy
+import functools
 import itertools
 import pickle
+import sys
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -674,6 +677,158 @@ def test_imagenet_pipeline_of_torchvision_never_trains_on_frozen_crops(
             assert not torch.equal(one[sample], other[sample])
     assert_same(views, epochs(raw, "fork"))
     assert ds.stats().origin_loads == 8 and ds.stats().hits == 16
+
+
+class Handled(Transformed):
+    """Does while it loads what data sets do: opens, counts, keeps."""
+
+    def __init__(self, transform: Any) -> None:
+        super().__init__(transform)
+        self.handle: Any = None
+        self.count = 0
+        self.recent: dict[int, Any] = {}
+        self.lines: list[Any] = []
+        self.last: Any = None
+        self.loads = np.zeros(self.n, int)
+        self.lock = threading.Lock()
+        self.decode = functools.lru_cache(maxsize=2)(Double())
+
+    def __getitem__(self, index: int) -> Any:
+        if self.handle is None:
+            self.handle = open(__file__)
+        with self.lock:
+            self.count += 1
+            self.loads[index] += 1
+            self.lines.append(self.handle.readline)
+            self.last = self.decode
+        if index not in self.recent:
+            self.recent[index] = super().__getitem__(index)
+        return self.recent[index]
+
+
+class Halved:
+    def __init__(self, by: float = 2.0) -> None:
+        self.by = by
+
+    def __call__(self, x: Any) -> Any:
+        return x / self.by
+
+
+def test_what_loading_does_to_a_dataset_is_no_change_of_it(cached: Make) -> None:
+    raw = Handled(Compose([Double(), Halved()]))
+    for options in ({}, {"cut": "auto"}):
+        if options:
+            raw.transform.transforms.append(RandomCrop())
+            raw.recent.clear()
+        ds = cached(raw, **options, name=f"handled{len(options)}")
+        for number in range(2):
+            ds.set_epoch(number)
+            epoch(DataLoader(ds, batch_size=8))
+            epoch(DataLoader(ds, batch_size=8, num_workers=1))
+        raw.recent = {}
+        raw.count, raw.lines = 0, []
+        raw.handle = sys.stdin
+        raw.transform = copy.copy(raw.transform) if not options else raw.transform
+        raw.unread = 5
+        ds.set_epoch(3)
+        assert_same(ds[3][0].shape, ds[3][0].shape)
+        raw.handle = None
+        ds._settings.clear()
+
+
+def _other_transform(raw: Any) -> None:
+    raw.transform = Compose([Halved(5.0), Double(), RandomCrop()])
+
+
+def _other_argument(raw: Any) -> None:
+    raw.transform.transforms[1].by = 4.0
+
+
+def _another_step(raw: Any) -> None:
+    raw.transform.transforms.insert(0, Double())
+
+
+def _other_step(raw: Any) -> None:
+    raw.transform.transforms[0] = Halved(1.0)
+
+
+def _no_transform(raw: Any) -> None:
+    raw.transform = None
+
+
+def _other_scale(raw: Any) -> None:
+    raw.scale = 3.0
+
+
+@pytest.mark.parametrize(
+    "change",
+    [_other_transform, _other_argument, _another_step, _other_step, _no_transform, _other_scale],
+    ids=lambda change: change.__name__[1:],
+)
+@pytest.mark.parametrize("kept", ["whole", "cut", "part"])
+def test_pipeline_changed_after_it_was_wrapped_is_found(
+    cached: Make, change: Any, kept: str
+) -> None:
+    steps = [Double(), Halved()] + ([RandomCrop()] if kept == "cut" else [])
+    raw = Transformed(Compose(steps), 8)
+    options = {"cut": "auto"} if kept == "cut" else {}
+    ds = cached(Subset(raw, [0, 2, 4]) if kept == "part" else raw, **options)
+    ds.set_epoch(1)
+    assert len(ds.__getitems__([0, 1])) == 2
+    change(raw)
+    with pytest.raises(FingerprintError, match=r"has been changed since: raw\..* now: .*Wrap it"):
+        ds.set_epoch(2)
+    with pytest.raises(FingerprintError, match="Wrap it anew"):
+        ds[2]
+    ds._client = None  # As it is in a process just forked, which may have hits alone.
+    for use in (lambda: ds.__getitems__([0, 1]), lambda: pickle.dumps(ds)):
+        with pytest.raises(FingerprintError, match="Wrap it anew"):
+            use()
+    assert ds.stats().fills_taken <= 2
+
+
+def test_setters_of_the_raw_dataset_are_found(cached: Make) -> None:
+    class Table(Images):
+        """As of Hugging Face: the transform is what the format holds."""
+
+        _format_type: Any = None
+
+        def __init__(self) -> None:
+            super().__init__(8)
+            self._format_type, self._format_kwargs = None, {}
+
+        @property
+        def format(self) -> Any:
+            return {"type": self._format_type, "format_kwargs": self._format_kwargs, "columns": []}
+
+        def set_transform(self, transform: Any) -> None:
+            self._format_type, self._format_kwargs = "custom", {"transform": transform}
+
+    Table.__module__ = "datasets.arrow_dataset"
+    raw = Table()
+    raw.set_transform(Double())
+    ds = cached(raw, source="t")
+    raw.set_transform(Double())
+    ds.set_epoch(1)
+    ds.set_transform(Halved())
+    with pytest.raises(FingerprintError, match="Wrap it anew"):
+        ds.set_epoch(2)
+    tagged = cached(raw, source="t", pipeline_tag="mine")
+    raw.set_transform(Double())
+    tagged.set_epoch(2)
+
+
+def test_attribute_of_the_raw_dataset_is_not_set_on_its_wrapper(cached: Make) -> None:
+    raw = Transformed(Double(), 8)
+    ds = cached(raw)
+    with pytest.raises(AttributeError, match="transform is the raw data set's.*wrap it anew"):
+        ds.transform = Halved()  # type: ignore[attr-defined]
+    part, _ = random_split(ds, [4, 4])
+    with pytest.raises(AttributeError, match="classes is the raw data set's"):
+        part.dataset.classes = []  # type: ignore[attr-defined]
+    ds.classes = raw.classes
+    ds.mine = 3  # type: ignore[attr-defined]
+    assert ds.mine == 3 and ds.classes == ["even", "odd"]
 
 
 # Source identity.

@@ -11,7 +11,7 @@ import torch
 from torch.utils.data import Subset
 
 from training_day.errors import RandomTransformError
-from training_day.fingerprints import Walk
+from training_day.fingerprints import Setting, Walk
 
 __all__ = ["Cut", "cut_random"]
 
@@ -48,12 +48,29 @@ class Prefix:
 class Cut:
     """A data set without its random steps, and those steps."""
 
-    def __init__(self, raw: Any, prefix: Prefix, rest: Sequence[Any], names: Sequence[str]) -> None:
+    def __init__(self, raw: Any, prefix: Prefix, rest: Sequence[Any], cut: Setting) -> None:
         self.raw = raw
-        self.names = list(names)
+        self.names = [type(step).__name__ for step in rest]
         self._prefix = prefix
         self._rest = list(rest)
         self._path: Optional[tuple[Any, ...]] = None
+        self._cut = cut
+
+    def settings(self, whole: Any, settings: Sequence[Setting]) -> list[Setting]:
+        """Those of the data set that was cut, and of its copy, which no longer follows it."""
+        found = [*settings, self._cut]
+        steps = getattr(self._cut.value, "transforms", None)
+        if isinstance(steps, list):
+            path = f"{self._cut.path}.{self._cut.name}"
+            found.append(Setting(path, self._cut.value, "transforms", tuple(steps)))
+        copied = self.raw
+        while True:
+            for one in settings:
+                if one.owner is copied and getattr(whole, one.name, self) is one.value:
+                    found.append(one._replace(owner=whole))
+            if not isinstance(whole, Subset):
+                return found
+            whole, copied = whole.dataset, copied.dataset
 
     def locate(self, sample: Any) -> tuple[Any, ...]:
         """Where in a sample just loaded the output of the steps is.
@@ -111,7 +128,7 @@ def cut_random(raw: Any) -> Cut:
             outer = copy.copy(outer)
             outer.dataset = made
             made = outer
-        return Cut(made, prefix, rest, [type(step).__name__ for step in rest])
+        return Cut(made, prefix, rest, Setting("raw", owner, attribute, compose))
     raise RandomTransformError(
         f'cut="auto" found no Compose with a random step in {type(owner).__qualname__}.transform;'
         " give the random part as augment=fn"

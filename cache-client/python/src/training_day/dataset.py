@@ -21,7 +21,7 @@ from training_day.augment import Augment
 from training_day.client import COLLATED, RAGGED, RECORDS, Batch, NotCollatable, Samples, Spec
 from training_day.collate import Collate, CollatedBatch, ForDefaultCollate, sample_at
 from training_day.cut import Cut, cut_random
-from training_day.errors import RandomTransformError
+from training_day.errors import FingerprintError, RandomTransformError
 from training_day.fingerprints import Fingerprint
 from training_day.lane.access import Where
 from training_day.shared import Shared
@@ -187,6 +187,8 @@ class CachedDataset(Dataset):
             self._fingerprint_ = fingerprints.fingerprint(self._base)
         else:
             self._fingerprint_ = Fingerprint(tuple(walk.fields))
+        settings = [] if pipeline_tag is not None else walk.settings
+        self._settings = self._cut.settings(raw, settings) if self._cut and settings else settings
         pipeline = self._fingerprint_.text
         if frozen:
             pipeline += f"\nfrozen variants={variants} seed={seed}"
@@ -277,8 +279,22 @@ class CachedDataset(Dataset):
             raise AttributeError(attribute)
         return getattr(self.__dict__["_raw"], attribute)
 
+    def __setattr__(self, attribute: str, value: Any) -> None:
+        # What a subclass has of its own is its own affair.
+        if type(self) is CachedDataset and not attribute.startswith("_"):
+            there = getattr(self.__dict__.get("_raw"), attribute, value)
+            if there is not value and not hasattr(CachedDataset, attribute):
+                raise AttributeError(
+                    f"{attribute} is the raw data set's, and what is set here would not reach it:"
+                    f" set it there first, and wrap it anew: CachedDataset(raw, {self._name!r}, …)"
+                )
+        super().__setattr__(attribute, value)
+
     def __getstate__(self) -> dict[str, Any]:
+        self._check_unchanged()
         state = dict(self.__dict__)
+        # Another process changes nothing, and a copy may hold handles that cannot be pickled.
+        state["_settings"] = []
         known = self._client.attachment.others if self._client is not None else ()
         state.update(_client=None, _last=None, _others=known or self._others)
         return state
@@ -331,7 +347,20 @@ class CachedDataset(Dataset):
         persistent ones too."""
         if epoch < 0:
             raise ValueError(f"epoch={epoch}, allowed: 0 and up")
+        self._check_unchanged()
         self._shared.epoch = int(epoch)
+
+    def _check_unchanged(self) -> None:
+        """Raises FingerprintError if another pipeline makes the samples than the one whose
+        fingerprint they are kept under."""
+        for one in self._settings:
+            change = one.change()
+            if change is not None:
+                raise FingerprintError(
+                    f"what {self._name} wraps has been changed since: {change}. Samples from before"
+                    " would be served, and new ones kept as if they were like them. Wrap it anew:"
+                    f" CachedDataset(raw, {self._name!r}, …)"
+                )
 
     # Reading.
 
@@ -372,6 +401,7 @@ class CachedDataset(Dataset):
     def _samples(self) -> Samples:
         client = self._client
         if client is None or client.pid != os.getpid():
+            self._check_unchanged()
             where = attachment(self._where, self._others, self._begun)
             where.say = self._says
             client = self._client = Samples(where, self._spec, self._shared)
@@ -509,6 +539,7 @@ class CachedDataset(Dataset):
     def _load_beside_training(self, epoch: int, index: int, together: bool) -> Packing:
         """As `_load`, in a thread beside others that may draw from the same generators: states are
         left alone, and one load without a draw is proof enough."""
+        self._check_unchanged()
         for _ in range(_LOADS_TO_BE_SURE):
             watch = randomness.RngWatch()
             sample = self._base[index]
@@ -531,6 +562,7 @@ class CachedDataset(Dataset):
         return structure.pack(sample, together)
 
     def _loaded(self, index: int, epoch: int, check: bool) -> Any:
+        self._check_unchanged()
         if self._frozen:
             outcome = (self._variants.choose(epoch, index), self._variants.outcome(epoch))
             with randomness.kept():
