@@ -423,6 +423,40 @@ def test_fresh_generator_in_code_is_found(cached: Make) -> None:
         cached(Fresh())
 
 
+class Gaussian(Images):
+    """Draws one normal number a sample, which numpy makes two at a time."""
+
+    def __getitem__(self, index: int) -> Any:
+        return torch.full((4,), np.random.randn()), index
+
+
+def test_second_of_two_normal_numbers_is_a_draw_too(cached: Make) -> None:
+    ds = cached(Gaussian())
+    for load in (ds._load, ds._load_beside_training):
+        for index in range(20):
+            np.random.seed(5)
+            for _ in range(index % 3):
+                np.random.randn()
+            with pytest.raises(RandomTransformError, match="numpy"):
+                load(0, index, False)
+    end = ds.warm(max_failures=5).wait(30)
+    assert (end.state, end.failed, end.loaded) == ("failed", 5, 0), end
+
+
+def test_states_go_back_whole(cached: Make) -> None:
+    ds = cached(Gaussian())
+    for before in range(3):
+        numbers = []
+        for loads in (False, True):
+            np.random.seed(5)
+            np.random.randn(before)
+            if loads:
+                with pytest.raises(RandomTransformError):
+                    ds[0]
+            numbers.append(np.random.randn(3).tolist())
+        assert numbers[0] == numbers[1]
+
+
 def test_cut_runs_the_random_rest_after_every_read(cached: Make, node: Any, name: str) -> None:
     raw = Transformed(Compose([Double(), RandomCrop(), Double()]))
     ds = cached(raw, cut="auto")
