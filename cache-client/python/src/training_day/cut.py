@@ -4,6 +4,7 @@ every read."""
 from __future__ import annotations
 
 import copy
+import threading
 from collections.abc import Sequence
 from typing import Any, Callable, Optional
 
@@ -23,26 +24,26 @@ class Prefix:
 
     def __init__(self, steps: Sequence[Any]) -> None:
         self.steps = list(steps)
-        self._last: Any = None
+        self._last = threading.local()
 
     def __call__(self, *given: Any) -> Any:
         inputs: Any = given
         for step in self.steps:
             output = step(*inputs)
             inputs = output if len(inputs) > 1 else (output,)
-        self._last = inputs if len(inputs) > 1 else inputs[0]
-        return self._last
+        last = self._last.value = inputs if len(inputs) > 1 else inputs[0]
+        return last
 
     def take(self) -> Any:
-        last, self._last = self._last, None
-        return last
+        """What the last call in this thread gave."""
+        return self._last.__dict__.pop("value", None)
 
     def __getstate__(self) -> dict[str, Any]:
         return {"steps": self.steps}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.steps = state["steps"]
-        self._last = None
+        self._last = threading.local()
 
 
 class Cut:

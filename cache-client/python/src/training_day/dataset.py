@@ -28,6 +28,7 @@ from training_day.shared import Shared
 from training_day.source import source_digest
 from training_day.stamps import Stamps
 from training_day.structure import Marked, Packing
+from training_day.turns import turns_of
 from training_day.variants import Variants
 from training_day.warming import WarmUp
 from training_day.work import TimedLoader
@@ -208,6 +209,7 @@ class CachedDataset(Dataset):
         self._client: Optional[Samples] = None
         self._checked = False
         self._last: Optional[tuple[int, int, Any]] = None
+        self._turns = turns_of(raw)
         # What is wrong with the arguments is an error here; in processes made later, nothing is.
         self._begun = False
         self._samples().open()
@@ -296,13 +298,14 @@ class CachedDataset(Dataset):
         # Another process changes nothing, and a copy may hold handles that cannot be pickled.
         state["_settings"] = []
         known = self._client.attachment.others if self._client is not None else ()
-        state.update(_client=None, _last=None, _others=known or self._others)
+        state.update(_client=None, _last=None, _turns=None, _others=known or self._others)
         return state
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         for one in state["_types"]:
             structure.register(one)
         self.__dict__.update(state)
+        self._turns = turns_of(self._raw)
 
     def __repr__(self) -> str:
         return f"CachedDataset({self._raw!r}, name={self._name!r})"
@@ -509,7 +512,10 @@ class CachedDataset(Dataset):
         Who works, how fast
             workers: processes that load. Default 0: a thread of this one, which `frozen` random
                 pipelines cannot have, and which loads a sample again when a thread beside it draws
-                from a random generator meanwhile: it might have been the transform.
+                from a random generator meanwhile: it might have been the transform. No other thread
+                loads at the same moment. But what `raw` opens at its first load it opens in this
+                process, and workers forked later share such a file's position: give 1 or more where
+                that matters.
             worker_init_fn, multiprocessing_context: as of a DataLoader.
             samples_per_second, bytes_per_second: limits of what is loaded. Default: none.
 
@@ -542,7 +548,8 @@ class CachedDataset(Dataset):
         self._check_unchanged()
         for _ in range(_LOADS_TO_BE_SURE):
             watch = randomness.RngWatch()
-            sample = self._base[index]
+            with self._turns.alone():
+                sample = self._base[index]
             drawn = watch.drawn()
             if not drawn:
                 return structure.pack(self._marked(sample), together)
@@ -567,11 +574,11 @@ class CachedDataset(Dataset):
             outcome = (self._variants.choose(epoch, index), self._variants.outcome(epoch))
             with randomness.kept():
                 randomness.seed_all(randomness.key_of(self._seed, index, *outcome))
-                return self._base[index]
+                return self._of_base(index)
         if not check:
-            return self._base[index]
+            return self._of_base(index)
         watch = randomness.RngWatch()
-        sample = self._base[index]
+        sample = self._of_base(index)
         drawn = watch.drawn()
         if drawn:
             watch.restore()
@@ -582,6 +589,10 @@ class CachedDataset(Dataset):
                 " part to augment=fn, which runs after every read; frozen=True keeps one outcome"
             )
         return sample
+
+    def _of_base(self, index: int) -> Any:
+        with self._turns.together():
+            return self._base[index]
 
     def _marked(self, sample: Any) -> Any:
         return Marked(sample, self._cut.locate(sample)) if self._cut else sample
