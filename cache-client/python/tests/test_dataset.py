@@ -472,6 +472,73 @@ def test_cut_runs_the_random_rest_after_every_read(cached: Make, node: Any, name
     assert ds.stats().hits == 8 and ds.stats().origin_loads == 8
 
 
+class Masked(Images):
+    """An image and its mask, which have a transform in common."""
+
+    def __init__(self, transform: Any, given: str) -> None:
+        super().__init__(6)
+        self.transform, self.given = transform, given
+
+    def __getitem__(self, index: int) -> Any:
+        image, label = super().__getitem__(index)
+        if self.given == "one":
+            return self.transform((image, image > 0.5))
+        pair = self.transform(image, label)
+        return pair if self.given == "several" else {"pair": pair, "index": index}
+
+
+class OfPair:
+    def __call__(self, pair: Any) -> Any:
+        return pair[0] * 2, pair[1]
+
+
+class RandomOfPair:
+    def __call__(self, pair: Any, by: Any = 3.0) -> Any:
+        return pair[0] * by * torch.rand(()), pair[1]
+
+
+class OfTwo:
+    def __call__(self, image: Any, label: Any) -> Any:
+        return image * 2, label
+
+
+class RandomOfTwo:
+    def __call__(self, image: Any, label: Any) -> Any:
+        return image * torch.rand(()), label + 1
+
+
+class ComposeOfAny(Compose):
+    def __call__(self, *given: Any) -> Any:
+        for step in self.transforms:
+            given = step(*given) if len(given) > 1 else (step(*given),)
+        return given if len(given) > 1 else given[0]
+
+
+@pytest.mark.parametrize(
+    "given, steps",
+    [
+        ("one", [OfPair(), RandomOfPair()]),
+        ("one", [RandomOfPair(), OfPair()]),
+        ("several", [OfTwo(), RandomOfTwo()]),
+        ("several", [RandomOfTwo()]),
+        ("inside", [OfTwo(), RandomOfTwo()]),
+    ],
+)
+def test_cut_steps_get_their_arguments_as_without_the_cache(
+    cached: Make, node: Any, name: str, given: str, steps: Any
+) -> None:
+    raw = Masked(ComposeOfAny(steps), given)
+    ds = cached(raw, cut="auto")
+    for _ in range(2):
+        for index in range(6):
+            torch.manual_seed(index)
+            expected = raw[index]
+            torch.manual_seed(index)
+            assert_same(ds[index], expected)
+        stored(node, name)
+    assert ds.stats().hits == 6
+
+
 def test_cut_is_refused_where_it_cannot_go_on(cached: Make) -> None:
     class After(Transformed):
         def __getitem__(self, index: int) -> Any:

@@ -17,6 +17,8 @@ from training_day.fingerprints import Setting, Walk
 __all__ = ["Cut", "cut_random"]
 
 _ATTRIBUTES = ("transform", "transforms")
+# At the end of a path: steps take what is there as several arguments. No key is a list.
+_SEVERAL: list[Any] = []
 
 
 class Prefix:
@@ -31,12 +33,13 @@ class Prefix:
         for step in self.steps:
             output = step(*inputs)
             inputs = output if len(inputs) > 1 else (output,)
-        last = self._last.value = inputs if len(inputs) > 1 else inputs[0]
+        last = inputs if len(inputs) > 1 else inputs[0]
+        self._last.value = last, len(given) > 1
         return last
 
-    def take(self) -> Any:
-        """What the last call in this thread gave."""
-        return self._last.__dict__.pop("value", None)
+    def take(self) -> tuple[Any, bool]:
+        """What the last call in this thread gave, and whether its arguments were several."""
+        return self._last.__dict__.pop("value", (None, False))
 
     def __getstate__(self) -> dict[str, Any]:
         return {"steps": self.steps}
@@ -78,7 +81,7 @@ class Cut:
 
         Raises RandomTransformError if something was made of it.
         """
-        output = self._prefix.take()
+        output, several = self._prefix.take()
         path = _find(sample, output)
         if path is None:
             raise RandomTransformError(
@@ -86,19 +89,17 @@ class Cut:
                 " before gave is not in the sample as it was. Take them out of the transform and"
                 " give them as augment=fn"
             )
-        return path
+        return (*path, _SEVERAL) if several else path
 
     def finish(self, sample: Any, path: tuple[Any, ...]) -> Any:
         """Runs the random steps."""
+        several = bool(path) and path[-1] == _SEVERAL
+        path = path[:-1] if several else path
         part = sample
         for key in path:
             part = part[key]
-        if isinstance(part, tuple) and not path:
-            for step in self._rest:
-                part = step(*part)
-            return part
         for step in self._rest:
-            part = step(part)
+            part = step(*part) if several else step(part)
         return _replaced(sample, path, part)
 
 

@@ -16,7 +16,8 @@ Node: a string or a list whose first element says what it is.
     [V class {meta} node]                    torchvision tv_tensor
     [nt name node …] [dc name [field node] …] [c name node]   registered classes
     [H node]          transformers.BatchEncoding
-    [@ [key …] node]  a sample, and where in it a cut pipeline goes on
+    [@ [key …] node]  a sample, and where in it a cut pipeline goes on; behind the keys [] if
+                      what is there are several arguments
 
 A sample that has too many leaves for a record, or others than the first one of its pipeline, is
 packed: all leaves lie in one field `$data`, and `$` is an object with the `node` and the `leaves`,
