@@ -6,6 +6,7 @@ import copy
 import functools
 import itertools
 import pickle
+import random
 import sys
 import threading
 import time
@@ -441,6 +442,37 @@ def test_second_of_two_normal_numbers_is_a_draw_too(cached: Make) -> None:
                 load(0, index, False)
     end = ds.warm(max_failures=5).wait(30)
     assert (end.state, end.failed, end.loaded) == ("failed", 5, 0), end
+
+
+class Drawing(Images):
+    """Draws as it is told, by the load: as a client does before it tries again."""
+
+    def __init__(self, draws: int, drawn_ahead: bool = False) -> None:
+        super().__init__(8)
+        self.draws, self.drawn_ahead = draws, drawn_ahead
+        self.numbers: list[float] = []
+
+    def __getitem__(self, index: int) -> Any:
+        if index == 5 and self.draws > 0:
+            self.draws -= 1
+            self.numbers += [random.random() for _ in range(3)]
+        image, label = super().__getitem__(index)
+        return (image * self.numbers.pop() if self.drawn_ahead and index == 5 else image), label
+
+
+@pytest.mark.parametrize("beside", [False, True])
+def test_load_that_draws_once_is_loaded_again(cached: Make, name: str, beside: bool) -> None:
+    def load(raw: Any, number: int) -> Any:
+        ds = cached(raw, name=f"{name}{number}", pipeline_tag="t")
+        return (ds._load_beside_training if beside else ds._load)(0, 5, False)
+
+    random.seed(1)
+    state = random.getstate()
+    assert load(Drawing(1), 1) is not None and load(Drawing(0), 2) is not None
+    assert beside or random.getstate() == state
+    for raw in (Drawing(9), Drawing(1, drawn_ahead=True)):
+        with pytest.raises(RandomTransformError, match="generator of random"):
+            load(raw, 3)
 
 
 def test_states_go_back_whole(cached: Make) -> None:

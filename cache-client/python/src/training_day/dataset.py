@@ -543,22 +543,44 @@ class CachedDataset(Dataset):
         )
 
     def _load_beside_training(self, epoch: int, index: int, together: bool) -> Packing:
-        """As `_load`, in a thread beside others that may draw from the same generators: states are
-        left alone, and one load without a draw is proof enough."""
+        """As `_load`, in a thread beside others that may draw from the same generators, whose
+        states are left alone."""
         self._check_unchanged()
+        sample, drawn = self._surely_loaded(index, beside_training=True)
+        if drawn:
+            raise RandomTransformError(
+                f"whenever sample {index} of {self._name} was loaded, something drew from the"
+                f" generator of {' and '.join(drawn)}: its transform is random, or another thread"
+                " draws all the time. Kept, a random sample would be the same in every epoch: see"
+                " `cut` and `augment`. If it is the other thread, give warm(workers=1)"
+            )
+        return structure.pack(self._marked(sample), together)
+
+    def _surely_loaded(self, index: int, beside_training: bool = False) -> tuple[Any, list[str]]:
+        """A sample, and from which generators something drew whenever it was loaded.
+
+        Others draw, too, and so does a load that failed and was tried again. One load without a
+        draw is proof enough, unless it gives something else than one with a draw did: what is
+        random may be drawn ahead.
+        """
+        before: Optional[bytes] = None
+        drawn: list[str] = []
         for _ in range(_LOADS_TO_BE_SURE):
             watch = randomness.RngWatch()
-            with self._turns.alone():
+            with self._turns.alone() if beside_training else self._turns.together():
                 sample = self._base[index]
-            drawn = watch.drawn()
-            if not drawn:
-                return structure.pack(self._marked(sample), together)
-        raise RandomTransformError(
-            f"whenever sample {index} of {self._name} was loaded, something drew from the generator"
-            f" of {' and '.join(drawn)}: its transform is random, or another thread draws all the"
-            " time. Kept, a random sample would be the same in every epoch: see `cut` and"
-            " `augment`. If it is the other thread, give warm(workers=1)"
-        )
+            drew = watch.drawn()
+            if drew and not beside_training:
+                watch.restore()
+            if drawn or drew:
+                now = bytes(structure.encode(sample))
+                if not drew and now == before:
+                    return sample, []
+                before = now
+            elif not drew:
+                return sample, []
+            drawn = drew or drawn
+        return sample, drawn
 
     def _load(self, epoch: int, index: int, together: bool) -> Packing:
         last = self._last
@@ -577,11 +599,8 @@ class CachedDataset(Dataset):
                 return self._of_base(index)
         if not check:
             return self._of_base(index)
-        watch = randomness.RngWatch()
-        sample = self._of_base(index)
-        drawn = watch.drawn()
+        sample, drawn = self._surely_loaded(index)
         if drawn:
-            watch.restore()
             raise RandomTransformError(
                 f"loading sample {index} of {self._name} drew from the generator of"
                 f" {' and '.join(drawn)}, so it is random, and kept it would be the same in every"
