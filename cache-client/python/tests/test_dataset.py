@@ -18,10 +18,12 @@ import numpy as np
 import pytest
 import torch
 from torch.utils.data import (
+    BatchSampler,
     ConcatDataset,
     DataLoader,
     Dataset,
     IterableDataset,
+    SequentialSampler,
     Subset,
     TensorDataset,
     random_split,
@@ -94,6 +96,27 @@ def test_it_is_read_like_the_dataset_it_wraps(cached: Make) -> None:
     with pytest.raises(AttributeError):
         _ = ds.nothing
     assert isinstance(ds, Dataset) and ds.raw is raw
+
+
+@pytest.mark.parametrize(
+    "index", [[0, 1], (0, 1), np.array([0, 1]), torch.tensor([0, 1]), slice(2)],
+    ids=lambda index: type(index).__name__,
+)  # fmt: skip
+def test_no_batch_goes_around_the_cache(cached: Make, index: Any) -> None:
+    ds = cached(TensorDataset(torch.arange(8.0)), augment=noise)
+    with pytest.raises(TypeError, match=f"a {type(index).__qualname__} is no index.*batch_size="):
+        ds[index]
+    sampler = BatchSampler(SequentialSampler(ds), 4, False)
+    with pytest.raises(TypeError, match="a list is no index of one sample"):
+        epoch(DataLoader(ds, sampler=sampler, batch_size=None))
+
+
+def test_column_is_that_of_the_raw_dataset(cached: Make) -> None:
+    class Columns(Images):
+        def __getitem__(self, index: Any) -> Any:
+            return "a column" if index == "label" else super().__getitem__(index)
+
+    assert cached(Columns())["label"] == "a column"
 
 
 def test_old_iteration_protocol_ends(cached: Make) -> None:

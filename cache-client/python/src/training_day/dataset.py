@@ -235,7 +235,13 @@ class CachedDataset(Dataset):
         try:
             position = operator.index(index)
         except TypeError:
-            return self._raw[index]  # A column or a slice, of data sets that have them.
+            if isinstance(index, str):
+                return self._raw[index]  # A column, of data sets that have them.
+            raise TypeError(
+                f"a {type(index).__qualname__} is no index of one sample. For a batch give"
+                " DataLoader batch_size= or batch_sampler=, which asks for it with __getitems__;"
+                " ds.raw[…] goes around the cache"
+            ) from None
         started = time.perf_counter_ns()
         sample = self._fetch([self._checked_index(position)])[0]
         self._samples().work.waited(started)
