@@ -512,6 +512,51 @@ def test_states_go_back_whole(cached: Make) -> None:
         assert numbers[0] == numbers[1]
 
 
+class Private(Images):
+    """Random from a generator of its own, which it makes as it needs it."""
+
+    def __init__(self, kind: str) -> None:
+        super().__init__(12)
+        self.kind = kind
+
+    def __getitem__(self, index: int) -> Any:
+        if self.kind == "torch":
+            made = torch.Generator()
+            made.seed()
+            by = float(torch.rand((), generator=made))
+        elif self.kind == "random":
+            by = random.Random().random()
+        else:
+            by = np.random.Generator(np.random.PCG64()).random()
+        image, label = super().__getitem__(index)
+        return image * by, label
+
+
+@pytest.mark.parametrize("kind", ["torch", "random", "numpy"])
+@pytest.mark.parametrize("warms", [False, True])
+def test_private_generator_shows_in_what_comes_out(cached: Make, kind: str, warms: bool) -> None:
+    ds = cached(Private(kind))
+    with pytest.raises(RandomTransformError, match="was not the same when it was loaded a second"):
+        (ds._load_beside_training if warms else ds._load)(0, 3, False)
+    assert_same(cached(Private(kind), frozen=True)[3][1], 1)
+
+
+def test_first_few_samples_alone_are_loaded_twice(cached: Make, name: str) -> None:
+    class Rounded(Images):
+        loads = 0
+
+        def __getitem__(self, index: int) -> Any:
+            Rounded.loads += 1
+            image, label = super().__getitem__(index)
+            return image * (1 + 1e-7 * Rounded.loads), label
+
+    raw = Rounded(12)
+    epoch(DataLoader(cached(raw), batch_size=4))
+    assert Rounded.loads == 12 + 3
+    epoch(DataLoader(cached(raw, name=f"{name}-tagged", pipeline_tag="t"), batch_size=4))
+    assert Rounded.loads == 12 + 3 + 12
+
+
 def test_cut_runs_the_random_rest_after_every_read(cached: Make, node: Any, name: str) -> None:
     raw = Transformed(Compose([Double(), RandomCrop(), Double()]))
     ds = cached(raw, cut="auto")

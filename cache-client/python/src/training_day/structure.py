@@ -478,6 +478,29 @@ def encode(sample: Any, together: bool = False, created_millis: int = 0) -> byte
     return pack(sample, together).encode(created_millis)
 
 
+def nearly_same(one: Any, other: Any) -> bool:
+    """Whether two samples differ by no more than rounding, as sums in another order do."""
+    walks = _Walk(), _Walk()
+    if walks[0].node(one, "", 0) != walks[1].node(other, "", 0):
+        return False
+    if walks[0].specs != walks[1].specs:
+        return False
+    for (dtype, _), left, right in zip(walks[0].specs, walks[0].data, walks[1].data):
+        kind = _ROUNDED.get(dtype.name)
+        left, right = bytes(left), bytes(right)
+        if left != right and (
+            kind is None
+            or not np.allclose(
+                np.frombuffer(left, kind), np.frombuffer(right, kind), 1e-3, 1e-5, equal_nan=True
+            )
+        ):
+            return False
+    return True
+
+
+_ROUNDED = {"f16": np.float16, "f32": np.float32, "f64": np.float64}
+
+
 # Reading.
 
 
