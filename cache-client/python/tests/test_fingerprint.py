@@ -658,6 +658,25 @@ def test_code_of_a_project_installed_at_an_unchanged_version_counts(
     module.library_of.cache_clear()
 
 
+def test_of_a_shared_package_only_the_files_of_the_project_are_its_code(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    site = tmp_path / "site-packages"
+    for project, file in (("td_space", "theirs.py"), ("td_mine", "mine.py")):
+        info = site / f"{project}-1.0.dist-info"
+        info.mkdir(parents=True)
+        (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {project}\nVersion: 1.0\n")
+        (info / "RECORD").write_text(f"td_space/{file},sha256=1,9\n")
+        (site / "td_space").mkdir(exist_ok=True)
+        (site / "td_space" / file).write_text("")
+    (site / "td_mine-1.0.dist-info" / "direct_url.json").write_text(_DIRECTORY)
+    monkeypatch.syspath_prepend(str(site))
+    for one, library in (("td_space.mine", ""), ("td_space.theirs", "td_space")):
+        importlib.import_module(one)
+        assert module.library_of(one) == library
+    module.library_of.cache_clear()
+
+
 def test_random_code_of_an_installed_project_is_seen(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -841,7 +841,7 @@ class _DirectInstall:
 @functools.cache
 def _direct_installs(top: str, file: str) -> list[_DirectInstall]:
     """Those that a package belongs to which has this file, as PEP 610 has installers write down."""
-    site = next((file[: file.index(part) + len(part)] for part in _SITE if part in file), None)
+    site = next((file[: file.index(part) + len(part)] for part in _SITE if part in file), "")
     found = []
     for note in glob.glob(f"{glob.escape(site)}*.dist-info/direct_url.json") if site else ():
         info = os.path.dirname(note)
@@ -862,9 +862,10 @@ def _direct_installs(top: str, file: str) -> list[_DirectInstall]:
         if not rows:
             continue
         compiled = any(row[0].endswith((".so", ".pyd")) for row in rows)
+        has_file = any(os.path.join(site, row[0]) == file for row in rows)
         found.append(
             _DirectInstall(
-                of_directory and not compiled and top not in _BUILT_ON,
+                of_directory and has_file and not compiled and top not in _BUILT_ON,
                 _digest(repr(sorted(rows)).encode("utf-8", "replace")),
             )
         )
