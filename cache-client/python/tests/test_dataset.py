@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import copy
+import functools
 import itertools
 import pickle
+import random
+import sys
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -14,10 +18,12 @@ import numpy as np
 import pytest
 import torch
 from torch.utils.data import (
+    BatchSampler,
     ConcatDataset,
     DataLoader,
     Dataset,
     IterableDataset,
+    SequentialSampler,
     Subset,
     TensorDataset,
     random_split,
@@ -90,6 +96,27 @@ def test_it_is_read_like_the_dataset_it_wraps(cached: Make) -> None:
     with pytest.raises(AttributeError):
         _ = ds.nothing
     assert isinstance(ds, Dataset) and ds.raw is raw
+
+
+@pytest.mark.parametrize(
+    "index", [[0, 1], (0, 1), np.array([0, 1]), torch.tensor([0, 1]), slice(2)],
+    ids=lambda index: type(index).__name__,
+)  # fmt: skip
+def test_no_batch_goes_around_the_cache(cached: Make, index: Any) -> None:
+    ds = cached(TensorDataset(torch.arange(8.0)), augment=noise)
+    with pytest.raises(TypeError, match=f"a {type(index).__qualname__} is no index.*batch_size="):
+        ds[index]
+    sampler = BatchSampler(SequentialSampler(ds), 4, False)
+    with pytest.raises(TypeError, match="a list is no index of one sample"):
+        epoch(DataLoader(ds, sampler=sampler, batch_size=None))
+
+
+def test_column_is_that_of_the_raw_dataset(cached: Make) -> None:
+    class Columns(Images):
+        def __getitem__(self, index: Any) -> Any:
+            return "a column" if index == "label" else super().__getitem__(index)
+
+    assert cached(Columns())["label"] == "a column"
 
 
 def test_old_iteration_protocol_ends(cached: Make) -> None:
@@ -420,6 +447,116 @@ def test_fresh_generator_in_code_is_found(cached: Make) -> None:
         cached(Fresh())
 
 
+class Gaussian(Images):
+    """Draws one normal number a sample, which numpy makes two at a time."""
+
+    def __getitem__(self, index: int) -> Any:
+        return torch.full((4,), np.random.randn()), index
+
+
+def test_second_of_two_normal_numbers_is_a_draw_too(cached: Make) -> None:
+    ds = cached(Gaussian())
+    for load in (ds._load, ds._load_beside_training):
+        for index in range(20):
+            np.random.seed(5)
+            for _ in range(index % 3):
+                np.random.randn()
+            with pytest.raises(RandomTransformError, match="numpy"):
+                load(0, index, False)
+    end = ds.warm(max_failures=5).wait(30)
+    assert (end.state, end.failed, end.loaded) == ("failed", 5, 0), end
+
+
+class Drawing(Images):
+    """Draws as it is told, by the load: as a client does before it tries again."""
+
+    def __init__(self, draws: int, drawn_ahead: bool = False) -> None:
+        super().__init__(8)
+        self.draws, self.drawn_ahead = draws, drawn_ahead
+        self.numbers: list[float] = []
+
+    def __getitem__(self, index: int) -> Any:
+        if index == 5 and self.draws > 0:
+            self.draws -= 1
+            self.numbers += [random.random() for _ in range(3)]
+        image, label = super().__getitem__(index)
+        return (image * self.numbers.pop() if self.drawn_ahead and index == 5 else image), label
+
+
+@pytest.mark.parametrize("beside", [False, True])
+def test_load_that_draws_once_is_loaded_again(cached: Make, name: str, beside: bool) -> None:
+    def load(raw: Any, number: int) -> Any:
+        ds = cached(raw, name=f"{name}{number}", pipeline_tag="t")
+        return (ds._load_beside_training if beside else ds._load)(0, 5, False)
+
+    random.seed(1)
+    state = random.getstate()
+    assert load(Drawing(1), 1) is not None and load(Drawing(0), 2) is not None
+    assert beside or random.getstate() == state
+    for raw in (Drawing(9), Drawing(1, drawn_ahead=True)):
+        with pytest.raises(RandomTransformError, match="generator of random"):
+            load(raw, 3)
+
+
+def test_states_go_back_whole(cached: Make) -> None:
+    ds = cached(Gaussian())
+    for before in range(3):
+        numbers = []
+        for loads in (False, True):
+            np.random.seed(5)
+            np.random.randn(before)
+            if loads:
+                with pytest.raises(RandomTransformError):
+                    ds[0]
+            numbers.append(np.random.randn(3).tolist())
+        assert numbers[0] == numbers[1]
+
+
+class Private(Images):
+    """Random from a generator of its own, which it makes as it needs it."""
+
+    def __init__(self, kind: str) -> None:
+        super().__init__(12)
+        self.kind = kind
+
+    def __getitem__(self, index: int) -> Any:
+        if self.kind == "torch":
+            made = torch.Generator()
+            made.seed()
+            by = float(torch.rand((), generator=made))
+        elif self.kind == "random":
+            by = random.Random().random()
+        else:
+            by = np.random.Generator(np.random.PCG64()).random()
+        image, label = super().__getitem__(index)
+        return image * by, label
+
+
+@pytest.mark.parametrize("kind", ["torch", "random", "numpy"])
+@pytest.mark.parametrize("warms", [False, True])
+def test_private_generator_shows_in_what_comes_out(cached: Make, kind: str, warms: bool) -> None:
+    ds = cached(Private(kind))
+    with pytest.raises(RandomTransformError, match="was not the same when it was loaded a second"):
+        (ds._load_beside_training if warms else ds._load)(0, 3, False)
+    assert_same(cached(Private(kind), frozen=True)[3][1], 1)
+
+
+def test_first_few_samples_alone_are_loaded_twice(cached: Make, name: str) -> None:
+    class Rounded(Images):
+        loads = 0
+
+        def __getitem__(self, index: int) -> Any:
+            Rounded.loads += 1
+            image, label = super().__getitem__(index)
+            return image * (1 + 1e-7 * Rounded.loads), label
+
+    raw = Rounded(12)
+    epoch(DataLoader(cached(raw), batch_size=4))
+    assert Rounded.loads == 12 + 3
+    epoch(DataLoader(cached(raw, name=f"{name}-tagged", pipeline_tag="t"), batch_size=4))
+    assert Rounded.loads == 12 + 3 + 12
+
+
 def test_cut_runs_the_random_rest_after_every_read(cached: Make, node: Any, name: str) -> None:
     raw = Transformed(Compose([Double(), RandomCrop(), Double()]))
     ds = cached(raw, cut="auto")
@@ -433,6 +570,73 @@ def test_cut_runs_the_random_rest_after_every_read(cached: Make, node: Any, name
         assert_same(results[1], results[0])
         stored(node, name)
     assert ds.stats().hits == 8 and ds.stats().origin_loads == 8
+
+
+class Masked(Images):
+    """An image and its mask, which have a transform in common."""
+
+    def __init__(self, transform: Any, given: str) -> None:
+        super().__init__(6)
+        self.transform, self.given = transform, given
+
+    def __getitem__(self, index: int) -> Any:
+        image, label = super().__getitem__(index)
+        if self.given == "one":
+            return self.transform((image, image > 0.5))
+        pair = self.transform(image, label)
+        return pair if self.given == "several" else {"pair": pair, "index": index}
+
+
+class OfPair:
+    def __call__(self, pair: Any) -> Any:
+        return pair[0] * 2, pair[1]
+
+
+class RandomOfPair:
+    def __call__(self, pair: Any, by: Any = 3.0) -> Any:
+        return pair[0] * by * torch.rand(()), pair[1]
+
+
+class OfTwo:
+    def __call__(self, image: Any, label: Any) -> Any:
+        return image * 2, label
+
+
+class RandomOfTwo:
+    def __call__(self, image: Any, label: Any) -> Any:
+        return image * torch.rand(()), label + 1
+
+
+class ComposeOfAny(Compose):
+    def __call__(self, *given: Any) -> Any:
+        for step in self.transforms:
+            given = step(*given) if len(given) > 1 else (step(*given),)
+        return given if len(given) > 1 else given[0]
+
+
+@pytest.mark.parametrize(
+    "given, steps",
+    [
+        ("one", [OfPair(), RandomOfPair()]),
+        ("one", [RandomOfPair(), OfPair()]),
+        ("several", [OfTwo(), RandomOfTwo()]),
+        ("several", [RandomOfTwo()]),
+        ("inside", [OfTwo(), RandomOfTwo()]),
+    ],
+)
+def test_cut_steps_get_their_arguments_as_without_the_cache(
+    cached: Make, node: Any, name: str, given: str, steps: Any
+) -> None:
+    raw = Masked(ComposeOfAny(steps), given)
+    ds = cached(raw, cut="auto")
+    for _ in range(2):
+        for index in range(6):
+            torch.manual_seed(index)
+            expected = raw[index]
+            torch.manual_seed(index)
+            assert_same(ds[index], expected)
+        stored(node, name)
+    assert ds.stats().hits == 6
 
 
 def test_cut_is_refused_where_it_cannot_go_on(cached: Make) -> None:
@@ -674,6 +878,158 @@ def test_imagenet_pipeline_of_torchvision_never_trains_on_frozen_crops(
             assert not torch.equal(one[sample], other[sample])
     assert_same(views, epochs(raw, "fork"))
     assert ds.stats().origin_loads == 8 and ds.stats().hits == 16
+
+
+class Handled(Transformed):
+    """Does while it loads what data sets do: opens, counts, keeps."""
+
+    def __init__(self, transform: Any) -> None:
+        super().__init__(transform)
+        self.handle: Any = None
+        self.count = 0
+        self.recent: dict[int, Any] = {}
+        self.lines: list[Any] = []
+        self.last: Any = None
+        self.loads = np.zeros(self.n, int)
+        self.lock = threading.Lock()
+        self.decode = functools.lru_cache(maxsize=2)(Double())
+
+    def __getitem__(self, index: int) -> Any:
+        if self.handle is None:
+            self.handle = open(__file__)
+        with self.lock:
+            self.count += 1
+            self.loads[index] += 1
+            self.lines.append(self.handle.readline)
+            self.last = self.decode
+        if index not in self.recent:
+            self.recent[index] = super().__getitem__(index)
+        return self.recent[index]
+
+
+class Halved:
+    def __init__(self, by: float = 2.0) -> None:
+        self.by = by
+
+    def __call__(self, x: Any) -> Any:
+        return x / self.by
+
+
+def test_what_loading_does_to_a_dataset_is_no_change_of_it(cached: Make) -> None:
+    raw = Handled(Compose([Double(), Halved()]))
+    for options in ({}, {"cut": "auto"}):
+        if options:
+            raw.transform.transforms.append(RandomCrop())
+            raw.recent.clear()
+        ds = cached(raw, **options, name=f"handled{len(options)}")
+        for number in range(2):
+            ds.set_epoch(number)
+            epoch(DataLoader(ds, batch_size=8))
+            epoch(DataLoader(ds, batch_size=8, num_workers=1))
+        raw.recent = {}
+        raw.count, raw.lines = 0, []
+        raw.handle = sys.stdin
+        raw.transform = copy.copy(raw.transform) if not options else raw.transform
+        raw.unread = 5
+        ds.set_epoch(3)
+        assert_same(ds[3][0].shape, ds[3][0].shape)
+        raw.handle = None
+        ds._settings.clear()
+
+
+def _other_transform(raw: Any) -> None:
+    raw.transform = Compose([Halved(5.0), Double(), RandomCrop()])
+
+
+def _other_argument(raw: Any) -> None:
+    raw.transform.transforms[1].by = 4.0
+
+
+def _another_step(raw: Any) -> None:
+    raw.transform.transforms.insert(0, Double())
+
+
+def _other_step(raw: Any) -> None:
+    raw.transform.transforms[0] = Halved(1.0)
+
+
+def _no_transform(raw: Any) -> None:
+    raw.transform = None
+
+
+def _other_scale(raw: Any) -> None:
+    raw.scale = 3.0
+
+
+@pytest.mark.parametrize(
+    "change",
+    [_other_transform, _other_argument, _another_step, _other_step, _no_transform, _other_scale],
+    ids=lambda change: change.__name__[1:],
+)
+@pytest.mark.parametrize("kept", ["whole", "cut", "part"])
+def test_pipeline_changed_after_it_was_wrapped_is_found(
+    cached: Make, change: Any, kept: str
+) -> None:
+    steps = [Double(), Halved()] + ([RandomCrop()] if kept == "cut" else [])
+    raw = Transformed(Compose(steps), 8)
+    options = {"cut": "auto"} if kept == "cut" else {}
+    ds = cached(Subset(raw, [0, 2, 4]) if kept == "part" else raw, **options)
+    ds.set_epoch(1)
+    assert len(ds.__getitems__([0, 1])) == 2
+    change(raw)
+    with pytest.raises(FingerprintError, match=r"has been changed since: raw\..* now: .*Wrap it"):
+        ds.set_epoch(2)
+    with pytest.raises(FingerprintError, match="Wrap it anew"):
+        ds[2]
+    ds._client = None  # As it is in a process just forked, which may have hits alone.
+    for use in (lambda: ds.__getitems__([0, 1]), lambda: pickle.dumps(ds)):
+        with pytest.raises(FingerprintError, match="Wrap it anew"):
+            use()
+    assert ds.stats().fills_taken <= 2
+
+
+def test_setters_of_the_raw_dataset_are_found(cached: Make) -> None:
+    class Table(Images):
+        """As of Hugging Face: the transform is what the format holds."""
+
+        _format_type: Any = None
+
+        def __init__(self) -> None:
+            super().__init__(8)
+            self._format_type, self._format_kwargs = None, {}
+
+        @property
+        def format(self) -> Any:
+            return {"type": self._format_type, "format_kwargs": self._format_kwargs, "columns": []}
+
+        def set_transform(self, transform: Any) -> None:
+            self._format_type, self._format_kwargs = "custom", {"transform": transform}
+
+    Table.__module__ = "datasets.arrow_dataset"
+    raw = Table()
+    raw.set_transform(Double())
+    ds = cached(raw, source="t")
+    raw.set_transform(Double())
+    ds.set_epoch(1)
+    ds.set_transform(Halved())
+    with pytest.raises(FingerprintError, match="Wrap it anew"):
+        ds.set_epoch(2)
+    tagged = cached(raw, source="t", pipeline_tag="mine")
+    raw.set_transform(Double())
+    tagged.set_epoch(2)
+
+
+def test_attribute_of_the_raw_dataset_is_not_set_on_its_wrapper(cached: Make) -> None:
+    raw = Transformed(Double(), 8)
+    ds = cached(raw)
+    with pytest.raises(AttributeError, match="transform is the raw data set's.*wrap it anew"):
+        ds.transform = Halved()  # type: ignore[attr-defined]
+    part, _ = random_split(ds, [4, 4])
+    with pytest.raises(AttributeError, match="classes is the raw data set's"):
+        part.dataset.classes = []  # type: ignore[attr-defined]
+    ds.classes = raw.classes
+    ds.mine = 3  # type: ignore[attr-defined]
+    assert ds.mine == 3 and ds.classes == ["even", "odd"]
 
 
 # Source identity.

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import importlib
 import importlib.util
 import os
 import pickle
@@ -603,3 +605,81 @@ def test_large_arrays_count_whole() -> None:
     before = fingerprint(_Blind(values)).digest
     values[9_999] = 1
     assert fingerprint(_Blind(values)).digest != before
+
+
+def _installed(
+    site: Path, monkeypatch: pytest.MonkeyPatch, code: str, note: str, installer: str = "pip"
+) -> Any:
+    """A data set of a distribution whose version never changes."""
+    info = site / "td_installed-0.1.0.dist-info"
+    info.mkdir(parents=True)
+    (site / "td_installed.py").write_text(
+        'import uuid\n__version__ = "0.1.0"\n'
+        "class Numbers:\n"
+        "    def __len__(self):\n        return 3\n"
+        f"    def __getitem__(self, index):\n        return {code}\n"
+    )
+    digest = hashlib.sha256((site / "td_installed.py").read_bytes()).hexdigest()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: td-installed\nVersion: 0.1.0\n")
+    (info / "INSTALLER").write_text(f"{installer}\n")
+    (info / "RECORD").write_text(
+        f"td_installed.py,sha256={digest},9\n"
+        "__pycache__/td_installed.cpython-39.pyc,,\n"
+        f"{info.name}/direct_url.json,sha256={abs(hash(str(site)))},9\n"
+    )
+    if note:
+        (info / "direct_url.json").write_text(note)
+    monkeypatch.syspath_prepend(str(site))
+    monkeypatch.delitem(sys.modules, "td_installed", raising=False)
+    module.library_of.cache_clear()
+    return importlib.import_module("td_installed").Numbers()
+
+
+_DIRECTORY = '{"url": "file:///src/td", "dir_info": {}}'
+_WHEEL = '{"url": "file:///dist/td_installed.whl", "archive_info": {}}'
+
+
+@pytest.mark.parametrize(
+    "note, installer, changes",
+    [(_DIRECTORY, "pip", True), (_DIRECTORY, "uv", True), (_WHEEL, "pip", True),
+     ("", "pip", False), (_DIRECTORY, "conda", False)],
+    ids=["directory", "uv", "wheel", "index", "conda"],
+)  # fmt: skip
+def test_code_of_a_project_installed_at_an_unchanged_version_counts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, note: str, installer: str, changes: bool
+) -> None:
+    def found(place: str, code: str) -> Any:
+        site = tmp_path / place / "site-packages"
+        return fingerprint(_installed(site, monkeypatch, code, note, installer))
+
+    one, again, edited = found("a", "index + 2"), found("b", "index + 2"), found("c", "index + 50")
+    assert one == again, one.explain(again)
+    assert (one != edited) == changes, edited.explain()
+    module.library_of.cache_clear()
+
+
+def test_of_a_shared_package_only_the_files_of_the_project_are_its_code(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    site = tmp_path / "site-packages"
+    for project, file in (("td_space", "theirs.py"), ("td_mine", "mine.py")):
+        info = site / f"{project}-1.0.dist-info"
+        info.mkdir(parents=True)
+        (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {project}\nVersion: 1.0\n")
+        (info / "RECORD").write_text(f"td_space/{file},sha256=1,9\n")
+        (site / "td_space").mkdir(exist_ok=True)
+        (site / "td_space" / file).write_text("")
+    (site / "td_mine-1.0.dist-info" / "direct_url.json").write_text(_DIRECTORY)
+    monkeypatch.syspath_prepend(str(site))
+    for one, library in (("td_space.mine", ""), ("td_space.theirs", "td_space")):
+        importlib.import_module(one)
+        assert module.library_of(one) == library
+    module.library_of.cache_clear()
+
+
+def test_random_code_of_an_installed_project_is_seen(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    raw = _installed(tmp_path / "site-packages", monkeypatch, "uuid.uuid4().int", _DIRECTORY)
+    assert {why for _, why in module.walked(raw).random} == {"uuid.uuid4"}
+    module.library_of.cache_clear()

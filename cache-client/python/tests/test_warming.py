@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import struct
 import subprocess
 import sys
@@ -15,7 +16,14 @@ from typing import Any, Optional
 import numpy as np
 import pytest
 import torch
-from torch.utils.data import BatchSampler, DataLoader, Dataset, RandomSampler, SequentialSampler
+from torch.utils.data import (
+    BatchSampler,
+    DataLoader,
+    Dataset,
+    RandomSampler,
+    SequentialSampler,
+    Subset,
+)
 
 from local_node import LocalNode
 from same import assert_same
@@ -24,6 +32,7 @@ from test_client import stored
 from training_day import CachedDataset, RandomTransformError
 from training_day.lane import messages
 from training_day.placement import partition_of, partitions_of
+from training_day.turns import turns_of
 from training_day.warming import Share, Throttle, indices_of
 
 CONTRACT = Path(__file__).parents[2] / "contract"
@@ -243,6 +252,65 @@ def test_draws_of_other_threads_do_not_matter(cached: Make) -> None:
         end = warm_up.wait(30)
     assert got == expected, "the states of the generators are left alone"
     assert end.state == "complete" and end.loaded == 60, end
+
+
+class Alone(Images):
+    """Does not bear a second thread."""
+
+    def __init__(self, n: int, transform: Any = None) -> None:
+        super().__init__(n)
+        self.inside = [0]  # In a list, which a copy has in common with what it is of.
+        self.most = [0]
+        self.transform = transform
+
+    def __getitem__(self, index: int) -> Any:
+        self.inside[0] += 1
+        self.most[0] = max(self.most[0], self.inside[0])
+        time.sleep(0.0005)
+        image, label = super().__getitem__(index)
+        self.inside[0] -= 1
+        return (self.transform(image) if self.transform else image), label
+
+
+@pytest.mark.filterwarnings("ignore::training_day.CacheWarning")
+@pytest.mark.parametrize("cut", [None, "auto"])
+def test_thread_that_warms_and_training_load_in_turns(name: str, cut: Any) -> None:
+    raw = Alone(120, Compose([Double(), RandomCrop()]) if cut else None)
+    halves = [Subset(raw, range(60)), Subset(raw, range(60, 120))]
+    sets = [
+        CachedDataset(half, f"{name}-{k}", address="unix:/nowhere", pipeline_tag="p", cut=cut)
+        for k, half in enumerate(halves)
+    ]
+    failed: list[Any] = []
+
+    def load(beside: bool, ds: CachedDataset) -> None:
+        one = ds._load_beside_training if beside else ds._load
+        try:
+            for index in range(60):
+                one(0, index, False)
+        except BaseException as e:
+            failed.append(e)
+
+    threads = [
+        threading.Thread(target=load, args=(beside, ds))
+        for beside, ds in ((True, sets[0]), (True, sets[1]), (False, sets[0]))
+    ]
+    for one in threads:
+        one.start()
+    for one in threads:
+        one.join(30)
+    assert failed == [] and raw.most == [1]
+
+
+def test_threads_of_the_user_load_at_once_and_forks_begin_anew() -> None:
+    turns = turns_of(Images(4))
+    with turns.together(), turns.together():
+        assert turns._loading == 2
+        child = os.fork()
+        if child == 0:
+            with turns.alone():
+                os._exit(7)
+        assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 7
 
 
 def test_full_cache_ends_it_with_an_honest_count(start_node: Any, name: str) -> None:

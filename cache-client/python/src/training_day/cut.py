@@ -4,6 +4,7 @@ every read."""
 from __future__ import annotations
 
 import copy
+import threading
 from collections.abc import Sequence
 from typing import Any, Callable, Optional
 
@@ -11,11 +12,13 @@ import torch
 from torch.utils.data import Subset
 
 from training_day.errors import RandomTransformError
-from training_day.fingerprints import Walk
+from training_day.fingerprints import Setting, Walk
 
 __all__ = ["Cut", "cut_random"]
 
 _ATTRIBUTES = ("transform", "transforms")
+# At the end of a path: steps take what is there as several arguments. No key is a list.
+_SEVERAL: list[Any] = []
 
 
 class Prefix:
@@ -23,44 +26,62 @@ class Prefix:
 
     def __init__(self, steps: Sequence[Any]) -> None:
         self.steps = list(steps)
-        self._last: Any = None
+        self._last = threading.local()
 
     def __call__(self, *given: Any) -> Any:
         inputs: Any = given
         for step in self.steps:
             output = step(*inputs)
             inputs = output if len(inputs) > 1 else (output,)
-        self._last = inputs if len(inputs) > 1 else inputs[0]
-        return self._last
-
-    def take(self) -> Any:
-        last, self._last = self._last, None
+        last = inputs if len(inputs) > 1 else inputs[0]
+        self._last.value = last, len(given) > 1
         return last
+
+    def take(self) -> tuple[Any, bool]:
+        """What the last call in this thread gave, and whether its arguments were several."""
+        return self._last.__dict__.pop("value", (None, False))
 
     def __getstate__(self) -> dict[str, Any]:
         return {"steps": self.steps}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.steps = state["steps"]
-        self._last = None
+        self._last = threading.local()
 
 
 class Cut:
     """A data set without its random steps, and those steps."""
 
-    def __init__(self, raw: Any, prefix: Prefix, rest: Sequence[Any], names: Sequence[str]) -> None:
+    def __init__(self, raw: Any, prefix: Prefix, rest: Sequence[Any], cut: Setting) -> None:
         self.raw = raw
-        self.names = list(names)
+        self.names = [type(step).__name__ for step in rest]
         self._prefix = prefix
         self._rest = list(rest)
         self._path: Optional[tuple[Any, ...]] = None
+        self._cut = cut
+
+    def settings(self, whole: Any, settings: Sequence[Setting]) -> list[Setting]:
+        """Those of the data set that was cut, and of its copy, which no longer follows it."""
+        found = [*settings, self._cut]
+        steps = getattr(self._cut.value, "transforms", None)
+        if isinstance(steps, list):
+            path = f"{self._cut.path}.{self._cut.name}"
+            found.append(Setting(path, self._cut.value, "transforms", tuple(steps)))
+        copied = self.raw
+        while True:
+            for one in settings:
+                if one.owner is copied and getattr(whole, one.name, self) is one.value:
+                    found.append(one._replace(owner=whole))
+            if not isinstance(whole, Subset):
+                return found
+            whole, copied = whole.dataset, copied.dataset
 
     def locate(self, sample: Any) -> tuple[Any, ...]:
         """Where in a sample just loaded the output of the steps is.
 
         Raises RandomTransformError if something was made of it.
         """
-        output = self._prefix.take()
+        output, several = self._prefix.take()
         path = _find(sample, output)
         if path is None:
             raise RandomTransformError(
@@ -68,19 +89,17 @@ class Cut:
                 " before gave is not in the sample as it was. Take them out of the transform and"
                 " give them as augment=fn"
             )
-        return path
+        return (*path, _SEVERAL) if several else path
 
     def finish(self, sample: Any, path: tuple[Any, ...]) -> Any:
         """Runs the random steps."""
+        several = bool(path) and path[-1] == _SEVERAL
+        path = path[:-1] if several else path
         part = sample
         for key in path:
             part = part[key]
-        if isinstance(part, tuple) and not path:
-            for step in self._rest:
-                part = step(*part)
-            return part
         for step in self._rest:
-            part = step(part)
+            part = step(*part) if several else step(part)
         return _replaced(sample, path, part)
 
 
@@ -111,7 +130,7 @@ def cut_random(raw: Any) -> Cut:
             outer = copy.copy(outer)
             outer.dataset = made
             made = outer
-        return Cut(made, prefix, rest, [type(step).__name__ for step in rest])
+        return Cut(made, prefix, rest, Setting("raw", owner, attribute, compose))
     raise RandomTransformError(
         f'cut="auto" found no Compose with a random step in {type(owner).__qualname__}.transform;'
         " give the random part as augment=fn"

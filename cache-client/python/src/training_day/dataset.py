@@ -21,13 +21,14 @@ from training_day.augment import Augment
 from training_day.client import COLLATED, RAGGED, RECORDS, Batch, NotCollatable, Samples, Spec
 from training_day.collate import Collate, CollatedBatch, ForDefaultCollate, sample_at
 from training_day.cut import Cut, cut_random
-from training_day.errors import RandomTransformError
+from training_day.errors import FingerprintError, RandomTransformError
 from training_day.fingerprints import Fingerprint
 from training_day.lane.access import Where
 from training_day.shared import Shared
 from training_day.source import source_digest
 from training_day.stamps import Stamps
 from training_day.structure import Marked, Packing
+from training_day.turns import turns_of
 from training_day.variants import Variants
 from training_day.warming import WarmUp
 from training_day.work import TimedLoader
@@ -187,6 +188,9 @@ class CachedDataset(Dataset):
             self._fingerprint_ = fingerprints.fingerprint(self._base)
         else:
             self._fingerprint_ = Fingerprint(tuple(walk.fields))
+        self._trusted = pipeline_tag is not None or frozen
+        settings = [] if pipeline_tag is not None else walk.settings
+        self._settings = self._cut.settings(raw, settings) if self._cut and settings else settings
         pipeline = self._fingerprint_.text
         if frozen:
             pipeline += f"\nfrozen variants={variants} seed={seed}"
@@ -206,6 +210,7 @@ class CachedDataset(Dataset):
         self._client: Optional[Samples] = None
         self._checked = False
         self._last: Optional[tuple[int, int, Any]] = None
+        self._turns = turns_of(raw)
         # What is wrong with the arguments is an error here; in processes made later, nothing is.
         self._begun = False
         self._samples().open()
@@ -231,7 +236,13 @@ class CachedDataset(Dataset):
         try:
             position = operator.index(index)
         except TypeError:
-            return self._raw[index]  # A column or a slice, of data sets that have them.
+            if isinstance(index, str):
+                return self._raw[index]  # A column, of data sets that have them.
+            raise TypeError(
+                f"a {type(index).__qualname__} is no index of one sample. For a batch give"
+                " DataLoader batch_size= or batch_sampler=, which asks for it with __getitems__;"
+                " ds.raw[…] goes around the cache"
+            ) from None
         started = time.perf_counter_ns()
         sample = self._fetch([self._checked_index(position)])[0]
         self._samples().work.waited(started)
@@ -277,16 +288,31 @@ class CachedDataset(Dataset):
             raise AttributeError(attribute)
         return getattr(self.__dict__["_raw"], attribute)
 
+    def __setattr__(self, attribute: str, value: Any) -> None:
+        # What a subclass has of its own is its own affair.
+        if type(self) is CachedDataset and not attribute.startswith("_"):
+            there = getattr(self.__dict__.get("_raw"), attribute, value)
+            if there is not value and not hasattr(CachedDataset, attribute):
+                raise AttributeError(
+                    f"{attribute} is the raw data set's, and what is set here would not reach it:"
+                    f" set it there first, and wrap it anew: CachedDataset(raw, {self._name!r}, …)"
+                )
+        super().__setattr__(attribute, value)
+
     def __getstate__(self) -> dict[str, Any]:
+        self._check_unchanged()
         state = dict(self.__dict__)
+        # Another process changes nothing, and a copy may hold handles that cannot be pickled.
+        state["_settings"] = []
         known = self._client.attachment.others if self._client is not None else ()
-        state.update(_client=None, _last=None, _others=known or self._others)
+        state.update(_client=None, _last=None, _turns=None, _others=known or self._others)
         return state
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         for one in state["_types"]:
             structure.register(one)
         self.__dict__.update(state)
+        self._turns = turns_of(self._raw)
 
     def __repr__(self) -> str:
         return f"CachedDataset({self._raw!r}, name={self._name!r})"
@@ -331,7 +357,20 @@ class CachedDataset(Dataset):
         persistent ones too."""
         if epoch < 0:
             raise ValueError(f"epoch={epoch}, allowed: 0 and up")
+        self._check_unchanged()
         self._shared.epoch = int(epoch)
+
+    def _check_unchanged(self) -> None:
+        """Raises FingerprintError if another pipeline makes the samples than the one whose
+        fingerprint they are kept under."""
+        for one in self._settings:
+            change = one.change()
+            if change is not None:
+                raise FingerprintError(
+                    f"what {self._name} wraps has been changed since: {change}. Samples from before"
+                    " would be served, and new ones kept as if they were like them. Wrap it anew:"
+                    f" CachedDataset(raw, {self._name!r}, …)"
+                )
 
     # Reading.
 
@@ -372,6 +411,7 @@ class CachedDataset(Dataset):
     def _samples(self) -> Samples:
         client = self._client
         if client is None or client.pid != os.getpid():
+            self._check_unchanged()
             where = attachment(self._where, self._others, self._begun)
             where.say = self._says
             client = self._client = Samples(where, self._spec, self._shared)
@@ -479,7 +519,10 @@ class CachedDataset(Dataset):
         Who works, how fast
             workers: processes that load. Default 0: a thread of this one, which `frozen` random
                 pipelines cannot have, and which loads a sample again when a thread beside it draws
-                from a random generator meanwhile: it might have been the transform.
+                from a random generator meanwhile: it might have been the transform. No other thread
+                loads at the same moment. But what `raw` opens at its first load it opens in this
+                process, and workers forked later share such a file's position: give 1 or more where
+                that matters.
             worker_init_fn, multiprocessing_context: as of a DataLoader.
             samples_per_second, bytes_per_second: limits of what is loaded. Default: none.
 
@@ -507,19 +550,66 @@ class CachedDataset(Dataset):
         )
 
     def _load_beside_training(self, epoch: int, index: int, together: bool) -> Packing:
-        """As `_load`, in a thread beside others that may draw from the same generators: states are
-        left alone, and one load without a draw is proof enough."""
+        """As `_load`, in a thread beside others that may draw from the same generators, whose
+        states are left alone."""
+        self._check_unchanged()
+        sample, drawn = self._surely_loaded(index, beside_training=True)
+        if drawn:
+            raise RandomTransformError(
+                f"whenever sample {index} of {self._name} was loaded, something drew from the"
+                f" generator of {' and '.join(drawn)}: its transform is random, or another thread"
+                " draws all the time. Kept, a random sample would be the same in every epoch: see"
+                " `cut` and `augment`. If it is the other thread, give warm(workers=1)"
+            )
+        return structure.pack(self._marked(sample), together)
+
+    def _surely_loaded(self, index: int, beside_training: bool = False) -> tuple[Any, list[str]]:
+        """A sample, and from which generators something drew whenever it was loaded.
+
+        Others draw, too, and so does a load that failed and was tried again. One load without a
+        draw is proof enough, unless it gives something else than one with a draw did: what is
+        random may be drawn ahead.
+        """
+        before: Optional[bytearray] = None
+        drawn: list[str] = []
         for _ in range(_LOADS_TO_BE_SURE):
             watch = randomness.RngWatch()
-            sample = self._base[index]
-            drawn = watch.drawn()
-            if not drawn:
-                return structure.pack(self._marked(sample), together)
+            with self._turns.alone() if beside_training else self._turns.together():
+                sample = self._base[index]
+            drew = watch.drawn()
+            if drew and not beside_training:
+                watch.restore()
+            if drawn or drew:
+                now = structure.encode(sample)
+                if not drew and now == before:
+                    return sample, []
+                before = now
+            elif not drew:
+                return self._checked_again(index, sample, beside_training), []
+            drawn = drew or drawn
+        return sample, drawn
+
+    def _checked_again(self, index: int, sample: Any, beside_training: bool) -> Any:
+        """The sample; of the first few of all what a second load gave. Generators that nobody knows
+        of show in what comes out. Who gives a tag knows what is in the pipeline."""
+        first_to_say = self._shared.first_to_say
+        if self._trusted or not any(map(first_to_say, shared.LOADED_TWICE)):
+            return sample
+        first = structure.encode(sample)  # The next load may use its memory again.
+        state = None if beside_training else randomness.RngState()
+        with self._turns.alone() if beside_training else self._turns.together():
+            again = self._base[index]
+        if state is not None:
+            state.restore()
+        if first == structure.encode(again):
+            return again
+        if structure.nearly_same(structure.decode(first), again):
+            return again
         raise RandomTransformError(
-            f"whenever sample {index} of {self._name} was loaded, something drew from the generator"
-            f" of {' and '.join(drawn)}: its transform is random, or another thread draws all the"
-            " time. Kept, a random sample would be the same in every epoch: see `cut` and"
-            " `augment`. If it is the other thread, give warm(workers=1)"
+            f"sample {index} of {self._name} was not the same when it was loaded a second time: it"
+            " is random, and kept it would be the same in every epoch. Move the random part to"
+            " augment=fn, which runs after every read; frozen=True keeps one outcome. If the"
+            ' difference does not matter, as a time of loading does not, give pipeline_tag="…"'
         )
 
     def _load(self, epoch: int, index: int, together: bool) -> Packing:
@@ -531,18 +621,16 @@ class CachedDataset(Dataset):
         return structure.pack(sample, together)
 
     def _loaded(self, index: int, epoch: int, check: bool) -> Any:
+        self._check_unchanged()
         if self._frozen:
             outcome = (self._variants.choose(epoch, index), self._variants.outcome(epoch))
             with randomness.kept():
                 randomness.seed_all(randomness.key_of(self._seed, index, *outcome))
-                return self._base[index]
+                return self._of_base(index)
         if not check:
-            return self._base[index]
-        watch = randomness.RngWatch()
-        sample = self._base[index]
-        drawn = watch.drawn()
+            return self._of_base(index)
+        sample, drawn = self._surely_loaded(index)
         if drawn:
-            watch.restore()
             raise RandomTransformError(
                 f"loading sample {index} of {self._name} drew from the generator of"
                 f" {' and '.join(drawn)}, so it is random, and kept it would be the same in every"
@@ -550,6 +638,10 @@ class CachedDataset(Dataset):
                 " part to augment=fn, which runs after every read; frozen=True keeps one outcome"
             )
         return sample
+
+    def _of_base(self, index: int) -> Any:
+        with self._turns.together():
+            return self._base[index]
 
     def _marked(self, sample: Any) -> Any:
         return Marked(sample, self._cut.locate(sample)) if self._cut else sample

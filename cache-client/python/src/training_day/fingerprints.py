@@ -12,16 +12,19 @@ samples again, and never less than it can name; what it cannot see through is re
 from __future__ import annotations
 
 import collections
+import csv
 import dataclasses
 import datetime
 import dis
 import enum
 import fractions
 import functools
+import glob
 import importlib
 import importlib.metadata
 import inspect
 import io
+import json
 import logging
 import operator
 import os
@@ -34,7 +37,7 @@ import types
 import weakref
 from decimal import Decimal
 from hashlib import blake2b
-from typing import Any, Optional, Union
+from typing import Any, NamedTuple, Optional, Union
 
 import numpy as np
 import torch
@@ -144,6 +147,83 @@ def walked(raw: Any, tolerant: bool = False) -> Walk:
     return walk
 
 
+class Setting(NamedTuple):
+    """An attribute that decides what is made of a sample, as it was."""
+
+    path: str
+    owner: Any
+    name: str
+    value: Any
+
+    def change(self) -> Optional[str]:
+        """How it is different now, None if it is as it was.
+
+        Only what is clear counts. Loading opens handles, fills caches and counts, and others may
+        have it do so: what is neither code nor plain may change, and so may what is in containers.
+        """
+        now = getattr(self.owner, self.name, None)
+        if now is self.value:
+            return None
+        now = _as_it_is(now)
+        if now is self.value or not _is_setting(now):
+            return None
+        if (
+            type(now) is tuple
+            and type(self.value) is tuple
+            and len(now) == len(self.value)
+            and all(one is other for one, other in zip(now, self.value))
+        ):
+            return None
+        try:
+            where = f"{self.path}.{self.name}"
+            before, after = _fields_of(where, self.value), _fields_of(where, now)
+        except FingerprintError:
+            return None
+        if before.fields == after.fields:
+            return None
+        return before.explain(after).partition("\n")[0].replace(" | other: ", " | now: ")
+
+
+def _as_it_is(value: Any) -> Any:
+    """Of a container what is in it now."""
+    if type(value) is list:
+        return tuple(value) if value and all(map(callable, value)) else value
+    return (*value, *value.values()) if type(value) is dict else value
+
+
+def _is_setting(value: Any) -> bool:
+    if type(value) is tuple:
+        return len(value) <= 64 and all(map(_is_setting, value))
+    plain = (bool, int, float, complex, str, bytes, enum.Enum, torch.dtype, np.dtype)
+    return value is None or isinstance(value, (*plain, Dataset)) or callable(value)
+
+
+def _fields_of(path: str, value: Any) -> Fingerprint:
+    written: set[tuple[str, str]] = set()
+    for tolerant in (True, False):
+        walk = Walk(tolerant)
+        walk._written = written
+        walk.value(path, value)
+        walk._settle()
+        written = walk._found_written
+    return Fingerprint(tuple(walk.fields))
+
+
+@functools.cache
+def _stored_by_library(kind: type) -> frozenset[str]:
+    """Names of attributes that a library's class stores in its objects as they are used."""
+    return frozenset(
+        stored
+        for base in kind.__mro__
+        if library_of(base.__module__)
+        for name, one in vars(base).items()
+        if not name.startswith("set_")
+        for function in [getattr(one, "fget", None) or _unwrapped(one)]
+        if isinstance(function, types.FunctionType)
+        for stored in _written_attributes(function.__code__)
+    )
+
+
 def tagged(tag: str) -> Fingerprint:
     """The fingerprint of a pipeline whose owner says what it is."""
     if not tag or len(tag.encode()) > 1000:
@@ -172,6 +252,8 @@ class Walk:
         self._owners: list[tuple[str, Any, set[str], bool]] = []
         self._modules: dict[str, types.ModuleType] = {}
         self._globals: dict[str, int] = {}
+        self._settings: list[Setting] = []
+        self._stored: set[str] = set()
         self._depth = 0
 
     # The result.
@@ -186,6 +268,13 @@ class Walk:
             self._libraries.update(_BUILT_ON.get(name, ()))
         for name in sorted(self._libraries):
             self.fields.append((f"library.{name}", version_of(name)))
+
+    @property
+    def settings(self) -> list[Setting]:
+        """Those attributes met that loading does not write itself, as they are."""
+        if self._names & {"setattr", "__dict__", "__setattr__"}:
+            return []
+        return [one for one in self._settings if one.name not in self._stored]
 
     def _add(self, path: str, text: str) -> None:
         if len(text) > _LONG:
@@ -214,6 +303,9 @@ class Walk:
             self._libraries.add(library_of(kind.__module__))
             self.value(f"{path}.format", {k: v for k, v in raw.format.items() if k != "columns"})
             self.value(f"{path}.columns", list(raw.format.get("columns") or ()))
+            for name in ("_format_type", "_format_kwargs"):
+                if name in vars(raw):
+                    self._settings.append(Setting(path, raw, name, _as_it_is(vars(raw)[name])))
             return
         self._owner(path, raw, {"__getitem__", "__getitems__", "__call__", "forward"}, True, length)
 
@@ -235,7 +327,7 @@ class Walk:
                 if not library_of(base.__module__):
                     self._methods(path, base, entries)
             for name, one in sorted(_attributes(value).items()):
-                self._attribute(path, name, one, kind, is_dataset, length)
+                self._attribute(path, name, one, value, is_dataset, length)
             return
         self._owners.append((path, value, entries, is_dataset))
 
@@ -296,7 +388,7 @@ class Walk:
             is_module = isinstance(value, torch.nn.Module)
             if name in self._names or self._reflects or (is_module and name != "training"):
                 done[key] = True
-                self._attribute(path, name, one, kind, is_dataset, length)
+                self._attribute(path, name, one, value, is_dataset, length)
 
     def _note_written(self, base: type, one: Any) -> None:
         function = getattr(one, "fget", None) or _unwrapped(one)
@@ -310,19 +402,24 @@ class Walk:
                 self.value(f"{path}.{name}", _unwrapped(one))
 
     def _attribute(
-        self, path: str, name: str, one: Any, owner: type, is_dataset: bool, length: int
+        self, path: str, name: str, one: Any, owner: Any, is_dataset: bool, length: int
     ) -> None:
         where = f"{path}.{name}"
+        kind = type(owner)
         if is_dataset:
             if name in LOCATION_NAMES or isinstance(one, pathlib.PurePath) or _is_path(one):
                 self.locations.append(where)
                 return
             if is_source(name, one, length):
                 return
-            if isinstance(one, Dataset) or _is_dataset_like(one):
-                self._dataset(where, one)
-                return
-        written = any((_class_name(base), name) in self._written for base in owner.__mro__)
+        written = any((_class_name(base), name) in self._written for base in kind.__mro__)
+        if not written and name not in _stored_by_library(kind):
+            setting = _as_it_is(one)
+            if _is_setting(setting) and not isinstance(one, dict):
+                self._settings.append(Setting(path, owner, name, setting))
+        if is_dataset and (isinstance(one, Dataset) or _is_dataset_like(one)):
+            self._dataset(where, one)
+            return
         if written and (name.startswith("_") or isinstance(one, io.IOBase)):
             # A handle opened at the first load, a cache: how it is now depends on what was loaded.
             return
@@ -586,6 +683,8 @@ class Walk:
         )
         self._add(path, f"code {signature} {_digest(text.encode('utf-8', 'replace'))}")
         self._names.update(code.co_names)
+        if not path.endswith(".fset"):
+            self._stored.update(_written_attributes(code))
         for k, constant in enumerate(nested):
             self._code(f"{path}.<{constant.co_name}{k}>", constant, scope, function)
         for chain in chains:
@@ -706,6 +805,8 @@ def library_of(module: str) -> str:
             return top if top in getattr(sys, "stdlib_module_names", ()) else ""
     real = os.path.realpath(file)
     if any(part in real or part in file for part in _SITE):
+        if any(one.is_own_code for one in _direct_installs(top, file)):
+            return ""
         return top if version_of(top) else ""
     if real.startswith(_STDLIB):
         return "builtins"
@@ -722,7 +823,62 @@ def version_of(top: str) -> str:
             found = importlib.metadata.version(top)
         except importlib.metadata.PackageNotFoundError:
             found = "{}.{}".format(*sys.version_info[:2]) if top in _stdlib_names() else ""
-    return str(found)
+    file = getattr(sys.modules.get(top), "__file__", None)
+    noted = file and found and top != "training_day"  # Which makes nothing of a sample.
+    contents = [one.content for one in _direct_installs(top, file)] if noted else []
+    return " ".join([str(found), *contents])
+
+
+@dataclasses.dataclass(frozen=True)
+class _DirectInstall:
+    """A distribution of a directory, a file or a repository and of no index: what is in it changes
+    while its version stays."""
+
+    is_own_code: bool
+    content: str
+
+
+@functools.cache
+def _direct_installs(top: str, file: str) -> list[_DirectInstall]:
+    """Those that a package belongs to which has this file, as PEP 610 has installers write down."""
+    site = next((file[: file.index(part) + len(part)] for part in _SITE if part in file), "")
+    found = []
+    for note in glob.glob(f"{glob.escape(site)}*.dist-info/direct_url.json") if site else ():
+        info = os.path.dirname(note)
+        try:
+            # Distributors' own installs note where they were built, and change their versions.
+            if _text_of(info, "INSTALLER", "").strip() in ("conda", "debian"):
+                continue
+            rows = [row for row in csv.reader(io.StringIO(_text_of(info, "RECORD"))) if row]
+            of_directory = "dir_info" in json.loads(_text_of(info, "direct_url.json"))
+        except (OSError, ValueError, csv.Error):
+            continue
+        package = (f"{top}/", f"{top}.")
+        rows = [
+            row
+            for row in rows
+            if row[0].startswith(package) and not row[0].endswith(".pyc")
+        ]
+        if not rows:
+            continue
+        compiled = any(row[0].endswith((".so", ".pyd")) for row in rows)
+        has_file = any(os.path.join(site, row[0]) == file for row in rows)
+        found.append(
+            _DirectInstall(
+                of_directory and has_file and not compiled and top not in _BUILT_ON,
+                _digest(repr(sorted(rows)).encode("utf-8", "replace")),
+            )
+        )
+    return found
+
+
+def _text_of(directory: str, name: str, default: Optional[str] = None) -> str:
+    try:
+        return pathlib.Path(directory, name).read_text("utf-8")
+    except FileNotFoundError:
+        if default is None:
+            raise
+        return default
 
 
 def _stdlib_names() -> Any:

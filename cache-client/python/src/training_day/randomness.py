@@ -120,6 +120,7 @@ class RngState:
 
 # numpy's MT19937: 624 words and the position among them.
 _MT_BYTES = 4 * 624 + 4
+_NO_SPARE = (0, 0.0)
 
 
 class RngWatch:
@@ -130,17 +131,21 @@ class RngWatch:
         self._seen = self._look()
 
     @staticmethod
-    def _look() -> tuple[torch.Tensor, Any, Any]:
+    def _look(before: Any = None) -> tuple[torch.Tensor, Any, Any]:
         generator = _numpy_generator()
         if type(generator) is np.random.MT19937:
-            numpy: Any = ctypes.string_at(generator.ctypes.state_address, _MT_BYTES)
+            words = ctypes.string_at(generator.ctypes.state_address, _MT_BYTES)
+            # To ask for the spare one costs as much as all else: where none waited, none can come
+            # without a change of the state.
+            none = isinstance(before, tuple) and before == (words, _NO_SPARE)
+            numpy: Any = words, _NO_SPARE if none else _spare()
         else:
             numpy = generator.state
         return torch.default_generator.get_state(), random.getstate(), numpy
 
     def drawn(self) -> list[str]:
         """Which of them have been drawn from since."""
-        (torch_then, *then), (torch_now, *now) = self._seen, self._look()
+        (torch_then, *then), (torch_now, *now) = self._seen, self._look(self._seen[2])
         names = [] if torch.equal(torch_then, torch_now) else ["torch"]
         return names + [
             name for name, old, new in zip(("random", "numpy"), then, now) if _differ(old, new)
@@ -150,11 +155,12 @@ class RngWatch:
         torch_then, random_then, numpy = self._seen
         torch.default_generator.set_state(torch_then)
         random.setstate(random_then)
-        if isinstance(numpy, bytes):
-            words = np.frombuffer(numpy, np.uint32)
-            state = {"key": words[:-1], "pos": int(words[-1])}
-            numpy = {"bit_generator": "MT19937", "state": state}
-        _numpy_generator().state = numpy
+        if isinstance(numpy, tuple):
+            state, (has_gauss, gauss) = numpy
+            words = np.frombuffer(state, np.uint32)
+            np.random.set_state(("MT19937", words[:-1], int(words[-1]), has_gauss, gauss))
+        else:
+            _numpy_generator().state = numpy
 
 
 def _differ(old: Any, new: Any) -> bool:
@@ -164,6 +170,13 @@ def _differ(old: Any, new: Any) -> bool:
 
 def _numpy_generator() -> Any:
     return np.random.mtrand._rand._bit_generator  # type: ignore[attr-defined]
+
+
+def _spare() -> tuple[int, float]:
+    """Normal numbers are drawn in pairs: whether the second of one waits, and which it is. It lies
+    beside the state, and whoever takes it draws nothing from there."""
+    state = np.random.get_state(legacy=False)
+    return state["has_gauss"], state["gauss"]
 
 
 @contextmanager

@@ -165,3 +165,4 @@ SAID_FAILED = 4
 SAID_LOST = 8
 SAID_ELSEWHERE = 16
 SAID_DENIED = 32
+LOADED_TWICE = (64, 128, 256)  # The first loads, and no more than those.

@@ -16,7 +16,8 @@ Node: a string or a list whose first element says what it is.
     [V class {meta} node]                    torchvision tv_tensor
     [nt name node …] [dc name [field node] …] [c name node]   registered classes
     [H node]          transformers.BatchEncoding
-    [@ [key …] node]  a sample, and where in it a cut pipeline goes on
+    [@ [key …] node]  a sample, and where in it a cut pipeline goes on; behind the keys [] if
+                      what is there are several arguments
 
 A sample that has too many leaves for a record, or others than the first one of its pipeline, is
 packed: all leaves lie in one field `$data`, and `$` is an object with the `node` and the `leaves`,
@@ -475,6 +476,29 @@ def _layout(
 def encode(sample: Any, together: bool = False, created_millis: int = 0) -> bytearray:
     """One sample as a record."""
     return pack(sample, together).encode(created_millis)
+
+
+def nearly_same(one: Any, other: Any) -> bool:
+    """Whether two samples differ by no more than rounding, as sums in another order do."""
+    walks = _Walk(), _Walk()
+    if walks[0].node(one, "", 0) != walks[1].node(other, "", 0):
+        return False
+    if walks[0].specs != walks[1].specs:
+        return False
+    for (dtype, _), left, right in zip(walks[0].specs, walks[0].data, walks[1].data):
+        kind = _ROUNDED.get(dtype.name)
+        left, right = bytes(left), bytes(right)
+        if left != right and (
+            kind is None
+            or not np.allclose(
+                np.frombuffer(left, kind), np.frombuffer(right, kind), 1e-3, 1e-5, equal_nan=True
+            )
+        ):
+            return False
+    return True
+
+
+_ROUNDED = {"f16": np.float16, "f32": np.float32, "f64": np.float64}
 
 
 # Reading.
