@@ -291,9 +291,14 @@ abstract class BatchRead {
         remove(i);
       }
       case STALE -> {
-        dataset.counters().stale.increment();
-        unfit.put(i, freshness.fate(i));
-        remove(i);
+        boolean known = unfit.put(i, freshness.fate(i)) != null;
+        if (freshness.isRemoved(i, request.lease())) {
+          dataset.counters().stale.increment();
+          remove(i);
+        } else {
+          statuses[i] = Status.MISS;
+          dataset.counters().stale.add(known ? 0 : 1); // It may be looked at once more.
+        }
       }
       case LATER -> {
         statuses[i] = Status.MISS;
