@@ -25,6 +25,7 @@ final class TrainerSession {
   private final Connection connection;
   private final LeaseRelay leases;
   private final FillIntake fills;
+  private final SchemaWait unknown;
   private final LoadTimes loadTimes = new LoadTimes();
   private final Set<Reading> readings = new LinkedHashSet<>();
 
@@ -33,11 +34,12 @@ final class TrainerSession {
     this.connection = connection;
     leases = new LeaseRelay(server.fills(), server.peers());
     fills = new FillIntake(server, leases);
+    unknown = new SchemaWait(server, connection, fills);
   }
 
-  /** Reads that have not been answered. */
-  int readsInFlight() {
-    return readings.size();
+  /** Reads and fills that have not been answered. */
+  int requestsInFlight() {
+    return readings.size() + unknown.count();
   }
 
   void read(long requestId, Read request) {
@@ -59,14 +61,7 @@ final class TrainerSession {
       connection.send(requestId, fills.submit(dataset, fill, loaded.bytes()));
       return;
     }
-    // Learning a schema is a transaction of the grid.
-    connection.offload(
-        requestId,
-        () -> {
-          dataset.learnSchema(loaded.layout());
-          return loaded;
-        },
-        learned -> fills.submit(dataset, fill, learned.bytes()));
+    unknown.await(dataset, requestId, fill, loaded);
   }
 
   void renew(Renew renew) {
@@ -115,6 +110,7 @@ final class TrainerSession {
       reading.free();
     }
     readings.clear();
+    unknown.close();
     leases.close();
   }
 
