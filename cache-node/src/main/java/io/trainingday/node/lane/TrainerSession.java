@@ -21,6 +21,9 @@ import org.jspecify.annotations.Nullable;
 
 /** The reads, fills and leases of one trainer's connection. On the connection's thread. */
 final class TrainerSession {
+  /** Four of the largest READs: each sample costs memory until its batch is answered. */
+  private static final int MAX_SAMPLES_IN_FLIGHT = 4 * LaneMessage.MAX_COUNT;
+
   private final LaneServer server;
   private final Connection connection;
   private final LeaseRelay leases;
@@ -43,6 +46,16 @@ final class TrainerSession {
   }
 
   void read(long requestId, Read request) {
+    int samples = request.indices().length;
+    for (Reading other : readings) {
+      samples += other.request.indices().length;
+    }
+    if (samples > MAX_SAMPLES_IN_FLIGHT) {
+      throw new LaneException(
+          Code.TOO_MANY,
+          "samples of READs in flight=%d, allowed on one connection: %d; wait for some replies"
+              .formatted(samples, MAX_SAMPLES_IN_FLIGHT));
+    }
     Reading reading = new Reading(requestId, request);
     readings.add(reading);
     reading.flow.start();
@@ -153,7 +166,13 @@ final class TrainerSession {
         flow =
             new BatchFlow(
                 server,
-                BatchRead.of(request, dataset, target, Copiers.tools(), server.copiers()),
+                BatchRead.of(
+                    request,
+                    dataset,
+                    target,
+                    Copiers.tools(),
+                    server.copiers(),
+                    server.limits().maxFrameBytes()),
                 leases,
                 connection.channel().eventLoop(),
                 this::answer);
