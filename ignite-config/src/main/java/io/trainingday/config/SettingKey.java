@@ -67,8 +67,8 @@ public final class SettingKey<O, T> {
           "grid.zone",
           ValueType.host(),
           null,
-          "The failure domain of this host, such as a rack or an availability zone. Copies of a sample"
-              + " are kept in different zones where the grid has several.",
+          "The failure domain of this host, such as a rack or an availability zone. Copies of a"
+              + " sample are kept in different zones where the grid has several.",
           s -> s.grid().zone().orElse(null));
 
   public static final SettingKey<Settings, String> GRID_LOCAL_ADDRESS =
@@ -166,8 +166,8 @@ public final class SettingKey<O, T> {
           "grid.tls.trust",
           ValueType.path(),
           null,
-          "The certificates that sign those of nodes, PEM. Whoever has one that they signed may join"
-              + " the grid: take a signer that signs nodes alone, not trainers.",
+          "The certificates that sign those of nodes, PEM. Whoever has one that they signed may"
+              + " join the grid: take a signer that signs nodes alone, not trainers.",
           s -> s.grid().tls().trust().orElse(null));
 
   public static final SettingKey<Settings, Path> GRID_IGNITE_XML =
@@ -184,9 +184,9 @@ public final class SettingKey<O, T> {
           "memory.maxSize",
           ValueType.sizeOrAuto(DataSize.ofMiB(64), DataSize.ofGiB(64 * 1024)),
           DataSize.ofGiB(2),
-          "Off-heap memory for samples, taken as it is used and never given back. auto: the container's"
-              + " limit, else the host's free memory, less heap, direct memory, slots and a reserve;"
-              + " for one node a host.",
+          "Off-heap memory for samples, taken as it is used and never given back. auto: the"
+              + " container's limit, else the host's free memory, less heap, direct memory, slots"
+              + " and a reserve; for one node a host.",
           s -> s.memory().maxSize());
 
   public static final SettingKey<Settings, DataSize> MEMORY_META_MAX_SIZE =
@@ -247,9 +247,9 @@ public final class SettingKey<O, T> {
           ValueType.tenants(),
           List.of(),
           "Tenants of this host, each NAME or NAME:GROUP, with a Unix socket NAME/lane.sock beside"
-              + " lane.socket, which is that of the tenant default. Trainers in the group, a name or"
-              + " a number, whatever their user, reach the socket and its shared memory, which lies"
-              + " beside it; without a group the directory is as it was found, or this user's"
+              + " lane.socket, which is that of the tenant default. Trainers in the group, a name"
+              + " or a number, whatever their user, reach the socket and its shared memory, which"
+              + " lies beside it; without a group the directory is as it was found, or this user's"
               + " alone. All on a tmpfs. Others than default need lane.tokensFile where there is"
               + " lane.tcp.enabled.",
           s -> s.lane().tenants());
@@ -326,9 +326,10 @@ public final class SettingKey<O, T> {
   public static final SettingKey<Settings, DataSize> LANE_SLOTS_MAX_BYTES_PER_CONNECTION =
       key(
           "lane.slots.maxBytesPerConnection",
-          ValueType.size(DataSize.ofMiB(1), DataSize.ofGiB(1024)),
+          ValueType.size(DataSize.ofMiB(1), DataSize.ofGiB(2)),
           DataSize.ofMiB(512),
-          "The part of lane.slots.maxBytes that one connection may take.",
+          "The part of lane.slots.maxBytes that one connection may take. A segment of it is one"
+              + " mapping, in which places are 32-bit numbers: hence the limit.",
           s -> s.lane().slots().maxBytesPerConnection());
 
   public static final SettingKey<Settings, Settings.SlotWrite> LANE_SLOTS_WRITE =
@@ -415,9 +416,9 @@ public final class SettingKey<O, T> {
           ValueType.path(),
           null,
           "A file of tokens that TCP connections must show, one a line: TOKEN TENANT ROLE[,ROLE]"
-              + " [GRANT:PATTERN[,PATTERN]], roles are trainer, peer and admin, grants read, fill and"
-              + " admin of data sets by name. Nodes of one grid share a peer token. What changes in the"
-              + " file counts at once. Unset: whoever reaches the port may do all.",
+              + " [GRANT:PATTERN[,PATTERN]], roles are trainer, peer and admin, grants read, fill"
+              + " and admin of data sets by name. Nodes of one grid share a peer token. What"
+              + " changes in the file counts at once. Unset: whoever reaches the port may do all.",
           s -> s.lane().tokensFile().orElse(null));
 
   public static final SettingKey<Settings, DataSize> FILL_MAX_IN_FLIGHT =
@@ -476,8 +477,9 @@ public final class SettingKey<O, T> {
           "recovery.wait",
           ValueType.duration(Duration.ZERO, Duration.ofHours(24)),
           Duration.ofMinutes(2),
-          "With disk.path: after all nodes were down, how long a node waits for the majority of them"
-              + " before it starts without what their disks hold. Until then it serves nothing.",
+          "With disk.path: after all nodes were down, how long a node waits for the majority of"
+              + " them before it starts without what their disks hold. Until then it serves"
+              + " nothing.",
           s -> s.recovery().patience());
 
   public static final SettingKey<Settings, Duration> STOP_HAND_OVER =
@@ -485,8 +487,9 @@ public final class SettingKey<O, T> {
           "stop.handOver",
           ValueType.duration(Duration.ZERO, Duration.ofMinutes(10)),
           Duration.ofSeconds(20),
-          "How long a node that was asked to stop may take for the copies of its samples to be whole"
-              + " on other nodes and for its trainers to leave. Stopping itself takes up to 30 s more.",
+          "How long a node that was asked to stop may take for the copies of its samples to be"
+              + " whole on other nodes and for its trainers to leave. Stopping itself takes up to"
+              + " 30 s more.",
           s -> s.stop().handOver());
 
   public static final SettingKey<Settings, Boolean> METRICS_ENABLED =
@@ -527,8 +530,8 @@ public final class SettingKey<O, T> {
           "datasets.<name>.validation",
           ValueType.choice(Settings.Validation.class),
           Settings.Validation.CHECKSUM,
-          "What is checked of every record read: its checksum, that and the stamp of its source which"
-              + " the reader states (such as modification time and size), or nothing.",
+          "What is checked of every record read: its checksum, that and the stamp of its source"
+              + " which the reader states (such as modification time and size), or nothing.",
           Settings.Dataset::validation,
           Effect.AT_FIRST_OPEN);
 
@@ -566,9 +569,9 @@ public final class SettingKey<O, T> {
           "datasets.<name>.policy",
           ValueType.choice(Settings.Policy.class),
           Settings.Policy.PIN,
-          "Which records stay when there is no room for all: those that came first (pin: the best for"
-              + " one shuffled pass after the other), those read last (lru), those read most often"
-              + " (lfu), or any (random). `training-day dataset` changes it too.",
+          "Which records stay when there is no room for all: those that came first (pin: the best"
+              + " for one shuffled pass after the other), those read last (lru), those read most"
+              + " often (lfu), or any (random). `training-day dataset` changes it too.",
           Settings.Dataset::policy,
           Effect.AT_ONCE);
 

@@ -157,6 +157,20 @@ class SettingsTest {
     assertThat(off.metrics().port()).isEqualTo(off.grid().port());
   }
 
+  /** A segment is one mapping, which cannot be larger. */
+  @Test
+  void read_connectionTakesMoreThanOneMapping_isRefused() {
+    assertRefused(
+        () ->
+            Settings.builder()
+                .read(
+                    SettingKey.LANE_SLOTS_MAX_BYTES_PER_CONNECTION,
+                    "8GiB",
+                    "lane.slots.maxBytesPerConnection")
+                .build(),
+        "lane.slots.maxBytesPerConnection=8GiB, allowed: a size such as 64MiB, from 1MiB to 2GiB");
+  }
+
   @Test
   void read_wrongText_isToldAtBuildWithAllTheRest() {
     assertRefused(
@@ -166,7 +180,8 @@ class SettingsTest {
                 .read(SettingKey.GRID_PARTITIONS, "1000", "grid.partitions")
                 .read(SettingKey.LANE_SLOTS_MAX_BYTES, "1MiB", "lane.slots.maxBytes")
                 .build(),
-        "memory.maxSize=64g, allowed: auto, or a size such as 64MiB, from 64MiB to 64TiB, write 64GiB",
+        "memory.maxSize=64g, allowed: auto, or a size such as 64MiB, from 64MiB to 64TiB, write"
+            + " 64GiB",
         "grid.partitions=1000, allowed: a power of two from 32 to 32768",
         "lane.slots.maxBytesPerConnection=512MiB > lane.slots.maxBytes=1MiB,"
             + " lower lane.slots.maxBytesPerConnection or raise lane.slots.maxBytes");

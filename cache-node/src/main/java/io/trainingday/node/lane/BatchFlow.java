@@ -538,7 +538,7 @@ final class BatchFlow implements LeaseWait.Reader {
   private boolean mayWait() {
     return !waited
         && !late
-        && batch.count(Status.LEASED_TO_YOU) == 0
+        && !batch.hasLease()
         && batch.count(Status.LEASED_TO_OTHER) > 0
         && waitMillis() > 0;
   }
@@ -586,7 +586,7 @@ final class BatchFlow implements LeaseWait.Reader {
 
   @Override
   public boolean isDue() {
-    return stage == Stage.OVER || batch.tooSmall() || batch.count(Status.LEASED_TO_YOU) > 0;
+    return stage == Stage.OVER || batch.tooSmall() || batch.hasLease();
   }
 
   @Override

@@ -36,6 +36,8 @@ abstract class BatchRead {
    */
   private static final int MOST_REMOVALS = 4;
 
+  private static final int MOST_VARIANTS = 1_024;
+
   /** What became of the attempt to lay one sample down. */
   enum Placed {
     HIT,
@@ -55,6 +57,10 @@ abstract class BatchRead {
   final RecordChecksum checksum;
   final Freshness freshness;
   private final Status[] statuses;
+
+  /** How many of them are LEASED_TO_YOU: asked for with each sample that is waited for. */
+  private int granted;
+
   private final SampleKey[] keys;
   private final long[] leases;
   private final int[] recordBytes;
@@ -80,11 +86,12 @@ abstract class BatchRead {
       ServedDataset dataset,
       Target target,
       Copiers.Tools tools,
-      Copiers copiers) {
+      Copiers copiers,
+      int maxFrameBytes) {
     return switch (request.shape()) {
       case RECORDS -> new RecordsRead(request, dataset, target, tools);
       case COLLATED -> new CollatedRead(request, dataset, target, tools, copiers);
-      case RAGGED -> new RaggedRead(request, dataset, target, tools);
+      case RAGGED -> new RaggedRead(request, dataset, target, tools, maxFrameBytes);
     };
   }
 
@@ -104,6 +111,20 @@ abstract class BatchRead {
     fromDisk = dataset.store().tier().onDisk() ? new boolean[indices.length] : null;
     freshness = dataset.freshness(request.stamps());
     resolved = dataset.keys(request, keys);
+    requireFewVariants(request.variants());
+  }
+
+  /** Nodes ask each other for one variant at a time, and have a limit of requests. */
+  private static void requireFewVariants(int[] variants) {
+    if (variants.length > MOST_VARIANTS) {
+      long different = Arrays.stream(variants).distinct().count();
+      if (different > MOST_VARIANTS) {
+        throw new LaneException(
+            LaneException.Code.TOO_LARGE,
+            "a READ of %d different variants, allowed: %d; ask for fewer samples at a time"
+                .formatted(different, MOST_VARIANTS));
+      }
+    }
   }
 
   // What the shapes do.
@@ -226,6 +247,17 @@ abstract class BatchRead {
     return false;
   }
 
+  /** Whether the trainer is to load something. */
+  final boolean hasLease() {
+    return granted > 0;
+  }
+
+  private void become(int i, Status status) {
+    granted -= statuses[i] == Status.LEASED_TO_YOU ? 1 : 0;
+    granted += status == Status.LEASED_TO_YOU ? 1 : 0;
+    statuses[i] = status;
+  }
+
   /** Whether the target cannot take the batch. */
   final boolean tooSmall() {
     return neededBytes > 0;
@@ -256,54 +288,59 @@ abstract class BatchRead {
       case RECORD -> take(i, answer.record());
       case IN_STORE -> readStored(i);
       case GRANTED -> granted(i, LeaseIds.of(LeaseIds.LOCAL, answer.lease()));
-      case HELD_BY_YOU, LEASED_TO_OTHER -> statuses[i] = Status.LEASED_TO_OTHER;
-      case REFUSED -> statuses[i] = Status.MISS;
+      case HELD_BY_YOU, LEASED_TO_OTHER -> become(i, Status.LEASED_TO_OTHER);
+      case REFUSED -> become(i, Status.MISS);
     }
   }
 
   /** The trainer is to load sample {@code i}. */
   final void granted(int i, long lease) {
-    statuses[i] = Status.LEASED_TO_YOU;
+    become(i, Status.LEASED_TO_YOU);
     leases[i] = lease;
   }
 
   final void leasedToOther(int i) {
-    statuses[i] = Status.LEASED_TO_OTHER;
+    become(i, Status.LEASED_TO_OTHER);
   }
 
   final void missing(int i) {
-    statuses[i] = Status.MISS;
+    become(i, Status.MISS);
   }
 
   /** A record lies where it belongs, or will. */
   final void hit(int i, int length) {
-    statuses[i] = Status.HIT;
+    become(i, Status.HIT);
     recordBytes[i] = length;
   }
 
   final void settle(int i, Placed placed) {
     switch (placed) {
-      case HIT -> statuses[i] = Status.HIT;
-      case ABSENT, NO_ROOM -> statuses[i] = Status.MISS;
+      case HIT -> become(i, Status.HIT);
+      case ABSENT, NO_ROOM -> become(i, Status.MISS);
       case DAMAGED -> {
         dataset.counters().damaged.increment();
         unfit.put(i, Fate.DAMAGED);
         remove(i);
       }
       case STALE -> {
-        dataset.counters().stale.increment();
-        unfit.put(i, freshness.fate(i));
-        remove(i);
+        boolean known = unfit.put(i, freshness.fate(i)) != null;
+        if (freshness.isRemoved(i, request.lease())) {
+          dataset.counters().stale.increment();
+          remove(i);
+        } else {
+          become(i, Status.MISS);
+          dataset.counters().stale.add(known ? 0 : 1); // It may be looked at once more.
+        }
       }
       case LATER -> {
-        statuses[i] = Status.MISS;
+        become(i, Status.MISS);
         later.addInt(i);
       }
     }
   }
 
   private void remove(int i) {
-    statuses[i] = Status.MISS;
+    become(i, Status.MISS);
     if (removals[i]++ < MOST_REMOVALS) {
       damaged.addInt(i);
     }
@@ -380,7 +417,9 @@ abstract class BatchRead {
 
   private void forgetHits() {
     for (int i = 0; i < count(); i++) {
-      statuses[i] = statuses[i] == Status.HIT ? Status.MISS : statuses[i];
+      if (statuses[i] == Status.HIT) {
+        become(i, Status.MISS);
+      }
     }
   }
 

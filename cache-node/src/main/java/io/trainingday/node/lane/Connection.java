@@ -46,6 +46,9 @@ import org.slf4j.LoggerFactory;
  * need no locks, and when the channel is inactive nothing writes to them any more.
  */
 final class Connection extends ChannelInboundHandlerAdapter {
+  /** Half of what a client waits beyond the time to answer in. */
+  private static final int OPEN_GRACE_MILLIS = 500;
+
   private static final Logger LOG = LoggerFactory.getLogger(Connection.class);
   private static final int MAX_DATASETS = 1_024;
   private static final int MAX_SEGMENTS = 64;
@@ -246,8 +249,12 @@ final class Connection extends ChannelInboundHandlerAdapter {
       Optional<String> onlyOf =
           Administration.isOfNode(granted()) ? Optional.empty() : Optional.of(tenant());
       offload(
+          server.atHand(),
           requestId,
-          () -> new LaneMessage.StatusReply(server.services().statusJson().apply(onlyOf)));
+          () -> new LaneMessage.StatusReply(server.services().statusJson().apply(onlyOf)),
+          reply -> reply,
+          unused -> {},
+          () -> {});
     } else if (message instanceof OwnersMessage.Request owners) {
       send(requestId, owners(owners));
     } else {
@@ -257,7 +264,7 @@ final class Connection extends ChannelInboundHandlerAdapter {
   }
 
   private void checkRequestsInFlight() {
-    int inFlight = requestsInFlight + trainer.readsInFlight();
+    int inFlight = requestsInFlight + trainer.requestsInFlight();
     if (inFlight >= server.limits().maxRequestsInFlight()) {
       throw new LaneException(
           Code.TOO_MANY,
@@ -451,14 +458,60 @@ final class Connection extends ChannelInboundHandlerAdapter {
           "data set \"%s\" is granted to this token neither for reading nor for filling; take one with read: or fill: of it"
               .formatted(open.name()));
     }
-    offload(
-        requestId,
-        () -> server.open(granted, open),
-        dataset -> {
-          int handle = handles.computeIfAbsent(open, unused -> ++lastHandle);
-          datasets.put(handle, dataset);
-          return new LaneMessage.OpenReply(handle, dataset.incarnation(), dataset.generation());
-        });
+    Opening opening = new Opening(requestId, open);
+    runElsewhere(
+        server.blocking(), () -> server.open(granted, open), opening::opened, opening::failed);
+  }
+
+  /** One OPEN, which is answered while the trainer waits, whatever the grid does. */
+  private final class Opening {
+    private final long requestId;
+    private final LaneMessage.Open open;
+    private final Future<?> timeout;
+    private boolean answered;
+
+    Opening(long requestId, LaneMessage.Open open) {
+      this.requestId = requestId;
+      this.open = open;
+      requestsInFlight++;
+      int millis = server.limits().answerTimeoutMillis() + OPEN_GRACE_MILLIS;
+      timeout =
+          channel()
+              .eventLoop()
+              .schedule(
+                  () ->
+                      failed(
+                          new LaneException(
+                              Code.FAILED,
+                              "the grid has not opened data set \"%s\" within %d ms; try again"
+                                  .formatted(open.name(), millis))),
+                  millis,
+                  TimeUnit.MILLISECONDS);
+    }
+
+    void opened(ServedDataset dataset) {
+      if (end()) {
+        int handle = handles.computeIfAbsent(open, unused -> ++lastHandle);
+        datasets.put(handle, dataset);
+        send(
+            requestId,
+            new LaneMessage.OpenReply(handle, dataset.incarnation(), dataset.generation()));
+      }
+    }
+
+    void failed(Exception e) {
+      if (end()) {
+        refuse(requestId, e);
+      }
+    }
+
+    private boolean end() {
+      boolean first = !answered && !closing;
+      answered = true;
+      requestsInFlight -= first ? 1 : 0;
+      timeout.cancel(false);
+      return first;
+    }
   }
 
   private void agree(long requestId, AgreeMessage.Request request) {
@@ -549,7 +602,7 @@ final class Connection extends ChannelInboundHandlerAdapter {
     int id = ++lastHandle;
     segmentsUnderWay++;
     offload(
-        server.blocking(),
+        server.atHand(),
         requestId,
         () -> local.segments().create(request.slotBytes(), request.slots(), connectionBytes),
         segment -> {
@@ -654,12 +707,39 @@ final class Connection extends ChannelInboundHandlerAdapter {
     LaneMessage to(T result);
   }
 
-  private void offload(long requestId, Callable<LaneMessage> work) {
-    offload(requestId, work, message -> message);
+  /**
+   * Runs blocking work elsewhere, and then one of the two on this connection's thread, unless it
+   * has closed.
+   *
+   * @param executor whose queue is bounded
+   */
+  <T> void runElsewhere(
+      Executor executor, Callable<T> work, Consumer<T> done, Consumer<Exception> failed) {
+    try {
+      executor.execute(
+          () -> {
+            try {
+              T result = work.call();
+              onThread(() -> unlessClosing(() -> done.accept(result)), () -> {});
+            } catch (Exception e) {
+              onThread(() -> unlessClosing(() -> failed.accept(e)), () -> {});
+            }
+          });
+    } catch (RejectedExecutionException e) {
+      failed.accept(noRoom());
+    }
   }
 
-  <T> void offload(long requestId, Callable<T> work, Answer<T> answer) {
-    offload(server.blocking(), requestId, work, answer, unused -> {}, () -> {});
+  private void unlessClosing(Runnable task) {
+    if (!closing) {
+      task.run();
+    }
+  }
+
+  private LaneException noRoom() {
+    return server.isStopping()
+        ? new LaneException(Code.STOPPING, "the cache node is stopping")
+        : new LaneException(Code.TOO_MANY, "too many requests wait for the grid; try again");
   }
 
   /**
@@ -708,9 +788,7 @@ final class Connection extends ChannelInboundHandlerAdapter {
     } catch (RejectedExecutionException e) {
       requestsInFlight--;
       failed.run();
-      throw server.isStopping()
-          ? new LaneException(Code.STOPPING, "the cache node is stopping")
-          : new LaneException(Code.TOO_MANY, "too many requests wait for the grid; try again");
+      throw noRoom();
     }
   }
 
@@ -732,7 +810,7 @@ final class Connection extends ChannelInboundHandlerAdapter {
         Code.FAILED, "%s: %s".formatted(e.getClass().getSimpleName(), e.getMessage()));
   }
 
-  private void refuse(long requestId, Exception e) {
+  void refuse(long requestId, Exception e) {
     if (e instanceof Denial denial) {
       refuse(requestId, denial.reason(), denial.refusal());
     } else {

@@ -35,15 +35,25 @@ final class Freshness {
 
   /** Whether the record of sample {@code i}, whose header lies at {@code at}, is no more right. */
   boolean isStale(ByteBuffer header, int at, int i) {
-    if (stamps.length > 0 && RecordLayout.sourceStamp(header, at) != stamps[i]) {
-      restamped.set(i);
-      return true;
-    }
-    return oldestMillis != PeerRead.ANY_AGE
-        && RecordLayout.createdMillis(header, at) < oldestMillis;
+    boolean expired =
+        oldestMillis != PeerRead.ANY_AGE && RecordLayout.createdMillis(header, at) < oldestMillis;
+    boolean otherStamp = stamps.length > 0 && RecordLayout.sourceStamp(header, at) != stamps[i];
+    restamped.set(i, otherStamp && !expired);
+    return expired || otherStamp;
   }
 
-  /** What a stale record of sample {@code i} is. */
+  /**
+   * Whether the stale record of sample {@code i} is removed for all: one that is too old always,
+   * one with another stamp only for who would load it anew. Anybody can state a stamp; who may only
+   * read takes nothing from others by it.
+   *
+   * @param lease whether missing samples are leased to who asks
+   */
+  boolean isRemoved(int i, boolean lease) {
+    return lease || !restamped.get(i);
+  }
+
+  /** What a stale record of sample {@code i} is: one that is both is too old. */
   Fate fate(int i) {
     return restamped.get(i) ? Fate.RESTAMPED : Fate.EXPIRED;
   }

@@ -14,11 +14,13 @@ final class HeadPlaces implements Places {
   private static final int MAX_HEAD_BYTES =
       RecordLayout.HEADER_BYTES + RecordLayout.MAX_DESCRIPTOR_BYTES + RecordLayout.ALIGNMENT;
 
-  /** A record as far as it is known. */
+  /** A record as far as it is known; the bytes may be of another one of the same layout. */
   @SuppressWarnings("ArrayRecordComponent") // Never compared.
   record Head(RecordLayout layout, byte[] bytes) {}
 
   private final Map<Integer, Head> heads = new HashMap<>();
+  private final Layouts layouts = new Layouts();
+  private final Map<RecordLayout, Head> kinds = new HashMap<>();
   private byte[] bytes = new byte[0];
   private int recordBytes;
   private int filled;
@@ -46,7 +48,8 @@ final class HeadPlaces implements Places {
       return Outcome.DAMAGED;
     }
     try {
-      heads.put(i, new Head(RecordLayout.parse(ByteBuffer.wrap(bytes), recordBytes), bytes));
+      RecordLayout layout = layouts.of(ByteBuffer.wrap(bytes), recordBytes);
+      heads.put(i, kinds.computeIfAbsent(layout, first -> new Head(first, bytes)));
       return Outcome.HEAD;
     } catch (MalformedRecordException e) {
       return Outcome.DAMAGED;

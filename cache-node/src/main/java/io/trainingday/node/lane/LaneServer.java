@@ -67,6 +67,8 @@ public final class LaneServer implements AutoCloseable {
   private static final int BLOCKING_QUEUE = 10_000;
   private static final int ADMIN_THREADS = 2;
   private static final int AGREE_THREADS = 2;
+  private static final int LEARN_THREADS = 2;
+  private static final int AT_HAND_THREADS = 2;
   private static final int ADMIN_QUEUE = 64;
   private static final int ABANDONED_CHECK_MILLIS = 250;
   private static final int KEEPALIVE_IDLE_SECONDS = 30;
@@ -87,6 +89,8 @@ public final class LaneServer implements AutoCloseable {
   private final ThreadPoolExecutor administering;
   private final ThreadPoolExecutor answering;
   private final ThreadPoolExecutor agreeing;
+  private final ThreadPoolExecutor learning;
+  private final ThreadPoolExecutor atHand;
   private final Copiers copiers = new Copiers(Runtime.getRuntime().availableProcessors());
   private final List<Channel> listening = new CopyOnWriteArrayList<>();
   private final ChannelGroup channels = new DefaultChannelGroup(GlobalEventExecutor.INSTANCE);
@@ -116,6 +120,8 @@ public final class LaneServer implements AutoCloseable {
     administering = executor("lane-admin", ADMIN_THREADS, ADMIN_QUEUE);
     answering = executor("lane-answer", ADMIN_THREADS, ADMIN_QUEUE);
     agreeing = executor("lane-agree", AGREE_THREADS, BLOCKING_QUEUE);
+    learning = executor("lane-learn", LEARN_THREADS, BLOCKING_QUEUE);
+    atHand = executor("lane-at-hand", AT_HAND_THREADS, BLOCKING_QUEUE);
     // Copying a batch keeps one core busy at memory speed; more threads than that gain nothing.
     int loops = Math.max(2, Math.min(8, Runtime.getRuntime().availableProcessors() / 2));
     threads =
@@ -391,6 +397,8 @@ public final class LaneServer implements AutoCloseable {
     administering.shutdown();
     answering.shutdown();
     agreeing.shutdown();
+    learning.shutdown();
+    atHand.shutdown();
     var unused = threads.shutdownGracefully(0, CLOSE_TIMEOUT.toMillis(), TimeUnit.MILLISECONDS);
     threads.terminationFuture().awaitUninterruptibly(2 * CLOSE_TIMEOUT.toMillis());
     copiers.close();
@@ -481,6 +489,16 @@ public final class LaneServer implements AutoCloseable {
   /** For what waits on the grid where others must not wait behind it. */
   Executor agreeing() {
     return agreeing;
+  }
+
+  /** For what first records look like, which waits on the grid. */
+  Executor learning() {
+    return learning;
+  }
+
+  /** For what blocks a little and waits for no other node. */
+  Executor atHand() {
+    return atHand;
   }
 
   Executor blocking() {

@@ -356,7 +356,8 @@ final class PeerStream implements LeaseWait.Reader {
       server.countStaleForPeer();
     }
     server.services().traces().note(key(i), why == DAMAGED ? Fate.DAMAGED : freshness.fate(i));
-    if (removals.merge(i, 1, Integer::sum) <= MOST_REMOVALS) {
+    boolean removed = why == DAMAGED || freshness.isRemoved(i, request.lease());
+    if (removed && removals.merge(i, 1, Integer::sum) <= MOST_REMOVALS) {
       repair(i);
     } else {
       know(i, PeerStatus.MISS, 0, null);

@@ -22,6 +22,13 @@ final class RaggedRead extends BatchRead {
   private static final int MAX_HEAD_BYTES =
       RecordLayout.HEADER_BYTES + RecordLayout.MAX_DESCRIPTOR_BYTES;
 
+  /** What a reply has beside its table, the gaps before the table and the payload included. */
+  private static final int REPLY_BYTES = 256;
+
+  private static final int LEASE_BYTES = 16;
+  private static final int FIELD_BYTES = 16;
+
+  private final int maxFrameBytes;
   private final @Nullable RecordLayout[] layouts;
   private final byte[] @Nullable [] arrived;
   private final BitSet announced = new BitSet();
@@ -30,8 +37,22 @@ final class RaggedRead extends BatchRead {
   private byte @Nullable [] head;
   private long end;
 
-  RaggedRead(LaneMessage.Read request, ServedDataset dataset, Target target, Copiers.Tools tools) {
+  private final Layouts known = new Layouts();
+
+  /** What all others must be like. */
+  private @Nullable RecordLayout first;
+
+  /**
+   * @param maxFrameBytes the most that the reply may have, its table and an inline payload included
+   */
+  RaggedRead(
+      LaneMessage.Read request,
+      ServedDataset dataset,
+      Target target,
+      Copiers.Tools tools,
+      int maxFrameBytes) {
     super(request, dataset, target, tools);
+    this.maxFrameBytes = maxFrameBytes;
     layouts = new RecordLayout[count()];
     arrived = new byte[count()][];
   }
@@ -43,7 +64,7 @@ final class RaggedRead extends BatchRead {
       return Placed.ABSENT;
     }
     try {
-      layouts[i] = RecordLayout.parse(scratch.bytes(), length);
+      keep(i, known.of(scratch.bytes(), length));
     } catch (MalformedRecordException e) {
       return Placed.DAMAGED;
     }
@@ -57,7 +78,7 @@ final class RaggedRead extends BatchRead {
 
   @Override
   Placed announce(int i, HeadPlaces.Head known) {
-    layouts[i] = known.layout();
+    keep(i, known.layout());
     announced.set(i);
     if (head == null) {
       head = known.bytes();
@@ -76,7 +97,11 @@ final class RaggedRead extends BatchRead {
     if (first == null) {
       return true;
     }
+    checkFits(first, 0);
     fields = fields(first);
+    if (target instanceof Target.Inline) {
+      checkFits(first, end);
+    }
     if (!target.ensure(end)) {
       noRoom(end);
     }
@@ -103,6 +128,36 @@ final class RaggedRead extends BatchRead {
     return hasHit() ? end : 0;
   }
 
+  /**
+   * A batch that cannot be answered ends here, before more of it is looked at: what its table and
+   * its layouts take follows from the first record.
+   */
+  private void keep(int i, RecordLayout layout) {
+    if (first == null) {
+      first = layout;
+      checkFits(layout, 0);
+    } else if (layout != first) {
+      requireAlike(layout, first, i);
+    }
+    layouts[i] = layout;
+  }
+
+  /** A table has an entry for each field of each sample, whether that has values or not. */
+  private void checkFits(RecordLayout first, long inlineBytes) {
+    long tableBytes = first.bodyStart();
+    for (RecordLayout.Field field : first.fields()) {
+      tableBytes += FIELD_BYTES + Long.BYTES * (count() + 1L + (long) count() * field.rank());
+    }
+    long replyBytes =
+        REPLY_BYTES + count() + LEASE_BYTES * (long) count(Status.LEASED_TO_YOU) + tableBytes;
+    if (replyBytes + inlineBytes > maxFrameBytes) {
+      throw new LaneException(
+          LaneException.Code.TOO_LARGE,
+          "a ragged batch of %d samples of %d fields needs %d bytes for its table and %d for values sent with it > lane.maxFrameSize=%d, ask for fewer samples at a time"
+              .formatted(count(), first.fields().size(), replyBytes, inlineBytes, maxFrameBytes));
+    }
+  }
+
   private @Nullable RecordLayout firstHit() {
     for (int i = 0; i < count(); i++) {
       if (status(i) == Status.HIT) {
@@ -125,7 +180,7 @@ final class RaggedRead extends BatchRead {
         RecordLayout layout = layouts[i];
         int length = 0;
         if (status(i) == Status.HIT && layout != null) {
-          RecordLayout.Field field = field(layout, f, fieldCount, rank, i);
+          RecordLayout.Field field = layout.fields().get(f);
           length = field.length();
           for (int r = 0; r < rank; r++) {
             shapes[i * rank + r] = field.dimension(r);
@@ -139,14 +194,17 @@ final class RaggedRead extends BatchRead {
     return fields;
   }
 
-  private RecordLayout.Field field(RecordLayout layout, int f, int count, int rank, int i) {
-    if (layout.fields().size() != count || layout.fields().get(f).rank() != rank) {
+  private void requireAlike(RecordLayout layout, RecordLayout other, int i) {
+    boolean alike = layout.fields().size() == other.fields().size();
+    for (int f = 0; alike && f < other.fields().size(); f++) {
+      alike = layout.fields().get(f).rank() == other.fields().get(f).rank();
+    }
+    if (!alike) {
       throw new LaneException(
           LaneException.Code.NOT_COLLATABLE,
           "sample %d is (%s), which has other fields or ranks than its batch; read as records"
               .formatted(request.indices()[i], layout));
     }
-    return layout.fields().get(f);
   }
 
   @Override

@@ -32,12 +32,33 @@ final class RecordsRead extends BatchRead {
     if (length < 0) {
       return Placed.ABSENT;
     }
-    if (dataset.verify() && !checksum.matches(target.bytes(), (int) end, length)) {
+    if ((dataset.verify() && !checksum.matches(target.bytes(), (int) end, length))
+        || freshness.isStale(target.bytes(), (int) end, i)) {
+      return placeByScratch(i, bytes);
+    }
+    append(i, length);
+    return hitOf(i, length);
+  }
+
+  /**
+   * The trainer can write to a slot too late, while it is filled again: only a copy that nobody
+   * else can change tells what the record is like.
+   */
+  private Placed placeByScratch(int i, byte @Nullable [] bytes) {
+    int length = readToScratch(i, bytes);
+    if (length < 0) {
+      return Placed.ABSENT;
+    }
+    if (dataset.verify() && !checksum.matches(scratch.bytes(), 0, length)) {
       return Placed.DAMAGED;
     }
-    if (freshness.isStale(target.bytes(), (int) end, i)) {
+    if (freshness.isStale(scratch.bytes(), 0, i)) {
       return Placed.STALE;
     }
+    if (!target.ensure(end + length)) {
+      return noRoom(end + length);
+    }
+    target.bytes().put((int) end, scratch.bytes(), 0, length);
     append(i, length);
     return hitOf(i, length);
   }

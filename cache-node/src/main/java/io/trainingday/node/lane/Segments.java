@@ -175,11 +175,16 @@ final class Segments implements AutoCloseable {
   Segment create(long slotBytes, int slots, long connectionBytes) {
     long size = Math.multiplyHigh(slotBytes, slots) == 0 ? slotBytes * slots : Long.MAX_VALUE;
     if (size < 0
-        || size > Integer.MAX_VALUE - connectionBytes
+        || size > Long.MAX_VALUE - connectionBytes
         || size + connectionBytes > limits.maxBytesPerConnection()) {
       throw refusal(
           "%d slots of %d bytes beside %d bytes this connection has > lane.slots.maxBytesPerConnection=%d"
               .formatted(slots, slotBytes, connectionBytes, limits.maxBytesPerConnection()));
+    }
+    if (size > Integer.MAX_VALUE) {
+      throw refusal(
+          "a segment of %d slots of %d bytes > %d bytes, ask for fewer slots"
+              .formatted(slots, slotBytes, Integer.MAX_VALUE));
     }
     freeAbandoned();
     long charged = charged(size);

@@ -36,14 +36,6 @@ final class ServedDataset {
   private final long sourceLength;
   private final String name;
   private volatile @Nullable RecordLayout expectedLayout;
-  private volatile @Nullable KnownSchema knownSchema;
-
-  /** A schema that was found right, and the state of the data set in which it was. */
-  private record KnownSchema(long incarnation, long floor, long family) {
-    boolean holds(DatasetView view, long otherFamily) {
-      return family == otherFamily && incarnation == view.incarnation() && floor == view.floor();
-    }
-  }
 
   private ServedDataset(
       OpenDataset dataset,
@@ -255,10 +247,17 @@ final class ServedDataset {
     }
   }
 
-  /** Whether {@link #learnSchema} would return at once. */
+  /**
+   * Whether the record's schema is known to be right; waits for nobody.
+   *
+   * @throws LaneException REFUSED when the data set was dropped, or its source replaced
+   */
   boolean knowsSchema(RecordLayout layout) {
-    KnownSchema known = knownSchema;
-    return known != null && known.holds(view(), layout.familyHash());
+    try {
+      return dataset.knowsSchema(layout.familyHash());
+    } catch (DatasetRefusedException e) {
+      throw refusal(e);
+    }
   }
 
   /**
@@ -267,11 +266,9 @@ final class ServedDataset {
    * @throws LaneException REFUSED when its fields differ, naming them
    */
   void learnSchema(RecordLayout layout) {
-    DatasetView view = view();
-    long family = layout.familyHash();
     try {
       dataset.checkSchema(
-          family,
+          layout.familyHash(),
           layout.fields().stream()
               .map(
                   field ->
@@ -284,7 +281,6 @@ final class ServedDataset {
     } catch (DatasetRefusedException e) {
       throw refusal(e);
     }
-    knownSchema = new KnownSchema(view.incarnation(), view.floor(), family);
   }
 
   /** The layout most records have; a guess that makes reading fast. */

@@ -21,10 +21,14 @@ import org.jspecify.annotations.Nullable;
 
 /** The reads, fills and leases of one trainer's connection. On the connection's thread. */
 final class TrainerSession {
+  /** Four of the largest READs: each sample costs memory until its batch is answered. */
+  private static final int MAX_SAMPLES_IN_FLIGHT = 4 * LaneMessage.MAX_COUNT;
+
   private final LaneServer server;
   private final Connection connection;
   private final LeaseRelay leases;
   private final FillIntake fills;
+  private final SchemaWait unknown;
   private final LoadTimes loadTimes = new LoadTimes();
   private final Set<Reading> readings = new LinkedHashSet<>();
 
@@ -33,14 +37,25 @@ final class TrainerSession {
     this.connection = connection;
     leases = new LeaseRelay(server.fills(), server.peers());
     fills = new FillIntake(server, leases);
+    unknown = new SchemaWait(server, connection, fills);
   }
 
-  /** Reads that have not been answered. */
-  int readsInFlight() {
-    return readings.size();
+  /** Reads and fills that have not been answered. */
+  int requestsInFlight() {
+    return readings.size() + unknown.count();
   }
 
   void read(long requestId, Read request) {
+    int samples = request.indices().length;
+    for (Reading other : readings) {
+      samples += other.request.indices().length;
+    }
+    if (samples > MAX_SAMPLES_IN_FLIGHT) {
+      throw new LaneException(
+          Code.TOO_MANY,
+          "samples of READs in flight=%d, allowed on one connection: %d; wait for some replies"
+              .formatted(samples, MAX_SAMPLES_IN_FLIGHT));
+    }
     Reading reading = new Reading(requestId, request);
     readings.add(reading);
     reading.flow.start();
@@ -59,14 +74,7 @@ final class TrainerSession {
       connection.send(requestId, fills.submit(dataset, fill, loaded.bytes()));
       return;
     }
-    // Learning a schema is a transaction of the grid.
-    connection.offload(
-        requestId,
-        () -> {
-          dataset.learnSchema(loaded.layout());
-          return loaded;
-        },
-        learned -> fills.submit(dataset, fill, learned.bytes()));
+    unknown.await(dataset, requestId, fill, loaded);
   }
 
   void renew(Renew renew) {
@@ -115,6 +123,7 @@ final class TrainerSession {
       reading.free();
     }
     readings.clear();
+    unknown.close();
     leases.close();
   }
 
@@ -157,7 +166,13 @@ final class TrainerSession {
         flow =
             new BatchFlow(
                 server,
-                BatchRead.of(request, dataset, target, Copiers.tools(), server.copiers()),
+                BatchRead.of(
+                    request,
+                    dataset,
+                    target,
+                    Copiers.tools(),
+                    server.copiers(),
+                    server.limits().maxFrameBytes()),
                 leases,
                 connection.channel().eventLoop(),
                 this::answer);

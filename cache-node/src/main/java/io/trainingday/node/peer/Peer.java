@@ -231,7 +231,7 @@ public final class Peer {
           trouble(state == State.CLOSED ? "has left the grid" : "cannot be reached now", null));
       return false;
     }
-    if (waiting.size() + fills.size() >= MAX_PENDING) {
+    if (waiting.size() + fills.size() >= MAX_PENDING && !request.isPing()) {
       request.fail(trouble("has more than %d requests waiting".formatted(MAX_PENDING), null));
       return false;
     }
@@ -243,7 +243,8 @@ public final class Peer {
       request.fail(trouble("is of a release that does not know such a request", null));
       return;
     }
-    if (pending.size() >= MAX_PENDING) {
+    // What a trainer asks for in too many pieces must not end this node's serving lease.
+    if (pending.size() >= MAX_PENDING && !request.isPing()) {
       request.fail(trouble("has not answered %d requests".formatted(MAX_PENDING), null));
       return;
     }

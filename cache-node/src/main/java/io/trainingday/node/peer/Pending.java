@@ -3,6 +3,7 @@ package io.trainingday.node.peer;
 import io.netty.buffer.ByteBuf;
 import io.netty.buffer.Unpooled;
 import io.trainingday.lane.LaneMessage;
+import io.trainingday.lane.PeerMessage;
 import io.trainingday.lane.PeerMessage.PeerFill;
 import java.util.concurrent.CompletableFuture;
 
@@ -35,6 +36,11 @@ abstract class Pending {
     return LaneMessage.OLDEST_VERSION;
   }
 
+  /** Whether it keeps this node's serving lease, so that no limit may hold it up. */
+  boolean isPing() {
+    return false;
+  }
+
   /** There will be no answer. */
   abstract void fail(PeerException why);
 
@@ -62,6 +68,11 @@ abstract class Pending {
     @Override
     int sinceVersion() {
       return LaneMessage.sinceVersion(request.type());
+    }
+
+    @Override
+    boolean isPing() {
+      return request instanceof PeerMessage.PeerPing;
     }
 
     @Override

@@ -136,8 +136,8 @@ public final class OpenDataset {
 
   /**
    * Checks a record's schema against that of the pipeline's first record, which it may be. Of the
-   * same family, or the first one after everything was published anew: returns. Local after the
-   * first call.
+   * same family, or the first one after everything was published anew: returns. Local once this
+   * node has heard of a first record.
    *
    * @param family hash of what records must share
    * @param description for people, one line a field: {@code name: dtype, number of dimensions}
@@ -145,13 +145,35 @@ public final class OpenDataset {
    */
   public void checkSchema(long family, String description) {
     DatasetView view = view();
-    Pipeline.Schema known = schema;
-    if (known == null || !known.bindsAt(view)) {
+    Pipeline.Schema known = schemaAt(view);
+    if (known == null) {
       known = versionKeys.learnSchema(this, view, family, description);
       schema = known;
     }
     if (known.family() != family) {
       throw Pipeline.mismatch(scopedName, known.description(), description);
     }
+  }
+
+  /**
+   * Whether this node knows the pipeline's schema and it is of that family, so that {@link
+   * #checkSchema} would return at once. Waits for nobody.
+   *
+   * @throws DatasetRefusedException as {@link #view}
+   */
+  public boolean knowsSchema(long family) {
+    Pipeline.Schema known = schemaAt(view());
+    return known != null && known.family() == family;
+  }
+
+  private Pipeline.@Nullable Schema schemaAt(DatasetView view) {
+    Pipeline.Schema known = schema;
+    if (known == null || !known.bindsAt(view)) {
+      known = versionKeys.knownSchema(this, view);
+      if (known != null) {
+        schema = known;
+      }
+    }
+    return known;
   }
 }

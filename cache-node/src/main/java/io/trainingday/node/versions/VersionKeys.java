@@ -556,6 +556,19 @@ public final class VersionKeys implements AutoCloseable {
     return new Publisher.Target(scopedName, hash.applyAsLong(scopedName), requestId);
   }
 
+  /** The schema that binds the pipeline's records at {@code view}, if this node has heard of it. */
+  Pipeline.@Nullable Schema knownSchema(OpenDataset open, DatasetView view) {
+    try {
+      Pipeline pipeline = replica.pipeline(open.datasetHash(), open.pipelineHash());
+      Pipeline.Schema kept = pipeline == null ? null : pipeline.schema();
+      // One that binds is never replaced, so it does not matter how old this node's copy is.
+      return kept != null && kept.bindsAt(view) ? kept : null;
+    } catch (GridUnavailableException e) {
+      LOG.debug("No schema of data set \"{}\" here.", open.scopedName(), e);
+      return null;
+    }
+  }
+
   /** The schema that binds the pipeline's records at {@code view}: the kept one, else this one. */
   Pipeline.Schema learnSchema(OpenDataset open, DatasetView view, long family, String description) {
     Checks.text("schema", description, 0, Checks.MAX_DESCRIPTION_BYTES);

@@ -131,7 +131,8 @@ class AccessTest {
       open(a, "pictures");
       refused(
           "tenant",
-          "data set \"team-a/pictures\" is of the tenant team-a, and this token of the tenant team-b",
+          "data set \"team-a/pictures\" is of the tenant team-a, and this token of the tenant"
+              + " team-b",
           () -> denied(() -> open(b, "team-a/pictures"), "is of the tenant team-a"));
       // The same name without the tenant is a data set of its own.
       open(b, "pictures");
@@ -164,6 +165,9 @@ class AccessTest {
       Batch batch = read(reader, handle, 3, 4);
       assertThat(batch.statuses()).containsExactly(Status.HIT, Status.MISS);
       assertThat(read(filler, there, 4).statuses()).containsExactly(Status.LEASED_TO_YOU);
+      // Nor does it take away what it states another stamp of.
+      assertThat(read(reader, handle, new long[] {3}, 9).statuses()).containsExactly(Status.MISS);
+      assertThat(read(filler, there, 3).statuses()).containsExactly(Status.HIT);
       // It may read what it may not fill.
       denied(() -> fill(filler, open(filler, "other"), 1), "no filling");
     }
@@ -303,6 +307,11 @@ class AccessTest {
 
   private static Batch read(LaneConnection connection, int handle, long... indices)
       throws IOException {
+    return read(connection, handle, indices, new long[0]);
+  }
+
+  private static Batch read(LaneConnection connection, int handle, long[] indices, long... stamps)
+      throws IOException {
     return (Batch)
         call(
             connection,
@@ -314,7 +323,9 @@ class AccessTest {
                 LaneMessage.NO_SLOT,
                 LaneMessage.NO_SLOT,
                 0,
-                indices));
+                indices,
+                stamps,
+                new int[0]));
   }
 
   private static void fill(LaneConnection connection, int handle, long index) throws IOException {

@@ -99,6 +99,43 @@ class FreshnessTest {
     BatchCheck.assertHolds(reply.as(Batch.class), reply.payload(), SIDE, indices);
   }
 
+  /** A probe, or an evaluation whose files have other times, takes nothing from those who train. */
+  @ParameterizedTest
+  @EnumSource(Shape.class)
+  void read_withoutLeasesStatesAnotherStamp_missesAndRemovesNothing(Shape shape) throws Exception {
+    int handle = open(name, "stamp");
+    long[] indices = both();
+    fill(handle, read(handle, shape, indices, 7, 8), indices, 7, 8);
+    long before = staleReads();
+
+    Batch probed =
+        client.call(request(handle, shape, indices, 17, 18).withoutLeases()).as(Batch.class);
+
+    assertThat(probed.statuses()).containsOnly(Status.MISS);
+    assertThat(staleReads() - before).isEqualTo(2);
+    assertThat(read(handle, shape, indices, 7, 8).statuses()).containsOnly(Status.HIT);
+  }
+
+  @Test
+  void read_withoutLeasesAndRecordIsTooOldAsWell_isRemoved() throws Exception {
+    name = SHORT_LIVED;
+    int handle = open(name, "");
+    long[] indices = {grid.ownedBy(0, 10)[9], grid.ownedBy(1, 10)[9]};
+    Batch leased = read(handle, Shape.RECORDS, indices);
+    for (int i = 0; i < indices.length; i++) {
+      client.fill(handle, indices[i], leased.leases()[i], 0, record(indices[i], 7, 3 * DAY_MILLIS));
+    }
+    awaitStored();
+    long before = staleReads();
+
+    // Found once, and not again.
+    for (int round = 0; round < 2; round++) {
+      LaneMessage.Read probe = request(handle, Shape.RECORDS, indices, 17, 18).withoutLeases();
+      assertThat(client.call(probe).as(Batch.class).statuses()).containsOnly(Status.MISS);
+      assertThat(staleReads() - before).isEqualTo(2);
+    }
+  }
+
   @Test
   void read_twoTrainersDisagree_neitherGetsTheOthersRecord() throws Exception {
     int handle = open(name, "stamp");
