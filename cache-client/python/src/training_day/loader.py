@@ -40,8 +40,11 @@ class BatchLoader:
     again once the batch has been let go of. What is missing, and augmentation, goes to worker
     processes.
 
+    One pass at a time: when another one begins, the first one's next batch is a RuntimeError. Make
+    a second loader to iterate twice at once.
+
     What to read
-        dataset: a CachedDataset, or a Subset of one.
+        dataset: a CachedDataset, or a Subset of one that does not change its samples.
         batch_size, shuffle, sampler, batch_sampler, drop_last, generator: as of a DataLoader.
 
     Who works
@@ -55,7 +58,8 @@ class BatchLoader:
         prefetch_bytes: once a batch has come, as many are read ahead instead as take no more than
             so many bytes; at least one, at most 64, and with `views` at most `prefetch`.
         views: True hands out tensors over the shared memory itself, without a copy; it is used
-            again when the last tensor over it has been collected.
+            again when the last tensor over it has been collected. Samples with numpy scalars,
+            complex numbers or types of their own are copied all the same, with one warning.
         pin_memory: True copies into pinned memory.
         register_slots: with `views`, True registers the shared memory with CUDA.
         progress: True shows a line on the terminal.
