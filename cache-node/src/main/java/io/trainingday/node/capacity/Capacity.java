@@ -8,12 +8,10 @@ import io.trainingday.node.ownership.Ownership;
 import io.trainingday.node.store.RecordStores;
 import io.trainingday.node.store.RecordStores.Held;
 import java.util.ArrayList;
-import java.util.BitSet;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
-import java.util.Set;
 import java.util.UUID;
 import java.util.concurrent.Executors;
 import java.util.concurrent.ScheduledExecutorService;
@@ -134,12 +132,11 @@ public final class Capacity implements AutoCloseable {
   private final Arrivals arrivals;
   private final Forecast forecast;
   private final Reserve reserve;
+  private final OwnPartitions ownPartitions;
   private final Rebalancer rebalancer;
   private final RoomMessages messages;
   private final ScheduledExecutorService thread;
   private final Map<UUID, Long> lastSeen = new HashMap<>();
-  private List<BitSet> primariesSeen = List.of();
-  private Set<UUID> membersSeen = Set.of();
   private int looks;
   private volatile long pagesOfAbsentPartitions;
   private volatile Supplier<List<Use>> onDisk = List::of;
@@ -193,6 +190,7 @@ public final class Capacity implements AutoCloseable {
             settings.rebalance().maxRate().bytes(),
             maxRecordBytes);
     reserve = new Reserve(stores, admission, shares, arrivals.pagesToKeepFree());
+    ownPartitions = new OwnPartitions(stores, ownership, shares);
     forecast = new Forecast(stores, admission, shares, this::usesOfGrid);
     rebalancer = new Rebalancer(ignite, stores, admission, sweeper, forecast, arrivals);
     look();
@@ -447,21 +445,9 @@ public final class Capacity implements AutoCloseable {
     readNews.alone(members.size() == 1);
     gone.forEach(lastSeen::remove);
     admission.capAt(softCap.pages());
-    List<BitSet> primaries = primaries();
-    Set<UUID> present = members.stream().map(Member::id).collect(Collectors.toSet());
-    if (!primaries.equals(primariesSeen) || !present.equals(membersSeen)) {
-      // This node has become the primary of other records: they are to be found. Or one has come
-      // that is going to ask what there is.
-      primariesSeen = primaries;
-      membersSeen = present;
+    if (ownPartitions.look(members)) {
+      // There are records to be found, or somebody has come who is going to ask what there is.
       sweeper.wake();
-    }
-    for (int backups = 0; backups < primaries.size(); backups++) {
-      shares.placed(
-          backups,
-          primaries.get(backups),
-          arrivingPrimaries(backups),
-          copies(backups, members.size(), primaries.get(backups)));
     }
     if (++looks % LOOKS_PER_TERMS == 0) {
       shares.look();
@@ -482,44 +468,6 @@ public final class Capacity implements AutoCloseable {
     }
     // They may all come here at once, before there is time to make room.
     pagesOfAbsentPartitions = (long) absent * PAGES_OF_EMPTY_PARTITION;
-  }
-
-  private List<BitSet> primaries() {
-    List<BitSet> primaries = new ArrayList<>();
-    for (int backups = 0; backups <= GridCaches.MAX_BACKUPS; backups++) {
-      BitSet here = new BitSet(stores.partitions());
-      stores.partitions(backups, Held.PRIMARY).forEach(here::set);
-      primaries.add(here);
-    }
-    return primaries;
-  }
-
-  private BitSet arrivingPrimaries(int backups) {
-    BitSet arriving = new BitSet(stores.partitions());
-    stores.partitions(backups, Held.ARRIVING).stream()
-        .filter(partition -> stores.isPrimaryInTheEnd(backups, partition))
-        .forEach(arriving::set);
-    // Arrived as well, but not handed over yet.
-    stores.partitions(backups, Held.BACKUP).stream()
-        .filter(partition -> stores.isPrimaryInTheEnd(backups, partition))
-        .forEach(arriving::set);
-    return arriving;
-  }
-
-  /**
-   * On how many nodes the records are that this node decides about. More than before only when they
-   * have arrived there, and this one has handed over what others are to decide about.
-   */
-  private int copies(int backups, int members, BitSet primaries) {
-    int before = shares.copies(backups);
-    int wanted = Math.min(1 + backups, members);
-    boolean settled =
-        primaries.stream()
-            .allMatch(
-                partition ->
-                    ownership.table(backups).copies(partition).size() >= wanted
-                        && stores.isPrimaryInTheEnd(backups, partition));
-    return settled ? wanted : Math.min(before, wanted);
   }
 
   private int partitions(Held held) {
