@@ -288,7 +288,7 @@ def test_out_of_slots_batches_are_copied_with_one_warning(cached: Make) -> None:
     with pytest.warns(CacheWarning, match="no slot of shared memory was free") as said:
         kept = list(loader)
     assert_same(kept, list(DataLoader(raw, 4)))
-    assert len(said) == 1
+    assert len([one for one in said if "no slot" in str(one.message)]) == 1
     assert ds.stats().inline_batches > 0
 
 
