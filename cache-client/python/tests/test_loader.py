@@ -11,6 +11,7 @@ import random
 import signal
 import threading
 import time
+import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -290,6 +291,16 @@ def test_out_of_slots_batches_are_copied_with_one_warning(cached: Make) -> None:
     assert_same(kept, list(DataLoader(raw, 4)))
     assert len([one for one in said if "no slot" in str(one.message)]) == 1
     assert ds.stats().inline_batches > 0
+
+
+def test_views_that_are_let_go_of_are_given_without_a_word(cached: Make) -> None:
+    raw = Images(64)
+    ds = cached(raw, True, token="one-that-lets-go")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", CacheWarning)
+        for k, batch in enumerate(BatchLoader(ds, 4, views=True)):
+            assert_same(batch, torch.utils.data.default_collate([raw[4 * k + i] for i in range(4)]))
+    assert ds.stats().inline_batches <= 1, "but the first, of unknown size"
 
 
 def test_samples_of_which_there_are_no_views_are_copied(cached: Make) -> None:

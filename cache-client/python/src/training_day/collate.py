@@ -17,7 +17,7 @@ from training_day.client import COLLATED, RECORDS, Batch
 from training_day.record import FieldSpec, Layout
 from training_day.structure import Leaf, Plan
 
-__all__ = ["CollatedBatch", "Collate", "ForDefaultCollate"]
+__all__ = ["NO_SLOT", "CollatedBatch", "Collate", "ForDefaultCollate"]
 
 _TORCH = structure._TORCH
 Make = Callable[[int, torch.dtype, tuple[int, ...]], torch.Tensor]
@@ -62,7 +62,7 @@ def guarded(
     return tensor if tensor.dtype is dtype else tensor.view(dtype)
 
 
-_NO_SLOT = (
+NO_SLOT = (
     "no slot of shared memory was free. Let go of batches earlier, or raise"
     " lane.slots.maxBytesPerConnection"
 )
@@ -137,7 +137,7 @@ class CollatedBatch(Sequence):
         """
         batch = self._batch
         if batch is None or batch.slot is None:
-            raise LookupError(_NO_SLOT)
+            raise LookupError(NO_SLOT)
         guard = Guard(lambda: release(batch))
         try:
             result = _Fields(batch).views(guard)

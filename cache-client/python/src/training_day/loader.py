@@ -22,7 +22,7 @@ from torch.utils.data._utils.pin_memory import pin_memory as pin
 from training_day import randomness
 from training_day.attachment import Attachment
 from training_day.client import Batch
-from training_day.collate import Collate, CollatedBatch, Guard, guarded
+from training_day.collate import NO_SLOT, Collate, CollatedBatch, Guard, guarded
 from training_day.dataset import CachedDataset, _Subset
 from training_day.errors import CacheWarning
 from training_day.pool import Pool
@@ -133,6 +133,7 @@ class BatchLoader:
         self._own_process()
         self._epochs = itertools.count()
         self._said: set[str] = set()
+        self._is_first = True
 
     def _own_process(self) -> None:
         """What a process has for itself; a forked one has no part in what its parent reads."""
@@ -244,7 +245,9 @@ class BatchLoader:
                 return batch.views(self._release_view)
             except LookupError as e:
                 why = str(e)
-                if why not in self._said:
+                # The first batch of all comes through the socket: nobody knows yet how large it is.
+                is_first, self._is_first = self._is_first and why == NO_SLOT, False
+                if not is_first and why not in self._said:
                     self._said.add(why)
                     warnings.warn(
                         f"views=True, but batches are copied: {why}", CacheWarning, stacklevel=2
