@@ -574,8 +574,7 @@ class CachedDataset(Dataset):
         drawn: list[str] = []
         for _ in range(_LOADS_TO_BE_SURE):
             watch = randomness.RngWatch()
-            with self._turns.alone() if beside_training else self._turns.together():
-                sample = self._base[index]
+            sample = self._of_base(index, beside_training)
             drew = watch.drawn()
             if drew and not beside_training:
                 watch.restore()
@@ -597,8 +596,7 @@ class CachedDataset(Dataset):
             return sample
         first = structure.encode(sample)  # The next load may use its memory again.
         state = None if beside_training else randomness.RngState()
-        with self._turns.alone() if beside_training else self._turns.together():
-            again = self._base[index]
+        again = self._of_base(index, beside_training)
         if state is not None:
             state.restore()
         if first == structure.encode(again):
@@ -639,8 +637,8 @@ class CachedDataset(Dataset):
             )
         return sample
 
-    def _of_base(self, index: int) -> Any:
-        with self._turns.together():
+    def _of_base(self, index: int, beside_training: bool = False) -> Any:
+        with self._turns.alone() if beside_training else self._turns.together():
             return self._base[index]
 
     def _marked(self, sample: Any) -> Any:

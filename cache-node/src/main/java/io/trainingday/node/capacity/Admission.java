@@ -405,11 +405,6 @@ public final class Admission implements Room {
     return Math.min(admissiblePages, softCapPages);
   }
 
-  /** How many pages are left free for the copies that another node's death costs. */
-  synchronized long reservedPages() {
-    return copiesHeld ? reservedPages : 0;
-  }
-
   /** How many bytes of pages may be used at most, now. */
   public synchronized long softCapBytes() {
     return softCapPages() * pageBytes;

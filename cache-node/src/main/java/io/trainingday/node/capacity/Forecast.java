@@ -108,15 +108,9 @@ final class Forecast {
 
   /** How many a partition has that is here: indices are spread evenly. */
   private long recordsOfPartition(int backups) {
-    long records = 0;
-    int partitions = 0;
-    for (Held held : List.of(Held.PRIMARY, Held.BACKUP)) {
-      for (int partition : stores.partitions(backups, held)) {
-        records += stores.records(backups, partition);
-        partitions++;
-      }
-    }
-    return partitions == 0 ? 0 : records / partitions;
+    List<Integer> whole = stores.wholePartitions(backups);
+    long records = whole.stream().mapToLong(partition -> stores.records(backups, partition)).sum();
+    return whole.isEmpty() ? 0 : records / whole.size();
   }
 
   private double pagesOfRecord(int backups) {

@@ -11,6 +11,7 @@ import java.util.List;
 import java.util.Set;
 import java.util.UUID;
 import java.util.stream.Collectors;
+import java.util.stream.Stream;
 
 /**
  * Tells the data sets' shares which partitions are this node's to decide about, as nodes come and
@@ -54,13 +55,11 @@ final class OwnPartitions {
     return primaries;
   }
 
+  /** Those that arrive, and those that have arrived and are not handed over yet. */
   private BitSet arrivingPrimaries(int backups) {
     BitSet arriving = new BitSet(stores.partitions());
-    stores.partitions(backups, Held.ARRIVING).stream()
-        .filter(partition -> stores.isPrimaryInTheEnd(backups, partition))
-        .forEach(arriving::set);
-    // Arrived as well, but not handed over yet.
-    stores.partitions(backups, Held.BACKUP).stream()
+    Stream.of(Held.ARRIVING, Held.BACKUP)
+        .flatMap(held -> stores.partitions(backups, held).stream())
         .filter(partition -> stores.isPrimaryInTheEnd(backups, partition))
         .forEach(arriving::set);
     return arriving;

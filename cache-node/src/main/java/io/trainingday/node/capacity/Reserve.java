@@ -3,7 +3,6 @@ package io.trainingday.node.capacity;
 import io.trainingday.grid.GridCaches;
 import io.trainingday.node.ownership.Member;
 import io.trainingday.node.store.RecordStores;
-import io.trainingday.node.store.RecordStores.Held;
 import java.util.List;
 
 /**
@@ -70,13 +69,7 @@ final class Reserve {
   }
 
   private boolean holds(int backups) {
-    for (Held held : List.of(Held.PRIMARY, Held.BACKUP)) {
-      for (int partition : stores.partitions(backups, held)) {
-        if (stores.records(backups, partition) > 0) {
-          return true;
-        }
-      }
-    }
-    return false;
+    return stores.wholePartitions(backups).stream()
+        .anyMatch(partition -> stores.records(backups, partition) > 0);
   }
 }

@@ -9,6 +9,7 @@ import java.util.ArrayDeque;
 import java.util.Deque;
 import java.util.HashMap;
 import java.util.Iterator;
+import java.util.List;
 import java.util.Map;
 import java.util.Objects;
 import java.util.concurrent.Future;
@@ -95,7 +96,7 @@ final class SchemaWait {
   private void add(Waiting one) {
     Deque<Waiting> others = waiting.get(one.dataset);
     if (others == null) {
-      waiting.computeIfAbsent(one.dataset, unused -> new ArrayDeque<>()).add(one);
+      waiting.put(one.dataset, new ArrayDeque<>(List.of(one)));
       learn(one);
     } else {
       others.add(one);

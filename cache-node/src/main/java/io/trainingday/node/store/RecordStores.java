@@ -97,6 +97,13 @@ public final class RecordStores {
     return stores.get(backups).internals().partitions(held);
   }
 
+  /** The partitions that this node holds all of, as their primary or not. */
+  public List<Integer> wholePartitions(int backups) {
+    List<Integer> whole = new ArrayList<>(partitions(backups, Held.PRIMARY));
+    whole.addAll(partitions(backups, Held.BACKUP));
+    return whole;
+  }
+
   /** How many records this node holds of a partition, however it holds it. */
   public long records(int backups, int partition) {
     return stores.get(backups).internals().records(partition);

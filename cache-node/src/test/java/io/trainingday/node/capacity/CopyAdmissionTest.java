@@ -226,7 +226,7 @@ class CopyAdmissionTest {
     a.admission.grid(0.25, 0, true);
     a.admission.reserveFree(10);
     long tenth = a.limitPages() - a.usedPages;
-    assertThat(a.admission.reservedPages()).isEqualTo(tenth - 10);
+    assertThat(a.admission.reservedBytes()).isEqualTo((tenth - 10) * PAGE_BYTES);
     assertThat(a.admission.roomPages(true)).isEqualTo(10);
 
     a.usedPages = a.limitPages() / 2;
